@@ -1,0 +1,52 @@
+// Package limits is every limit of Weft in one place: its value, what it bounds, why it is that
+// large and which error a caller gets. Below a limit nothing changes shape.
+package limits
+
+// The limits of one node. A zero Set means Default.
+type Set struct {
+	// PayloadBytes bounds an input, an output and every value a state passes on, as JSON text in
+	// UTF-8. Past it: InvalidExecutionInput at the door, States.DataLimitExceeded inside a run.
+	PayloadBytes int
+	// DefinitionBytes bounds a state machine's text. Past it: InvalidDefinition.
+	DefinitionBytes int
+	// HistoryEvents bounds one run's history. Past it the run fails with States.Runtime: it is what
+	// ends a machine that never ends by itself.
+	HistoryEvents int64
+	// VariableBytes bounds the values of all variables of one run.
+	VariableBytes int
+}
+
+// Default is what a node uses unless told otherwise.
+var Default = Set{
+	PayloadBytes:    4 << 20,
+	DefinitionBytes: 1 << 20,
+	HistoryEvents:   10_000_000,
+	VariableBytes:   10 << 20,
+}
+
+// AWS is what Step Functions documents (quotas page, standard workflows).
+var AWS = Set{
+	PayloadBytes:    256 << 10,
+	DefinitionBytes: 1 << 20,
+	HistoryEvents:   25_000,
+	VariableBytes:   10 << 20,
+}
+
+const (
+	// JSONDepth bounds the nesting of any JSON text Weft reads, so that no input can exhaust a
+	// stack. Step Functions' own parser (Jackson) stops at 1,000.
+	JSONDepth = 1000
+	// NameChars bounds the names of machines, runs and states (Step Functions: 80).
+	NameChars = 80
+	// ErrorChars and CauseChars bound what SendTaskFailure and StopExecution take.
+	ErrorChars = 256
+	CauseChars = 32_768
+	// TokenChars bounds a task token.
+	TokenChars = 2048
+	// Tags bounds the tags of one resource.
+	Tags = 50
+	// TransitionsPerStep bounds how many states one run may pass through before its partition
+	// serves others; the run goes on behind them. It keeps a loop of Pass states from holding a
+	// partition.
+	TransitionsPerStep = 512
+)
