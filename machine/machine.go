@@ -15,7 +15,7 @@ type Execution struct {
 	ID          string // $$.Execution.Id, the execution ARN
 	Name        string
 	RoleARN     string
-	StartTime   int64 // Unix milliseconds
+	StartTime   int64  // Unix milliseconds
 	MachineID   string // the state machine's ARN
 	MachineName string
 	Seed        uint64 // of jitter, States.UUID and the like
@@ -78,9 +78,9 @@ type Command struct {
 	ID        uint64 // unique within the run over invocations and timers alike; never reused
 	Function  string
 	Input     []byte
-	TimeoutMS int64  // of the state; 0: none (the interpreter has set its own timer as well)
-	Token     bool   // .waitForTaskToken: the function's own answer does not complete the task; a failure of the call does
-	Due       int64  // Unix milliseconds
+	TimeoutMS int64 // of the state; 0: none (the interpreter has set its own timer as well)
+	Token     bool  // .waitForTaskToken: the function's own answer does not complete the task; a failure of the call does
+	Due       int64 // Unix milliseconds
 	Status    Status
 	Output    []byte
 	Error     string

@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"encoding/json"
+
+	"github.com/weftworks/weft/machine"
+)
+
+// MachineType is how a machine's runs are meant: Standard or Express, as Step Functions has it.
+type MachineType uint8
+
+// The machine types. Values are append-only: they are stored.
+const (
+	Standard MachineType = iota + 1
+	Express
+)
+
+// Machine is a state machine that a node keeps.
+type Machine struct {
+	Name       string
+	ARN        string
+	Type       MachineType
+	Definition []byte
+	Hash       string // of Definition: what runs are pinned to
+	Revision   string // changes with every update that changes something (UUID)
+	RoleARN    string
+	Deleting   bool  // deleted, runs still open
+	Created    int64 // Unix milliseconds
+	Updated    int64
+	Tags       map[string]string
+	// Extra holds settings that are kept and shown but mean nothing to the engine
+	// (loggingConfiguration, tracingConfiguration, encryptionConfiguration), by their API name.
+	Extra map[string]json.RawMessage
+}
+
+// CreateMachine is what Node.CreateMachine takes.
+type CreateMachine struct {
+	Name       string
+	Type       MachineType // zero: Standard
+	Definition []byte
+	RoleARN    string
+	Tags       map[string]string
+	Extra      map[string]json.RawMessage
+}
+
+// UpdateMachine is what Node.UpdateMachine takes; nil fields stay as they are.
+type UpdateMachine struct {
+	Name       string
+	Definition []byte
+	RoleARN    *string
+	Extra      map[string]json.RawMessage // members replace
+}
+
+// RunID names a run: the machine it runs and its own name.
+type RunID struct{ Machine, Name string }
+
+// StartRun is what Node.StartRun takes.
+type StartRun struct {
+	Machine string
+	Name    string // "": a fresh UUID
+	Input   []byte // one JSON text; nil: {}
+	Trace   string // traceHeader, kept and shown
+}
+
+// Run is a run as a client sees it.
+type Run struct {
+	ID         RunID
+	ARN        string
+	MachineARN string
+	Status     machine.Status
+	Started    int64 // Unix milliseconds
+	Stopped    int64 // 0 while running
+	Input      []byte
+	Output     []byte // nil unless Succeeded
+	Error      string
+	Cause      string
+	HasError   bool // false: absent, as for a Fail state without Error
+	HasCause   bool
+	Hash       string // of the definition the run is pinned to
+	Revision   string // of the machine when the run started
+	RoleARN    string
+	Trace      string
+	Events     int64 // length of the history so far
+}
+
+// ListRuns is a query over a machine's runs, newest first.
+type ListRuns struct {
+	Machine string
+	Status  machine.Status // 0: any
+	Limit   int            // 0: 100; at most 1,000
+	Cursor  string         // from the page before
+	After   int64          // only runs started at or after this time (Unix milliseconds); 0: no bound
+	Before  int64          // only runs started before this time; 0: no bound
+}
+
+// RunPage is one page of runs. Input, Output, Error and Cause are not filled in.
+type RunPage struct {
+	Runs   []Run
+	Cursor string // "" at the end
+}
+
+// HistoryQuery asks for a stretch of a run's history.
+type HistoryQuery struct {
+	// From is the first event id wanted (ascending), or the last (Reverse). 0: from the start, or from the end.
+	From    int64
+	Limit   int // 0: 100; at most 1,000
+	Reverse bool
+}
