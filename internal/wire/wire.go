@@ -61,9 +61,16 @@ func (r *Reader) Err() error { return r.err }
 // Len returns the number of bytes not read yet.
 func (r *Reader) Len() int { return len(r.b) }
 
+// Rest returns all bytes not read yet, without copying.
+func (r *Reader) Rest() []byte {
+	v := r.b
+	r.b = nil
+	return v
+}
+
 // Fail makes err the Reader's error unless it has one.
 func (r *Reader) Fail(err error) {
-	if r.err == nil {
+	if r.err == nil && err != nil {
 		r.err = err
 		r.b = nil
 	}
@@ -109,6 +116,17 @@ func (r *Reader) Bytes() []byte {
 
 // String reads a length-prefixed string (a copy).
 func (r *Reader) String() string { return string(r.Bytes()) }
+
+// Byte reads one byte.
+func (r *Reader) Byte() byte {
+	if len(r.b) == 0 {
+		r.Fail(ErrTruncated)
+		return 0
+	}
+	v := r.b[0]
+	r.b = r.b[1:]
+	return v
+}
 
 // Bool reads one byte that must be 0 or 1.
 func (r *Reader) Bool() bool {

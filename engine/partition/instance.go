@@ -1,0 +1,223 @@
+package partition
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/weftworks/weft/internal/wire"
+)
+
+// instance is one instance in memory. Its record, with what instance.append writes, is what a snapshot keeps.
+type instance struct {
+	ref     Ref
+	name    string
+	program ProgramID
+	state   Instance // nil once an ended instance has been packed
+	packed  []byte   // the state's encoding, when state is nil
+	summary Summary
+	blob    BlobID
+	calls   calls
+	timers  []timer
+	ended   bool
+	resume  bool // a Continue is owed
+
+	removed bool // by the step that runs now
+	waited  bool // not part of the state: somebody waits for the end
+	dirty   bool // changed since the last snapshot was taken
+	touched uint64
+
+	// What the store has of this instance beside its record, so that a snapshot can take it back.
+	saved saved
+	// chunks is history that has left the state and that the store does not have yet; the first inFlight
+	// of them are in the snapshot that is being applied.
+	chunks   []Chunk
+	inFlight int
+}
+
+// pack turns an ended instance into its encoding and returns its size.
+func (in *instance) pack() int {
+	n := in.takeHistory()
+	in.packed = in.state.Append(nil)
+	in.state = nil
+	return n + len(in.packed)
+}
+
+// takeHistory moves the history from the state to chunks and returns its size.
+func (in *instance) takeHistory() int {
+	h, ok := in.state.(Historian)
+	if !ok {
+		return 0
+	}
+	data, first, count := h.History()
+	if count == 0 {
+		return 0
+	}
+	in.chunks = append(in.chunks, Chunk{Data: slices.Clone(data), First: first, Count: count})
+	h.Forget()
+	return len(data)
+}
+
+type saved struct {
+	exists   bool
+	summary  Summary
+	timers   []timer
+	inflight bool
+}
+
+// Chunk is a stretch of an instance's history, encoded by its program.
+type Chunk struct {
+	Data  []byte
+	First int64 // id of the first event
+	Count int64
+}
+
+type timer struct {
+	id  uint64
+	due int64
+}
+
+func (in *instance) dropTimer(id uint64) (due int64, ok bool) {
+	for i, t := range in.timers {
+		if t.id == id {
+			in.timers = append(in.timers[:i], in.timers[i+1:]...)
+			return t.due, true
+		}
+	}
+	return 0, false
+}
+
+const recordVersion = 1
+
+// appendRecord writes the instance as a snapshot keeps it.
+func (in *instance) appendRecord(dst []byte) []byte {
+	dst = append(dst, recordVersion, byte(in.program))
+	dst = wire.AppendString(dst, in.name)
+	dst = wire.AppendBool(dst, in.ended)
+	dst = wire.AppendBool(dst, in.resume)
+	dst = wire.AppendString(dst, in.summary.Group)
+	dst = append(dst, in.summary.Status)
+	dst = wire.AppendInt(dst, in.summary.Time)
+	dst = wire.AppendInt(dst, in.summary.Ended)
+	dst = wire.AppendString(dst, string(in.blob))
+	dst = in.calls.append(dst)
+	dst = wire.AppendUint(dst, uint64(len(in.timers)))
+	for _, t := range in.timers {
+		dst = wire.AppendUint(dst, t.id)
+		dst = wire.AppendInt(dst, t.due)
+	}
+	if in.state == nil {
+		return append(dst, in.packed...)
+	}
+	return in.state.Append(dst)
+}
+
+// Record is a decoded instance record, for readers outside the partition.
+type Record struct {
+	Name    string
+	Program ProgramID
+	Ended   bool
+	Summary Summary
+	Blob    BlobID
+	State   []byte // what the program's Append wrote
+
+	calls  calls
+	timers []timer
+	resume bool
+}
+
+// ReadRecord decodes an instance record. The result aliases data.
+func ReadRecord(data []byte) (*Record, error) {
+	r := wire.NewReader(data)
+	if v := r.Byte(); v != recordVersion && r.Err() == nil {
+		r.Fail(errVersion("instance record", v))
+	}
+	rec := &Record{Program: ProgramID(r.Byte())}
+	rec.Name = r.String()
+	rec.Ended = r.Bool()
+	rec.resume = r.Bool()
+	rec.Summary.Group = r.String()
+	rec.Summary.Status = r.Byte()
+	rec.Summary.Time = r.Int()
+	rec.Summary.Ended = r.Int()
+	rec.Blob = BlobID(r.Bytes())
+	rec.calls.read(r)
+	n := r.Count(2)
+	for range n {
+		rec.timers = append(rec.timers, timer{id: r.Uint(), due: r.Int()})
+	}
+	rec.State = r.Rest()
+	return rec, r.Err()
+}
+
+// calls holds the invocations an instance waits for, by rising id. Removed ones leave a hole until half are holes,
+// so that a fan-out of n costs O(n log n) and not O(n^2).
+type calls struct {
+	list []Invocation // ID 0: a hole is marked by Function "" and Flags holeFlag
+	live int
+}
+
+const holeFlag = 0xff
+
+func (c *calls) add(call Invocation) {
+	c.list = append(c.list, call)
+	c.live++
+}
+
+func (c *calls) find(id uint64) int {
+	i := sort.Search(len(c.list), func(i int) bool { return c.list[i].ID >= id })
+	if i < len(c.list) && c.list[i].ID == id && c.list[i].Flags != holeFlag {
+		return i
+	}
+	return -1
+}
+
+func (c *calls) remove(id uint64) bool {
+	i := c.find(id)
+	if i < 0 {
+		return false
+	}
+	c.live--
+	if c.live == 0 {
+		c.list = c.list[:0]
+		return true
+	}
+	c.list[i] = Invocation{ID: id, Flags: holeFlag}
+	if c.live < len(c.list)/2 {
+		kept := c.list[:0]
+		for _, call := range c.list {
+			if call.Flags != holeFlag {
+				kept = append(kept, call)
+			}
+		}
+		clear(c.list[len(kept):])
+		c.list = kept
+	}
+	return true
+}
+
+func (c *calls) each(fn func(Invocation)) {
+	for _, call := range c.list {
+		if call.Flags != holeFlag {
+			fn(call)
+		}
+	}
+}
+
+func (c *calls) append(dst []byte) []byte {
+	dst = wire.AppendUint(dst, uint64(c.live))
+	c.each(func(call Invocation) {
+		dst = wire.AppendUint(dst, call.ID)
+		dst = wire.AppendString(dst, call.Function)
+		dst = wire.AppendBytes(dst, call.Input)
+		dst = wire.AppendInt(dst, call.TimeoutMS)
+		dst = append(dst, call.Flags)
+	})
+	return dst
+}
+
+func (c *calls) read(r *wire.Reader) {
+	n := r.Count(5)
+	for range n {
+		c.add(Invocation{ID: r.Uint(), Function: r.String(), Input: r.Bytes(), TimeoutMS: r.Int(), Flags: r.Byte()})
+	}
+}
