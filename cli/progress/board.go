@@ -1,0 +1,350 @@
+// Package progress turns a run's history into what a person watches: for every state how often it was
+// entered, succeeded, failed and was retried, and how far each Map is. A Board is a fold over history
+// events, in order, from an engine or from GetExecutionHistory alike; Plain and Live print it.
+//
+//	board := progress.NewBoard(definition)
+//	for _, e := range events {
+//		board.Apply(e)
+//	}
+//	view.Show(now, board, false)
+package progress
+
+import (
+	"strings"
+
+	"github.com/weftworks/weft/asl"
+)
+
+// Event is what the board needs of a history event. Type is the event's type as Step Functions names it.
+type Event struct {
+	ID, Prev int64
+	Time     int64 // Unix milliseconds
+	Type     string
+	Name     string // the state, where the event's details name one
+	Index    int64  // MapIteration*: the item
+	Length   int64  // MapStateStarted: the number of items
+	Error    string
+	Cause    string
+}
+
+// Row is one state of the board.
+type Row struct {
+	Name      string
+	Type      string // "Task", "Map", …
+	Depth     int    // how many Maps and Parallels it is inside of
+	Entered   int64
+	Succeeded int64 // exited without an error
+	Failed    int64 // ended with an error, caught ones included
+	Caught    int64 // of Failed: the run went on by a Catch
+	Retried   int64 // attempts after the first
+	Aborted   int64
+	// A Map's items over all its entries.
+	Items, ItemsStarted, ItemsDone, ItemsFailed int64
+
+	parent int // row of the enclosing Map or Parallel; -1
+}
+
+// Running is how many entries of the state have not ended.
+func (r *Row) Running() int64 { return max(r.Entered-r.Succeeded-r.Failed-r.Aborted, 0) }
+
+// Failure says where a run failed.
+type Failure struct {
+	State  string   // "" when no state is to blame
+	Inside []string // enclosing Maps and Parallels, outermost first
+	Item   int64    // of the innermost Map; -1: none
+	Error  string
+	Cause  string
+}
+
+// Board is the state of the display. It is not safe for concurrent use.
+type Board struct {
+	Rows   []*Row // in the definition's order, then in the order of appearance
+	Events int64  // applied
+	Ended  string // the type of the run's last event, e.g. "ExecutionFailed"; "" while open
+
+	byName map[string]int
+	links  map[int64]link
+	leaf   Failure // of the latest failure that is not a Map's or a Parallel's
+	final  Failure
+}
+
+// link is what the board keeps of an event that later ones point back to.
+type link struct {
+	row     int   // -1: none
+	item    int64 // -1: outside Maps
+	failed  bool  // the event is a failure: what follows is a retry, a catch or the end
+	counted bool  // the failure is in Row.Failed already
+	forks   bool  // many events may follow it
+}
+
+// linksMax bounds the links of a board. Past it the board forgets which states open chains belong to:
+// counts of exits and items stay right, those of failures and retries may miss some.
+const linksMax = 1 << 18
+
+// NewBoard returns a board with a row for every state of m; m may be nil, then rows appear as they come.
+func NewBoard(m *asl.Machine) *Board {
+	b := &Board{byName: map[string]int{}, links: map[int64]link{}, leaf: Failure{Item: -1}, final: Failure{Item: -1}}
+	if m != nil {
+		b.addGraph(&m.Graph, -1, 0)
+	}
+	return b
+}
+
+func (b *Board) addGraph(g *asl.Graph, parent, depth int) {
+	for _, s := range g.States {
+		at := b.addRow(&Row{Name: s.Name, Type: s.Type.String(), Depth: depth, parent: parent})
+		if s.Parallel != nil {
+			for _, branch := range s.Parallel.Branches {
+				b.addGraph(branch, at, depth+1)
+			}
+		}
+		if s.Map != nil && s.Map.Processor != nil {
+			b.addGraph(s.Map.Processor, at, depth+1)
+		}
+	}
+}
+
+func (b *Board) addRow(r *Row) int {
+	b.Rows = append(b.Rows, r)
+	b.byName[r.Name] = len(b.Rows) - 1
+	return len(b.Rows) - 1
+}
+
+// Failure returns where the run failed, once it has.
+func (b *Board) Failure() Failure { return b.final }
+
+// State returns the state that an event belongs to: the one its details name, or the one of the chain
+// it continues. "" when there is none. Ask before Apply.
+func (b *Board) State(e Event) string {
+	if e.Name != "" {
+		return e.Name
+	}
+	if from, ok := b.links[e.Prev]; ok && from.row >= 0 {
+		if failsGroup(e.Type) {
+			return b.Rows[b.group(from, e.Type)].Name
+		}
+		return b.Rows[from.row].Name
+	}
+	return ""
+}
+
+// Apply adds one event. Events come in the order of their ids.
+func (b *Board) Apply(e Event) {
+	b.Events++
+	from, ok := b.links[e.Prev]
+	if !ok {
+		from = link{row: -1, item: -1}
+	}
+	to := link{row: from.row, item: from.item}
+	switch {
+	case strings.HasPrefix(e.Type, "Execution"):
+		b.execution(e, from)
+	case strings.HasPrefix(e.Type, "MapIteration"):
+		to = b.iteration(e, from)
+	case strings.HasSuffix(e.Type, "StateEntered"):
+		to.row = b.enter(e, from.row)
+		to.failed, to.counted = e.Type == "FailStateEntered", e.Type == "FailStateEntered"
+		if to.failed {
+			b.blame(to.row, to.item, e)
+		}
+	case strings.HasSuffix(e.Type, "StateExited"):
+		to.row = b.exit(e, from)
+	case strings.HasSuffix(e.Type, "StateAborted"):
+		b.abort(e, from)
+	case strings.HasSuffix(e.Type, "StateStarted"), strings.HasSuffix(e.Type, "Scheduled"):
+		b.start(e, from)
+		to.forks = strings.HasSuffix(e.Type, "StateStarted")
+	case failsGroup(e.Type):
+		b.settle(from)
+		to = link{row: b.group(from, e.Type), item: from.item, failed: true}
+	case failsLeaf(e.Type):
+		to.failed = true
+		b.blame(to.row, to.item, e)
+	}
+	b.remember(e, from, to)
+}
+
+// remember makes e the end of its chain.
+func (b *Board) remember(e Event, from, to link) {
+	switch e.Type {
+	case "MapStateSucceeded", "ParallelStateSucceeded", "MapRunSucceeded", "TaskStateAborted",
+		"MapIterationFailed":
+		return // these do not advance the chain: the next event points where they do
+	}
+	if !from.forks {
+		delete(b.links, e.Prev)
+	}
+	if e.Type == "MapIterationSucceeded" || e.Type == "MapIterationAborted" {
+		return // the chain ends here
+	}
+	if len(b.links) >= linksMax {
+		clear(b.links)
+	}
+	b.links[e.ID] = to
+}
+
+func (b *Board) enter(e Event, near int) int {
+	at, ok := b.byName[e.Name]
+	if !ok {
+		typ := strings.TrimSuffix(e.Type, "StateEntered")
+		r := &Row{Name: e.Name, Type: typ, parent: -1}
+		if near >= 0 && b.links[e.Prev].forks {
+			r.parent, r.Depth = near, b.Rows[near].Depth+1
+		} else if near >= 0 {
+			r.parent, r.Depth = b.Rows[near].parent, b.Rows[near].Depth
+		}
+		at = b.addRow(r)
+	}
+	b.Rows[at].Entered++
+	if e.Type == "FailStateEntered" {
+		b.Rows[at].Failed++
+	}
+	return at
+}
+
+func (b *Board) exit(e Event, from link) int {
+	at, ok := b.byName[e.Name]
+	if !ok {
+		return from.row
+	}
+	r := b.Rows[at]
+	if from.failed && from.row == at {
+		r.Caught++
+		if !from.counted {
+			r.Failed++
+		}
+		return at
+	}
+	r.Succeeded++
+	return at
+}
+
+func (b *Board) abort(e Event, from link) {
+	at, ok := b.byName[e.Name]
+	if !ok {
+		at = from.row
+	}
+	if at >= 0 {
+		b.Rows[at].Aborted++
+	}
+}
+
+// start counts a retry when the event follows a failure, and a Map's items.
+func (b *Board) start(e Event, from link) {
+	if from.row < 0 {
+		return
+	}
+	r := b.Rows[from.row]
+	if from.failed {
+		r.Retried++
+	}
+	if e.Type == "MapStateStarted" {
+		r.Items += e.Length
+	}
+}
+
+func (b *Board) iteration(e Event, from link) link {
+	at, ok := b.byName[e.Name]
+	if !ok {
+		return from
+	}
+	r := b.Rows[at]
+	switch e.Type {
+	case "MapIterationStarted":
+		r.ItemsStarted++
+	case "MapIterationSucceeded":
+		r.ItemsDone++
+	case "MapIterationFailed":
+		b.settle(from)
+		r.ItemsFailed++
+	case "MapIterationAborted":
+		r.ItemsStarted--
+	}
+	return link{row: at, item: e.Index}
+}
+
+// settle counts a failure that nothing retried or caught.
+func (b *Board) settle(from link) {
+	if !from.failed || from.counted || from.row < 0 {
+		return
+	}
+	b.Rows[from.row].Failed++
+}
+
+// group finds the Map or Parallel that fails when the chain ends at from.
+func (b *Board) group(from link, eventType string) int {
+	want := strings.TrimSuffix(eventType, "StateFailed")
+	at := from.row
+	if at >= 0 && from.failed && b.Rows[at].Type == want {
+		if p := b.Rows[at].parent; p >= 0 && b.Rows[p].Type == want {
+			at = p
+		}
+	}
+	for at >= 0 && b.Rows[at].Type != want {
+		at = b.Rows[at].parent
+	}
+	if at < 0 {
+		return from.row
+	}
+	return at
+}
+
+// blame keeps the latest failure of a state that does the work itself.
+func (b *Board) blame(row int, item int64, e Event) {
+	b.leaf = b.failure(row, item)
+	b.leaf.Error, b.leaf.Cause = e.Error, e.Cause
+}
+
+func (b *Board) failure(row int, item int64) Failure {
+	f := Failure{Item: item}
+	if row < 0 {
+		return f
+	}
+	f.State = b.Rows[row].Name
+	for p := b.Rows[row].parent; p >= 0; p = b.Rows[p].parent {
+		f.Inside = append([]string{b.Rows[p].Name}, f.Inside...)
+	}
+	return f
+}
+
+func (b *Board) execution(e Event, from link) {
+	if e.Type == "ExecutionStarted" || e.Type == "ExecutionRedriven" {
+		b.Ended = ""
+		return
+	}
+	b.Ended = e.Type
+	if e.Type == "ExecutionSucceeded" {
+		return
+	}
+	if e.Type == "ExecutionFailed" && from.row >= 0 && !from.counted {
+		b.Rows[from.row].Failed++
+	}
+	b.final = b.failure(from.row, from.item)
+	if from.row >= 0 && from.failed && isGroup(b.Rows[from.row].Type) && b.within(b.leaf.State, from.row) {
+		b.final = b.leaf
+	}
+	b.final.Error, b.final.Cause = e.Error, e.Cause
+}
+
+// within reports whether state is inside the Map or Parallel in this row.
+func (b *Board) within(state string, group int) bool {
+	at, ok := b.byName[state]
+	for ok && at >= 0 {
+		if at == group {
+			return true
+		}
+		at = b.Rows[at].parent
+	}
+	return false
+}
+
+func isGroup(stateType string) bool { return stateType == "Map" || stateType == "Parallel" }
+
+func failsGroup(eventType string) bool {
+	return eventType == "MapStateFailed" || eventType == "ParallelStateFailed"
+}
+
+// failsLeaf holds for the failures of work itself: functions, tasks, activities, expressions.
+func failsLeaf(eventType string) bool {
+	return strings.HasSuffix(eventType, "Failed") || strings.HasSuffix(eventType, "TimedOut")
+}
