@@ -1,0 +1,151 @@
+package history
+
+import (
+	"strconv"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// JSONOptions says how an event is rendered.
+type JSONOptions struct {
+	// WithoutData leaves out inputs, outputs and parameters, as GetExecutionHistory does for
+	// includeExecutionData false.
+	WithoutData bool
+}
+
+// AppendJSON appends e as GetExecutionHistory answers it: id, previousEventId, timestamp in epoch seconds,
+// type and the member with the type's details. Shapes: HistoryEvent of the Step Functions API.
+func AppendJSON(dst []byte, e *Event, opts JSONOptions) []byte {
+	dst = append(dst, `{"timestamp":`...)
+	dst = appendSeconds(dst, e.Time)
+	dst = append(dst, `,"type":"`...)
+	dst = append(dst, e.Type.String()...)
+	dst = append(dst, `","id":`...)
+	dst = strconv.AppendInt(dst, e.ID, 10)
+	dst = append(dst, `,"previousEventId":`...)
+	dst = strconv.AppendInt(dst, e.Prev, 10)
+	if name := types[min(e.Type, lastType)].details; name != "" {
+		dst = append(dst, `,"`...)
+		dst = append(dst, name...)
+		dst = append(dst, `":`...)
+		dst = appendDetails(dst, e, opts)
+	}
+	return append(dst, '}')
+}
+
+// appendSeconds appends milliseconds as seconds with three decimals, which is what the awsJson protocol's
+// timestamps are.
+func appendSeconds(dst []byte, ms int64) []byte {
+	if ms < 0 {
+		dst = append(dst, '-')
+		ms = -ms
+	}
+	dst = strconv.AppendInt(dst, ms/1000, 10)
+	dst = append(dst, '.', byte('0'+ms%1000/100), byte('0'+ms%100/10), byte('0'+ms%10))
+	return dst
+}
+
+// details writes the members of one details object.
+type details struct {
+	b     []byte
+	empty bool
+}
+
+func appendDetails(dst []byte, e *Event, opts JSONOptions) []byte {
+	d := details{b: append(dst, '{'), empty: true}
+	d.string("name", e.Name, e.Name != "")
+	if !opts.WithoutData {
+		d.payload("input", e.Input)
+		d.payload("output", e.Output)
+		d.string("parameters", asString(e.Parameters), len(e.Parameters) > 0)
+	}
+	d.string("error", e.Error, e.HasError)
+	d.string("cause", e.Cause, e.HasCause)
+	d.string("resourceType", e.ResourceType, e.ResourceType != "")
+	d.string("resource", e.Resource, e.Resource != "")
+	d.string("region", e.Region, e.Region != "")
+	d.string("roleArn", e.RoleARN, e.RoleARN != "")
+	d.number("timeoutInSeconds", e.Timeout, e.Timeout != 0)
+	d.number("heartbeatInSeconds", e.Heartbeat, e.Heartbeat != 0)
+	d.number("index", e.Index, e.Type >= MapIterationAborted && e.Type <= MapIterationSucceeded)
+	d.number("length", e.Length, e.Type == MapStateStarted)
+	return append(d.b, '}')
+}
+
+func (d *details) key(k string) {
+	if !d.empty {
+		d.b = append(d.b, ',')
+	}
+	d.empty = false
+	d.b = append(d.b, '"')
+	d.b = append(d.b, k...)
+	d.b = append(d.b, '"', ':')
+}
+
+func (d *details) string(k, v string, present bool) {
+	if present {
+		d.key(k)
+		d.b = appendString(d.b, v)
+	}
+}
+
+func (d *details) number(k string, v int64, present bool) {
+	if present {
+		d.key(k)
+		d.b = strconv.AppendInt(d.b, v, 10)
+	}
+}
+
+func (d *details) payload(k string, v []byte) {
+	if len(v) == 0 {
+		return
+	}
+	d.key(k)
+	d.b = appendString(d.b, asString(v))
+	d.key(k + "Details")
+	d.b = append(d.b, `{"truncated":false}`...)
+}
+
+const hex = "0123456789abcdef"
+
+// appendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 {
+				dst = append(append(dst, s[start:i]...), "\ufffd"...)
+				start = i + 1
+			}
+			i += n
+			continue
+		}
+		if c >= ' ' && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+		i++
+		start = i
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
+
+// asString views b as a string; b must not change while it is used.
+func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
