@@ -1,0 +1,10 @@
+// Command reduce is the function reduce of the word count, as a Lambda binary.
+package main
+
+import (
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/weftworks/weft/examples/wordcount/mapreduce"
+)
+
+func main() { lambda.Start(mapreduce.Reduce) }
