@@ -1,0 +1,290 @@
+package jsonpath
+
+import (
+	"fmt"
+
+	"github.com/weftworks/weft/asl/jsonvalue"
+)
+
+// Get returns what the path names in root, the value of its head: the data, the context object or the
+// variable, as IsContext and Variable say. Errors are *MissingError and *EvalError.
+func (p *Path) Get(root any) (any, error) {
+	w := walk{path: p, root: root, visits: maxVisits}
+	return w.get(root)
+}
+
+// get evaluates the path on start; inside a filter that is an item of root.
+func (w *walk) get(start any) (any, error) {
+	v, err := w.steps(start)
+	if err != nil || w.path.function == nil {
+		return v, err
+	}
+	return w.path.function.apply(w, v)
+}
+
+func (w *walk) steps(start any) (any, error) {
+	p := w.path
+	if p.definite {
+		return p.one(start)
+	}
+	w.found = []any{}
+	if err := w.from(0, start, true); err != nil {
+		return nil, err
+	}
+	return w.found, nil
+}
+
+// one follows a definite path without collecting.
+func (p *Path) one(v any) (any, error) {
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.kind == stepIndexes {
+			items, ok := v.([]any)
+			if !ok {
+				return nil, p.notArray(i, v)
+			}
+			n := at(s.indexes[0], len(items))
+			if n < 0 {
+				return nil, p.missing(i)
+			}
+			v = items[n]
+			continue
+		}
+		o, ok := v.(*jsonvalue.Object)
+		if !ok {
+			return nil, p.notObject(i, v)
+		}
+		if len(s.names) > 1 {
+			return pick(o, s.names), nil
+		}
+		if v, ok = o.Get(s.names[0]); !ok {
+			return nil, p.missing(i)
+		}
+	}
+	return v, nil
+}
+
+// at returns the place of index n, negative from the end, or -1.
+func at(n, length int) int {
+	if n < 0 {
+		n += length
+	}
+	if n < 0 || n >= length {
+		return -1
+	}
+	return n
+}
+
+// pick returns the members of those names as an object.
+func pick(o *jsonvalue.Object, names []string) *jsonvalue.Object {
+	out := jsonvalue.NewObject(len(names))
+	for _, name := range names {
+		if v, ok := o.Get(name); ok {
+			out.Set(name, v)
+		}
+	}
+	return out
+}
+
+// missing is the error for step i that finds nothing. The last step of a path is reported as a path without
+// results, an earlier name as a missing property: so does Step Functions.
+func (p *Path) missing(i int) error {
+	detail := "No results for path: " + p.canonical(len(p.steps))
+	if i < len(p.steps)-1 && p.steps[i].kind == stepNames {
+		detail = "Missing property in path " + p.canonical(i+1)
+	}
+	return &MissingError{Path: p.text, Detail: detail}
+}
+
+func (p *Path) notObject(i int, v any) error {
+	one := step{kind: stepNames, names: p.steps[i].names}
+	return &MissingError{Path: p.text, Detail: fmt.Sprintf("Expected to find an object with property %s in path %s but found '%s'.",
+		one.appendTo(nil), p.canonical(i), jsonvalue.KindOf(v))}
+}
+
+func (p *Path) notArray(i int, v any) error {
+	detail := fmt.Sprintf("Filter: %s can only be applied to arrays. Current context is: %s", p.steps[i].appendTo(nil), jsonvalue.KindOf(v))
+	return &MissingError{Path: p.text, Detail: detail}
+}
+
+// walk is one evaluation of an indefinite path.
+type walk struct {
+	path   *Path
+	root   any // what "$" is inside filters
+	found  []any
+	visits int // left
+}
+
+// from applies the steps from the i-th on to v. exact says that every step so far named one place, so a
+// missing name is an error; behind a wildcard it only makes the list shorter.
+func (w *walk) from(i int, v any, exact bool) error {
+	if w.visits--; w.visits < 0 {
+		return &EvalError{Path: w.path.text, Detail: fmt.Sprintf("the path visits more than %d values; make it more precise", maxVisits)}
+	}
+	if i == len(w.path.steps) {
+		w.found = append(w.found, v)
+		return nil
+	}
+	if w.path.steps[i].deep {
+		return w.everywhere(i, v)
+	}
+	return w.apply(i, v, exact)
+}
+
+// everywhere applies step i to v and to all parts of v, outer ones first.
+func (w *walk) everywhere(i int, v any) error {
+	if w.visits--; w.visits < 0 {
+		return w.from(i, v, false) // reports it
+	}
+	if err := w.apply(i, v, false); err != nil {
+		return err
+	}
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			if err := w.everywhere(i, item); err != nil {
+				return err
+			}
+		}
+	case *jsonvalue.Object:
+		for _, item := range v.All() {
+			if err := w.everywhere(i, item); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *walk) apply(i int, v any, exact bool) error {
+	switch s := &w.path.steps[i]; s.kind {
+	case stepNames:
+		return w.applyNames(i, v, exact)
+	case stepIndexes, stepSlice:
+		items, ok := v.([]any)
+		if !ok {
+			if exact {
+				return w.path.notArray(i, v)
+			}
+			return nil
+		}
+		if s.kind == stepSlice {
+			return w.applySlice(i, items)
+		}
+		return w.applyIndexes(i, items, exact)
+	case stepFilter:
+		return w.applyFilter(i, v)
+	default:
+		return w.each(v, func(item any) error { return w.from(i+1, item, false) })
+	}
+}
+
+// each calls do for each item or member's value of v.
+func (w *walk) each(v any, do func(any) error) error {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			if err := do(item); err != nil {
+				return err
+			}
+		}
+	case *jsonvalue.Object:
+		for _, item := range v.All() {
+			if err := do(item); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *walk) applyNames(i int, v any, exact bool) error {
+	s := &w.path.steps[i]
+	o, ok := v.(*jsonvalue.Object)
+	if !ok {
+		if exact {
+			return w.path.notObject(i, v)
+		}
+		return nil
+	}
+	if len(s.names) > 1 && i == len(w.path.steps)-1 {
+		if picked := pick(o, s.names); picked.Len() > 0 || !s.deep {
+			w.found = append(w.found, picked)
+		}
+		return nil
+	}
+	for _, name := range s.names {
+		item, ok := o.Get(name)
+		if !ok {
+			if exact && len(s.names) == 1 {
+				return w.path.missing(i)
+			}
+			continue
+		}
+		if err := w.from(i+1, item, exact && len(s.names) == 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) applyIndexes(i int, items []any, exact bool) error {
+	s := &w.path.steps[i]
+	for _, n := range s.indexes {
+		k := at(n, len(items))
+		if k < 0 {
+			if exact && len(s.indexes) == 1 {
+				return w.path.missing(i)
+			}
+			continue
+		}
+		if err := w.from(i+1, items[k], exact && len(s.indexes) == 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) applySlice(i int, items []any) error {
+	s := &w.path.steps[i]
+	bound := func(n *int, absent int) int {
+		if n == nil {
+			return absent
+		}
+		if *n < 0 {
+			return max(*n+len(items), 0)
+		}
+		return min(*n, len(items))
+	}
+	to := bound(s.to, len(items))
+	for k := bound(s.from, 0); k < to; k += s.by {
+		if err := w.from(i+1, items[k], false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyFilter keeps the items of an array that satisfy the filter; an object is tested itself.
+func (w *walk) applyFilter(i int, v any) error {
+	s := &w.path.steps[i]
+	items, ok := v.([]any)
+	if _, object := v.(*jsonvalue.Object); object {
+		items, ok = []any{v}, true
+	}
+	if !ok {
+		return nil
+	}
+	for _, item := range items {
+		if w.visits--; w.visits < 0 {
+			return w.from(i, item, false) // reports it
+		}
+		if !s.filter.holds(w, item) {
+			continue
+		}
+		if err := w.from(i+1, item, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
