@@ -1,5 +1,39 @@
 // Package function runs user code: in this process, in processes that speak the Lambda Runtime API,
 // as plain commands, and over HTTP.
+//
+// A Registry maps names to declared functions and is what the engine calls. Each declaration is an
+// Invoker plus Settings; the Registry adds the concurrency limit (first come, first served, bounded)
+// and the function's own time-out, and counts what happens. Sub-packages hold the runtimes:
+// lambdaruntime (warm pools of Lambda processes, also Go sources, Python and Node handlers), command
+// (one process per call) and endpoint (HTTP). Go and JSON here make an Invoker from a Go function.
+//
+//	r := function.NewRegistry()
+//	defer r.Close()
+//	err := r.Register("greet", function.JSON(func(ctx context.Context, name string) (string, error) {
+//		return "hello, " + name, nil
+//	}), function.Settings{Concurrency: 8, Timeout: time.Second})
+//	...
+//	res, err := r.Invoke(ctx, &function.Request{Function: "greet", Input: []byte(`"Ada"`), ID: "1"})
+//	// res.Output: "hello, Ada" as JSON
+//
+// Which error means what (Error.Type):
+//
+//	the type the user code gave                 it raised, returned or posted an error
+//	Lambda.Unknown                              it posted an error without an errorType
+//	Lambda.ResourceNotFoundException            no function has this name
+//	Lambda.TooManyRequestsException             the function's queue is full
+//	Sandbox.Timedout                            the function's own time-out passed; a process is killed
+//	States.Timeout                              Request.Deadline or the context's deadline passed
+//	Runtime.ExitError                           the process ended during the call, or before it was ready
+//	Runtime.InvalidEntrypoint                   the process could not be started
+//	Runtime.InvalidJSON                         the answer is not one JSON text in UTF-8
+//	Runtime.TruncatedResponse                   the connection broke in the middle of the answer
+//	Function.ResponseSizeTooLarge               the answer is larger than allowed
+//	States.Http.StatusCode.NNN, States.Http.Socket   HTTP: answered with that status; not reachable
+//	Weft.BuildFailed                            `go build` failed; the cause has the compiler's words
+//
+// What is not the function's fault (the context was cancelled, the registry is closed) comes back as an
+// error that is not an *Error, and must not be recorded as the function's result.
 package function
 
 import (
@@ -9,13 +43,19 @@ import (
 
 // Request is one invocation of a function.
 type Request struct {
-	Function string    // name
+	Function string    // name, or a Lambda ARN that ends in it
 	Input    []byte    // one JSON text
 	ID       string    // unique per attempt; what the Lambda Runtime API calls the request id
 	Attempt  int       // 1 for the first
 	Deadline time.Time // zero: the function's own timeout alone applies
 	// Run is the id of the run on whose behalf the call is made; for logs and headers.
 	Run string
+	// Key is the same for every attempt of one invocation and for no other invocation; functions may use
+	// it to do their work once. Optional.
+	Key string
+	// Timeout is the function's own time-out (0: none), counted from the moment user code is entered.
+	// Registry.Invoke sets it from the declaration; callers of a Registry leave it alone.
+	Timeout time.Duration
 }
 
 // Result is what a function answered.
@@ -27,7 +67,7 @@ type Result struct {
 
 // Error is a failure of a function: user code that returned an error, a crash, a time-out, garbage.
 // Type and Cause are what Step Functions would show: for Lambda functions Cause is the JSON text
-// {"errorMessage":…,"errorType":…,"stackTrace":[…]} that the runtime posted.
+// {"errorMessage":…,"errorType":…,"stackTrace":[…]} that the runtime posted, byte for byte.
 type Error struct {
 	Type    string // e.g. "Exception", "Lambda.Unknown", "States.Timeout", "Sandbox.Timedout"
 	Cause   string
@@ -40,6 +80,15 @@ func (e *Error) Error() string { return e.Type + ": " + e.Cause }
 
 // Invoker runs functions. Invoke blocks until the function has answered, failed or ctx is done; it
 // returns *Error for everything that is the function's fault. It is safe for concurrent use.
+// An Invoker that is also an io.Closer is closed with its Registry.
 type Invoker interface {
 	Invoke(ctx context.Context, req *Request) (*Result, error)
+}
+
+// LogLine is one line that a function wrote to stdout or stderr, without its newline; longer lines than
+// 64 KiB come in pieces.
+type LogLine struct {
+	Function string
+	ID       string // of the request being served; "" outside of calls
+	Text     string
 }
