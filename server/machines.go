@@ -1,0 +1,266 @@
+package server
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/weftworks/weft/engine"
+	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/server/awsjson"
+)
+
+var machineTypes = awsjson.OneOf("STANDARD", "EXPRESS")
+
+// typeOf reads the type of a machine; absent is STANDARD.
+func typeOf(text string) engine.MachineType {
+	if text == "EXPRESS" {
+		return engine.Express
+	}
+	return engine.Standard
+}
+
+func typeName(t engine.MachineType) string {
+	if t == engine.Express {
+		return "EXPRESS"
+	}
+	return "STANDARD"
+}
+
+func (c *call) createStateMachine() (any, error) {
+	name := c.in.String("name", awsjson.Required, nameLength)
+	definition := c.in.String("definition", awsjson.Required, awsjson.Sensitive, c.definitionLength())
+	role := c.in.String("roleArn", awsjson.Required, arnLength)
+	kind := typeOf(c.in.String("type", machineTypes))
+	tags, err := c.readTags()
+	if err != nil {
+		return nil, err
+	}
+	extra, err := c.readSettings()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.refuseVersions(); err != nil {
+		return nil, err
+	}
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if err := checkRole(role); err != nil {
+		return nil, err
+	}
+	if err := c.checkDefinition(definition, kind); err != nil {
+		return nil, err
+	}
+	m, err := c.backend.CreateMachine(c.ctx, engine.CreateMachine{
+		Name: name, Type: kind, Definition: []byte(definition), RoleARN: role, Tags: tags, Extra: extra})
+	if err != nil {
+		c.subject = c.arnOf(name, err)
+		return nil, err
+	}
+	return struct {
+		ARN     string  `json:"stateMachineArn"`
+		Created seconds `json:"creationDate"`
+	}{m.ARN, seconds(m.Created)}, nil
+}
+
+// arnOf finds the ARN that the errors of CreateStateMachine quote; the name when there is none.
+func (c *call) arnOf(name string, err error) string {
+	if fault.Is(err, fault.MachineExists) || fault.Is(err, fault.MachineDeleting) {
+		if m, err := c.backend.Machine(c.ctx, name); err == nil {
+			return m.ARN
+		}
+	}
+	return name
+}
+
+// definitionLength is AWS's bound, or the node's where that is another.
+func (c *call) definitionLength() awsjson.Rule {
+	return awsjson.Length(1, c.options.Limits.DefinitionBytes)
+}
+
+// refuseVersions refuses what would publish a version: silently not doing it would lose what the client wants.
+func (c *call) refuseVersions() error {
+	publish := c.in.Bool("publish", false)
+	description := c.in.Optional("versionDescription", awsjson.Sensitive, awsjson.Length(0, 256))
+	switch {
+	case c.in.Err() != nil:
+		return c.in.Err()
+	case description != nil && !publish:
+		return invalid("Version description can only be set when publish is true")
+	case publish:
+		return refuse("UnsupportedOperation", "publish: versions of state machines are not supported yet; leave it out")
+	}
+	return nil
+}
+
+func (c *call) updateStateMachine() (any, error) {
+	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
+	definition := c.in.Optional("definition", awsjson.Sensitive, c.definitionLength())
+	role := c.in.Optional("roleArn", arnLength)
+	extra, err := c.readSettings()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.refuseVersions(); err != nil {
+		return nil, err
+	}
+	if definition == nil && role == nil && len(extra) == 0 && !c.in.Has(keyEncryption) {
+		return nil, refuse("MissingRequiredParameter", "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified")
+	}
+	m, err := c.machine(text)
+	if err != nil {
+		return nil, err
+	}
+	if role != nil {
+		if err := checkRole(*role); err != nil {
+			return nil, err
+		}
+	}
+	u := engine.UpdateMachine{Name: m.Name, RoleARN: role, Extra: extra}
+	if definition != nil {
+		if err := c.checkDefinition(*definition, m.Type); err != nil {
+			return nil, err
+		}
+		u.Definition = []byte(*definition)
+	}
+	if m, err = c.backend.UpdateMachine(c.ctx, u); err != nil {
+		return nil, err
+	}
+	return struct {
+		Updated  seconds `json:"updateDate"`
+		Revision string  `json:"revisionId,omitempty"`
+	}{seconds(m.Updated), m.Revision}, nil
+}
+
+// machine returns the machine that an ARN or a name names.
+func (c *call) machine(text string) (*engine.Machine, error) {
+	name, err := c.machineName(text)
+	if err != nil {
+		return nil, err
+	}
+	return c.backend.Machine(c.ctx, name)
+}
+
+func (c *call) deleteStateMachine() (any, error) {
+	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
+	if err := c.in.Err(); err != nil {
+		return nil, err
+	}
+	name, err := c.machineName(text)
+	if fault.Is(err, fault.MachineNotFound) {
+		return empty{}, nil // deleting what is not there is no error, as on AWS
+	}
+	if err != nil {
+		return nil, err
+	}
+	return empty{}, c.backend.DeleteMachine(c.ctx, name)
+}
+
+func (c *call) describeStateMachine() (any, error) {
+	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
+	data := c.in.String("includedData", includeData)
+	if err := c.in.Err(); err != nil {
+		return nil, err
+	}
+	m, err := c.machine(text)
+	if err != nil {
+		return nil, err
+	}
+	status, definition := "ACTIVE", string(m.Definition)
+	if m.Deleting {
+		status = "DELETING"
+	}
+	if data == metadataOnly {
+		definition = "{}" // what AWS answers instead of leaving a required member out
+	}
+	return struct {
+		ARN        string  `json:"stateMachineArn"`
+		Name       string  `json:"name"`
+		Status     string  `json:"status"`
+		Definition string  `json:"definition"`
+		RoleARN    string  `json:"roleArn"`
+		Type       string  `json:"type"`
+		Created    seconds `json:"creationDate"`
+		shownSettings
+		Revision string `json:"revisionId,omitempty"`
+	}{m.ARN, m.Name, status, definition, m.RoleARN, typeName(m.Type), seconds(m.Created), settingsOf(m), m.Revision}, nil
+}
+
+type machineItem struct {
+	ARN     string  `json:"stateMachineArn"`
+	Name    string  `json:"name"`
+	Type    string  `json:"type"`
+	Created seconds `json:"creationDate"`
+}
+
+// machineKey orders the list of machines; it is also where the next page starts.
+func machineKey(m *engine.Machine) string { return fmt.Sprintf("%016x/%s", m.Created, m.Name) }
+
+func (c *call) listStateMachines() (any, error) {
+	size, token := c.in.Int("maxResults", pageSize), c.in.String("nextToken", pageLength)
+	if err := c.in.Err(); err != nil {
+		return nil, err
+	}
+	from, err := pageCursor(token, "ListStateMachines")
+	if err != nil {
+		return nil, err
+	}
+	machines, err := c.backend.Machines(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	machines = slices.Clone(machines)
+	slices.SortFunc(machines, func(a, b *engine.Machine) int { return cmp.Compare(machineKey(a), machineKey(b)) })
+	answer := struct {
+		Machines []machineItem `json:"stateMachines"`
+		Next     string        `json:"nextToken,omitempty"`
+	}{Machines: []machineItem{}}
+	for _, m := range machines {
+		if machineKey(m) < from {
+			continue
+		}
+		if len(answer.Machines) == pageOf(size) {
+			answer.Next = pageToken(machineKey(m), "ListStateMachines")
+			break
+		}
+		answer.Machines = append(answer.Machines, machineItem{m.ARN, m.Name, typeName(m.Type), seconds(m.Created)})
+	}
+	return answer, nil
+}
+
+// pageOf returns the page size that maxResults means: 0 is AWS's default of 100.
+func pageOf(maxResults int) int {
+	if maxResults == 0 {
+		return 100
+	}
+	return maxResults
+}
+
+func (c *call) validateStateMachineDefinition() (any, error) {
+	definition := c.in.String("definition", awsjson.Required, awsjson.Sensitive, c.definitionLength())
+	kind := typeOf(c.in.String("type", machineTypes))
+	least := c.in.String("severity", awsjson.OneOf("ERROR", "WARNING"))
+	size := c.in.Int("maxResults", awsjson.Range(0, 100))
+	if err := c.in.Err(); err != nil {
+		return nil, err
+	}
+	answer := struct {
+		Result      string       `json:"result"`
+		Diagnostics []Diagnostic `json:"diagnostics"`
+		Truncated   bool         `json:"truncated"`
+	}{Result: "OK", Diagnostics: []Diagnostic{}}
+	for _, d := range c.options.Check([]byte(definition), kind) {
+		if d.Severity == SeverityError {
+			answer.Result = "FAIL"
+		} else if least != SeverityWarning {
+			continue
+		}
+		if len(answer.Diagnostics) == pageOf(size) {
+			answer.Truncated = true
+			continue
+		}
+		answer.Diagnostics = append(answer.Diagnostics, d)
+	}
+	return answer, nil
+}

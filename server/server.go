@@ -1,0 +1,319 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weftworks/weft/limits"
+	"github.com/weftworks/weft/server/awsjson"
+)
+
+// Options says what a server serves and within which bounds. Backend has to be set; the zero value of every
+// other field is a good choice.
+type Options struct {
+	// Backend does the work.
+	Backend Backend
+
+	// Credentials may send requests. None: everybody may, and Serve listens on loopback only.
+	Credentials []Credential
+
+	// Limits bounds inputs, outputs and definitions. Zero: limits.Default. It has to be the Backend's.
+	Limits limits.Set
+
+	// Check says what is wrong with a definition. Nil: the States Language's own validator.
+	Check Checker
+
+	// Logger gets a line a request at debug and a line for every failure of ours at warn. Nil: slog.Default().
+	Logger *slog.Logger
+
+	// Collectors are shown by /metrics beside the server's own.
+	Collectors []prometheus.Collector
+
+	// Requests bounds the requests being served, synchronous runs apart. Default 512. Past it: ThrottlingException.
+	Requests int
+
+	// Syncs bounds the StartSyncExecution requests that wait for their run. Default 1,024: they are only waiting.
+	Syncs int
+
+	// BodyBytes bounds the memory of all request bodies above 64 KiB together. Default 256 MiB.
+	BodyBytes int64
+
+	// Connections bounds open connections. Default 4,096: further ones wait in the kernel's queue.
+	Connections int
+
+	// SyncTimeout bounds a synchronous run; past it the run is stopped and is TIMED_OUT. Default 5 minutes,
+	// which is what AWS gives an express run.
+	SyncTimeout time.Duration
+
+	// Grace is how long Serve waits for requests in flight before it cuts them off. Default 10 s.
+	Grace time.Duration
+
+	// Now is the clock that signatures and billed time are checked against. Nil: time.Now.
+	Now func() time.Time
+}
+
+// Server answers requests. Make it with New; it is safe for concurrent use.
+type Server struct {
+	backend Backend
+	options Options
+	auth    *auth
+	metrics *metrics
+	log     *slog.Logger
+	mux     *http.ServeMux
+	regular gate
+	syncs   gate
+	bodies  bodies
+
+	// closing is done once synchronous runs should no longer be waited for.
+	closing context.Context
+	close   context.CancelFunc
+}
+
+// New makes a server, or says which option is wrong.
+func New(o Options) (*Server, error) {
+	if o.Backend == nil {
+		return nil, errors.New("server: Options.Backend is not set")
+	}
+	for _, c := range o.Credentials {
+		if len(c.Token) < minTokenChars {
+			return nil, fmt.Errorf("server: the token of key %q has fewer than %d characters; make one with `openssl rand -base64 24`", c.KeyID, minTokenChars)
+		}
+	}
+	o.fill()
+	m, err := newMetrics(o.Collectors)
+	if err != nil {
+		return nil, fmt.Errorf("server: registering collectors: %w", err)
+	}
+	s := &Server{
+		backend: o.Backend, options: o, auth: newAuth(o.Credentials, o.Now), metrics: m, log: o.Logger,
+		mux: http.NewServeMux(), regular: make(gate, o.Requests), syncs: make(gate, o.Syncs),
+	}
+	s.closing, s.close = context.WithCancel(context.Background())
+	// JSON in a JSON string: quotes and backslashes double, and a client may write every other character as an
+	// escape, which triples it at most.
+	s.bodies = bodies{one: 3*int64(max(o.Limits.PayloadBytes, o.Limits.DefinitionBytes)) + smallBody, all: o.BodyBytes}
+	s.mux.HandleFunc("/{$}", s.serveAPI)
+	s.mux.HandleFunc("GET /healthz", s.serveHealth)
+	s.mux.HandleFunc("GET /metrics", s.serveMetrics)
+	return s, nil
+}
+
+func (o *Options) fill() {
+	preset := func(v *int, to int) {
+		if *v <= 0 {
+			*v = to
+		}
+	}
+	preset(&o.Requests, 512)
+	preset(&o.Syncs, 1024)
+	preset(&o.Connections, 4096)
+	if o.Limits == (limits.Set{}) {
+		o.Limits = limits.Default
+	}
+	if o.BodyBytes <= 0 {
+		o.BodyBytes = 256 << 20
+	}
+	if o.SyncTimeout <= 0 {
+		o.SyncTimeout = 5 * time.Minute
+	}
+	if o.Grace <= 0 {
+		o.Grace = 10 * time.Second
+	}
+	if o.Check == nil {
+		o.Check = checkDefinition
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// writeTimeout bounds how long a client may take to receive an answer.
+const writeTimeout = time.Minute
+
+// exchange is what the log and the metrics say about one request.
+type exchange struct {
+	id     string
+	op     string
+	status int
+	fail   *apiError
+	in     int
+	out    int
+}
+
+// serveAPI answers POST /: one Step Functions operation.
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
+	start := s.options.Now()
+	x := &exchange{id: uuid.NewString(), op: "Unknown", status: http.StatusOK}
+	s.metrics.inFlight.Inc()
+	defer s.metrics.inFlight.Dec()
+	answer, err := s.guarded(w, r, x)
+	if err != nil {
+		x.fail, x.status = err, err.Status
+		answer = err.body()
+	}
+	x.out = len(answer)
+	// Not every ResponseWriter has deadlines (tests' have none), and then there is nothing to bound.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	h := w.Header()
+	h.Set("Content-Type", "application/x-amz-json-1.0")
+	h.Set("Content-Length", strconv.Itoa(len(answer)))
+	h.Set("X-Amzn-RequestId", x.id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(x.status)
+	_, _ = w.Write(answer) // a client that is gone is no error of ours
+	took := s.options.Now().Sub(start)
+	s.metrics.observe(x.op, x.status, took)
+	s.logExchange(r, x, took)
+}
+
+// guarded runs an operation behind everything that may refuse it, and turns a panic into InternalFailure, so
+// that a defect in one operation costs one request.
+func (s *Server) guarded(w http.ResponseWriter, r *http.Request, x *exchange) (answer []byte, fail *apiError) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("operation panicked", "op", x.op, "id", x.id, "panic", p, "stack", string(debug.Stack()))
+			answer, fail = nil, &apiError{"InternalFailure", http.StatusInternalServerError, "a defect of the server; its log has the stack under request id " + x.id}
+		}
+	}()
+	if fail := s.auth.guard(r); fail != nil {
+		return nil, fail
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, &apiError{"UnknownOperationException", http.StatusMethodNotAllowed, "the Step Functions API is POST / with an X-Amz-Target header"}
+	}
+	if fail := contentType(r); fail != nil {
+		return nil, fail
+	}
+	op, fail := s.lookup(r.Header.Get("X-Amz-Target"), x)
+	if fail != nil {
+		return nil, fail
+	}
+	if fail := s.auth.before(r); fail != nil {
+		return nil, fail
+	}
+	slots := s.regular
+	if op.waits {
+		slots = s.syncs
+	}
+	if !slots.enter() {
+		return nil, throttled(fmt.Sprintf("%d requests are being served", cap(slots)))
+	}
+	defer slots.leave()
+	body, held, fail := s.bodies.read(w, r)
+	if fail != nil {
+		return nil, fail
+	}
+	defer s.bodies.release(held)
+	x.in = len(body)
+	// The deadline for reading has done its work. Left standing, it would end a long operation: net/http keeps
+	// reading to notice that the client is gone.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	if fail := s.auth.after(r, body); fail != nil {
+		return nil, fail
+	}
+	return s.run(r, op, body)
+}
+
+// lookup finds the operation that X-Amz-Target names.
+func (s *Server) lookup(target string, x *exchange) (operation, *apiError) {
+	name, ok := strings.CutPrefix(target, "AWSStepFunctions.")
+	op, known := operations[name]
+	if !ok || !known {
+		return op, refuse("UnknownOperationException", "X-Amz-Target is '%.100s'; it has to be AWSStepFunctions. and the name of an operation", target)
+	}
+	x.op = name
+	if op.do == nil {
+		return op, refuse("UnsupportedOperation", "%s is not supported yet; Weft supports: %s", name, strings.Join(supported(), ", "))
+	}
+	return op, nil
+}
+
+// run decodes the request, does the operation and encodes its answer.
+func (s *Server) run(r *http.Request, op operation, body []byte) ([]byte, *apiError) {
+	in, err := awsjson.Parse(body)
+	if err != nil {
+		return nil, toAPI(err, "")
+	}
+	c := &call{Server: s, ctx: r.Context(), in: in}
+	answer, err := op.do(c)
+	if err != nil {
+		e := toAPI(err, c.subject)
+		if e.Status >= http.StatusInternalServerError {
+			s.log.Warn("operation failed", "target", r.Header.Get("X-Amz-Target"), "err", err)
+		}
+		return nil, e
+	}
+	if raw, ok := answer.([]byte); ok {
+		return raw, nil
+	}
+	b, err := encode(answer)
+	if err != nil {
+		return nil, toAPI(err, "")
+	}
+	return b, nil
+}
+
+func (s *Server) logExchange(r *http.Request, x *exchange, took time.Duration) {
+	attrs := []any{"op", x.op, "status", x.status, "took", took, "in", x.in, "out", x.out, "id", x.id, "from", r.RemoteAddr}
+	switch {
+	case x.fail == nil:
+		s.log.Debug("request", attrs...)
+	case x.status >= http.StatusInternalServerError || x.fail.Type == "ThrottlingException":
+		s.log.Warn("request failed", append(attrs, "error", x.fail.Type, "message", x.fail.Text)...)
+	default:
+		s.log.Debug("request refused", append(attrs, "error", x.fail.Type)...)
+	}
+}
+
+// serveHealth answers 200 {"status":"ok"}, or 503 with the reasons. It needs no credentials: it is for load
+// balancers and supervisors.
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	answer := struct {
+		Status  string   `json:"status"`
+		Reasons []string `json:"reasons,omitempty"`
+	}{Status: "ok"}
+	status := http.StatusOK
+	if err := s.backend.Healthy(); err != nil {
+		answer.Status, answer.Reasons, status = "unavailable", []string{err.Error()}, http.StatusServiceUnavailable
+	}
+	if s.closing.Err() != nil {
+		answer.Status, status = "unavailable", http.StatusServiceUnavailable
+		answer.Reasons = append(answer.Reasons, "the server is closing")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer) // a client that is gone is no error of ours
+}
+
+// serveMetrics answers Prometheus; with credentials configured it takes a bearer token.
+func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	if fail := s.auth.guard(r); fail != nil {
+		http.Error(w, fail.Text, fail.Status)
+		return
+	}
+	if !s.auth.open() && !s.auth.bearer(r) {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		http.Error(w, "send `Authorization: Bearer TOKEN`", http.StatusUnauthorized)
+		return
+	}
+	s.metrics.handler().ServeHTTP(w, r)
+}

@@ -1,0 +1,117 @@
+package server
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/weftworks/weft/engine"
+	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/limits"
+	"github.com/weftworks/weft/server/arn"
+	"github.com/weftworks/weft/server/awsjson"
+)
+
+type tag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+var tagKeyRules = []awsjson.Rule{awsjson.Required, awsjson.Length(1, 128)}
+
+// readTags reads the tags of a request; of a key given twice the last value counts.
+func (c *call) readTags(rules ...awsjson.Rule) (map[string]string, error) {
+	tags := map[string]string{}
+	for _, t := range c.in.Objects("tags", rules...) {
+		tags[t.String("key", tagKeyRules...)] = t.String("value", awsjson.Length(0, 256))
+	}
+	if len(tags) > limits.Tags {
+		return nil, tooManyTags()
+	}
+	return tags, nil
+}
+
+func tooManyTags() error {
+	return fault.New("", fault.TooManyTags, "", "a resource has at most %d tags", limits.Tags)
+}
+
+// tagged returns the machine whose tags an operation is about.
+func (c *call) tagged(text string) (*engine.Machine, error) {
+	c.subject = text
+	if a, err := arn.Parse(text); err == nil && (a.Kind != arn.Machine || a.Qualifier != "" || a.Label != "") {
+		if a.Kind != arn.Machine && a.Kind != arn.Activity {
+			return nil, wrongType(a.Kind)
+		}
+		return nil, fault.New("", fault.ResourceNotFound, text, "only machines have tags")
+	}
+	m, err := c.machine(text)
+	if fault.Is(err, fault.MachineNotFound) {
+		return nil, fault.New("", fault.ResourceNotFound, text, "no machine has this ARN")
+	}
+	return m, err
+}
+
+func (c *call) tagResource() (any, error) {
+	text := c.in.String("resourceArn", awsjson.Required, arnLength)
+	tags, err := c.readTags(awsjson.Required)
+	if err := firstError(c.in.Err(), err); err != nil {
+		return nil, err
+	}
+	m, err := c.tagged(text)
+	if err != nil || len(tags) == 0 {
+		return empty{}, err
+	}
+	total := len(m.Tags)
+	for key := range tags {
+		if _, there := m.Tags[key]; !there {
+			total++
+		}
+	}
+	if total > limits.Tags {
+		return nil, tooManyTags()
+	}
+	_, err = c.backend.TagMachine(c.ctx, m.Name, tags, nil)
+	return empty{}, err
+}
+
+// firstError returns the first error that is not nil.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *call) untagResource() (any, error) {
+	text := c.in.String("resourceArn", awsjson.Required, arnLength)
+	keys := c.in.Strings("tagKeys", tagKeyRules, awsjson.Required)
+	if err := c.in.Err(); err != nil {
+		return nil, err
+	}
+	m, err := c.tagged(text)
+	if err != nil || len(keys) == 0 {
+		return empty{}, err
+	}
+	_, err = c.backend.TagMachine(c.ctx, m.Name, nil, keys)
+	return empty{}, err
+}
+
+func (c *call) listTagsForResource() (any, error) {
+	text := c.in.String("resourceArn", awsjson.Required, arnLength)
+	if err := c.in.Err(); err != nil {
+		return nil, err
+	}
+	m, err := c.tagged(text)
+	if err != nil {
+		return nil, err
+	}
+	tags := []tag{}
+	for key, value := range m.Tags {
+		tags = append(tags, tag{key, value})
+	}
+	slices.SortFunc(tags, func(a, b tag) int { return strings.Compare(a.Key, b.Key) })
+	return struct {
+		Tags []tag `json:"tags"`
+	}{tags}, nil
+}
