@@ -25,7 +25,8 @@ type Machine struct {
 	QueryLanguage  QueryLanguage
 	TimeoutSeconds int64 // 0: none
 	Graph          Graph
-	Text           []byte // the definition as given
+	AllStates      []*State // every state, nested graphs included, in the order of the text: AllStates[s.Index] == s
+	Text           []byte   // the definition as given
 }
 
 // Graph is a StartAt with its States: a machine, a Parallel branch or an ItemProcessor.
@@ -34,6 +35,7 @@ type Graph struct {
 	States  []*State // in the order of the text
 	ByName  map[string]*State
 	Start   *State
+	Parent  *State // the Parallel or Map it belongs to; nil for the machine's own graph
 }
 
 // StateType is the kind of a state.
@@ -62,6 +64,7 @@ func (t StateType) String() string {
 type State struct {
 	Name          string
 	Index         int
+	Graph         *Graph // it belongs to
 	Type          StateType
 	Comment       string
 	QueryLanguage QueryLanguage

@@ -9,6 +9,9 @@ import (
 // Get returns what the path names in root, the value of its head: the data, the context object or the
 // variable, as IsContext and Variable say. Errors are *MissingError and *EvalError.
 func (p *Path) Get(root any) (any, error) {
+	if p.definite && p.function == nil {
+		return p.one(root)
+	}
 	w := walk{path: p, root: root, visits: maxVisits}
 	return w.get(root)
 }

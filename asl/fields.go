@@ -1,0 +1,225 @@
+package asl
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/weftworks/weft/asl/jsonvalue"
+)
+
+// rule says where a field may stand.
+type rule struct {
+	languages languages
+	soon      string // the feature it belongs to when Weft does not support it yet
+}
+
+type languages uint8
+
+const (
+	inJSONPath languages = 1 << JSONPath
+	inJSONata  languages = 1 << JSONata
+	inBoth               = inJSONPath | inJSONata
+)
+
+// table is the fields an object may have.
+type table map[string]rule
+
+// fieldSet builds a table: each group is a list of names and the rule for all of them.
+func fieldSet(groups ...any) table {
+	t := table{}
+	for i := 0; i < len(groups); i += 2 {
+		for _, name := range strings.Fields(groups[i].(string)) {
+			t[name] = groups[i+1].(rule)
+		}
+	}
+	return t
+}
+
+var (
+	both      = rule{languages: inBoth}
+	jsonPath  = rule{languages: inJSONPath}
+	jsonata   = rule{languages: inJSONata}
+	variables = rule{inBoth, "assigning variables (Assign)"}
+	bigMap    = rule{inBoth, "the distributed Map"}
+)
+
+var (
+	machineFields   = fieldSet("Comment QueryLanguage StartAt States TimeoutSeconds Version", both)
+	branchFields    = fieldSet("Comment StartAt States", both)
+	processorFields = fieldSet("Comment StartAt States ProcessorConfig", both)
+	configFields    = fieldSet("Mode ExecutionType", both)
+	retrierFields   = fieldSet("Comment ErrorEquals IntervalSeconds MaxAttempts BackoffRate MaxDelaySeconds JitterStrategy", both)
+	catcherFields   = fieldSet("Comment ErrorEquals Next", both, "ResultPath", jsonPath, "Output", jsonata, "Assign", variables)
+	lambdaFields    = fieldSet("FunctionName Payload InvocationType ClientContext LogType Qualifier", both)
+
+	// stateFields is what each type of state may have. The next query language or feature is a row here.
+	stateFields = map[StateType]table{
+		Task: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Arguments", jsonata, "Assign", variables,
+			"Resource TimeoutSeconds HeartbeatSeconds Retry Catch", both,
+			"Parameters ResultSelector ResultPath TimeoutSecondsPath HeartbeatSecondsPath", jsonPath,
+			"Credentials", rule{inBoth, "calling under another role (Credentials)"}),
+		Pass: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", variables,
+			"Result Parameters ResultPath", jsonPath),
+		Choice: fieldSet(everyState, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", variables, "Choices Default", both),
+		Wait: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", variables,
+			"Seconds Timestamp", both, "SecondsPath TimestampPath", jsonPath),
+		Succeed: fieldSet(everyState, both, pathsInOut, jsonPath, "Output", jsonata),
+		Fail:    fieldSet(everyState, both, "Error Cause", both, "ErrorPath CausePath", jsonPath),
+		Parallel: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Arguments", jsonata, "Assign", variables,
+			"Branches Retry Catch", both, "Parameters ResultSelector ResultPath", jsonPath),
+		Map: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Items", jsonata, "Assign", variables,
+			"ItemProcessor Iterator ItemSelector MaxConcurrency ToleratedFailureCount ToleratedFailurePercentage Retry Catch", both,
+			"Parameters ItemsPath MaxConcurrencyPath ToleratedFailureCountPath ToleratedFailurePercentagePath ResultSelector ResultPath", jsonPath,
+			"ItemReader ItemBatcher ResultWriter Label", bigMap),
+	}
+)
+
+const (
+	everyState = "Type Comment QueryLanguage"
+	flow       = "Next End"
+	pathsInOut = "InputPath OutputPath"
+)
+
+// fields checks that s is an object with fields of t only, each once. what names such an object in messages.
+func (p *parser) fields(s *spot, what string, t table) bool {
+	if !p.kind(s, jsonvalue.KindObject) {
+		return false
+	}
+	for i := range s.node.Members {
+		m := s.at(i)
+		p.duplicate(s, i)
+		r, known := t[m.key]
+		switch {
+		case !known:
+			fix := closest(m.key, t.names(p.language))
+			if fix == "" {
+				fix = "remove it"
+			}
+			p.reportKey(m, SchemaInvalid, fix, "%s has no field %q", what, m.key).ServiceMessage = fmt.Sprintf("Field '%s' is not supported", m.key)
+		case r.languages&(1<<p.language) == 0:
+			other := JSONPath + JSONata - p.language
+			p.reportKey(m, SchemaInvalid, fmt.Sprintf("remove it, or give the state \"QueryLanguage\": %q", other),
+				"the field %q belongs to the query language %s, but the state uses %s", m.key, other, p.language)
+		case r.soon != "":
+			p.soon(m, r.soon)
+		}
+	}
+	return true
+}
+
+// duplicate reports the i-th member of s when an earlier one has its key.
+func (p *parser) duplicate(s *spot, i int) {
+	key := s.node.Members[i].Key
+	for j := range s.node.Members[:i] {
+		if s.node.Members[j].Key == key {
+			p.reportKey(s.at(i), SchemaInvalid, "keep one of them", "the field %q is given twice; the first is at line %d", key, p.pos(s.node.Members[j].KeyOffset).Line)
+			return
+		}
+	}
+}
+
+// names returns the fields of one query language in alphabetical order.
+func (t table) names(l QueryLanguage) []string {
+	var names []string
+	for name, r := range t {
+		if r.languages&(1<<l) != 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// require reports the fields of names that s lacks, in one problem.
+func (p *parser) require(s *spot, names ...string) bool {
+	missing := slices.DeleteFunc(slices.Clone(names), s.has)
+	if len(missing) == 0 {
+		return true
+	}
+	list := strings.Join(missing, ", ")
+	p.report(s, SchemaInvalid, "add "+list, "required and missing: %s", list).ServiceMessage = "These fields are required: [" + list + "]"
+	return false
+}
+
+// kind reports s when it is not of kind k.
+func (p *parser) kind(s *spot, k jsonvalue.Kind) bool {
+	if s.node.Kind == k {
+		return true
+	}
+	article := "a "
+	if k == jsonvalue.KindArray || k == jsonvalue.KindObject {
+		article = "an "
+	}
+	p.report(s, SchemaInvalid, "", "expected %s%s, not %s", article, k, quote(s.node)).ServiceMessage = fmt.Sprintf("Expected value of type %s", k)
+	return false
+}
+
+// quote shows a value in a message.
+func quote(n *jsonvalue.Node) string {
+	switch n.Kind {
+	case jsonvalue.KindArray, jsonvalue.KindObject:
+		return "an " + n.Kind.String()
+	}
+	text := jsonvalue.Text(n.Scalar)
+	const most = 80
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + `…"`
+	}
+	return text
+}
+
+// text reads an optional string field of s.
+func (p *parser) text(s *spot, name string) (string, bool) {
+	f := s.member(name)
+	if f == nil || !p.kind(f, jsonvalue.KindString) {
+		return "", false
+	}
+	return f.node.Scalar.(string), true
+}
+
+// flag reads an optional boolean field of s.
+func (p *parser) flag(s *spot, name string) (value, ok bool) {
+	f := s.member(name)
+	if f == nil || !p.kind(f, jsonvalue.KindBool) {
+		return false, false
+	}
+	return f.node.Scalar.(bool), true
+}
+
+// whole reads an optional field of s that holds a whole number between least and most.
+func (p *parser) whole(s *spot, name string, least, most int64) (int64, bool) {
+	f := s.member(name)
+	if f == nil || p.isExpression(f) {
+		return 0, false
+	}
+	n, isNumber := f.node.Scalar.(jsonvalue.Number)
+	v, ok := n.Int64()
+	if !isNumber || !ok || v < least || v > most {
+		p.report(f, SchemaInvalid, "", "expected a whole number from %d to %d, not %s", least, most, quote(f.node))
+		return 0, false
+	}
+	return v, true
+}
+
+// isExpression reports whether f holds a JSONata expression, which stands for a value of any kind.
+func (p *parser) isExpression(f *spot) bool {
+	s, ok := f.node.Scalar.(string)
+	return ok && p.language == JSONata && strings.HasPrefix(s, "{%") && strings.HasSuffix(s, "%}")
+}
+
+// oneOf reports when s has more than one of the fields, and returns the one it has, or nil.
+func (p *parser) oneOf(s *spot, names ...string) (found *spot) {
+	for _, name := range names {
+		f := s.member(name)
+		if f == nil {
+			continue
+		}
+		if found != nil {
+			p.reportKey(f, SchemaInvalid, "keep one of them", "%s and %s exclude each other", found.key, name)
+			continue
+		}
+		found = f
+	}
+	return found
+}

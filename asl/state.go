@@ -1,0 +1,382 @@
+package asl
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weftworks/weft/asl/jsonpath"
+	"github.com/weftworks/weft/asl/jsonvalue"
+)
+
+// stateTypes by spelling, in the order in which Step Functions lists them.
+var stateTypes = []StateType{Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map}
+
+// String returns the language as the States Language spells it.
+func (l QueryLanguage) String() string {
+	if l == JSONata {
+		return "JSONata"
+	}
+	return "JSONPath"
+}
+
+// state reads one state of the graph.
+func (r *graphReader) state(s *spot) {
+	st := r.enter(s)
+	if !r.kind(s, jsonvalue.KindObject) {
+		return
+	}
+	r.reading = st
+	defer func(outer QueryLanguage) { r.reading, r.language = nil, outer }(r.language)
+	st.QueryLanguage = r.queryLanguage(s, r.machine.QueryLanguage)
+	r.language = st.QueryLanguage
+	if st.QueryLanguage == JSONPath && r.machine.QueryLanguage == JSONata {
+		r.report(s, SchemaInvalid, "remove the state's QueryLanguage", "the machine's query language is JSONata, so a state cannot use JSONPath").ServiceMessage =
+			"'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"
+	}
+	if !r.require(s, "Type") || !r.stateType(s, st) {
+		return
+	}
+	r.fields(s, "a "+st.Type.String()+" state", stateFields[st.Type])
+	st.Comment, _ = r.text(s, "Comment")
+	r.transition(s, st)
+	if st.QueryLanguage == JSONPath {
+		r.dataFlow(s, st)
+	}
+	r.retry(s, st)
+	r.catch(s, st)
+	r.part(s, st)
+}
+
+func (r *graphReader) stateType(s *spot, st *State) bool {
+	text, ok := r.text(s, "Type")
+	if !ok {
+		return false
+	}
+	names := make([]string, len(stateTypes))
+	for i, t := range stateTypes {
+		names[i] = t.String()
+		if names[i] == text {
+			st.Type = t
+			return true
+		}
+	}
+	list := strings.Join(names, ", ")
+	fix := closest(text, names)
+	if fix == "" {
+		fix = "write one of " + list
+	}
+	r.report(s.member("Type"), SchemaInvalid, fix, "there is no state type %q", text).ServiceMessage =
+		"The field 'Type' should have one of these values: [" + list + "]"
+	return false
+}
+
+// transition reads Next and End, of which a state that goes on has exactly one.
+func (r *graphReader) transition(s *spot, st *State) {
+	if _, goesOn := stateFields[st.Type]["Next"]; !goesOn {
+		return
+	}
+	st.End, _ = r.flag(s, "End")
+	next, has := r.text(s, "Next")
+	switch {
+	case has && st.End:
+		r.reportKey(s.member("End"), SchemaInvalid, "keep one of them", "Next and End exclude each other")
+	case has:
+		st.Next = next
+		r.refer(s.member("Next"), next, &st.NextState)
+	case !st.End && !s.has("Next"):
+		r.report(s, SchemaInvalid, `add "Next": "NAME" or "End": true`, "the state says neither what comes next nor that it ends").ServiceMessage =
+			"One of these fields is required: [Next, End]"
+	}
+}
+
+// dataFlow reads the fields by which JSONPath states shape their input and output.
+func (r *graphReader) dataFlow(s *spot, st *State) {
+	st.InputPath = r.nullablePath(s, "InputPath")
+	st.OutputPath = r.nullablePath(s, "OutputPath")
+	st.ResultPath = r.referencePath(s)
+	if st.Type == Map {
+		r.oneOf(s, "ItemSelector", "Parameters")
+		if st.Parameters = r.template(s, "ItemSelector"); st.Parameters != nil {
+			st.ResultSelector = r.template(s, "ResultSelector")
+			return
+		}
+	}
+	if _, takes := stateFields[st.Type]["Parameters"]; takes {
+		st.Parameters = r.template(s, "Parameters")
+	}
+	if _, takes := stateFields[st.Type]["ResultSelector"]; takes {
+		st.ResultSelector = r.template(s, "ResultSelector")
+	}
+}
+
+// part reads what only this type of state has.
+func (r *graphReader) part(s *spot, st *State) {
+	switch st.Type {
+	case Task:
+		r.task(s, st)
+	case Pass:
+		if f := s.member("Result"); f != nil {
+			st.Result = r.machine.Text[f.node.Offset:f.node.End]
+			if compact, err := jsonvalue.Compact(nil, st.Result); err == nil {
+				st.Result = compact
+			}
+		}
+	case Choice:
+		r.choice(s, st)
+	case Wait:
+		r.wait(s, st)
+	case Fail:
+		r.fail(s, st)
+	case Parallel:
+		r.parallel(s, st)
+	case Map:
+		r.mapState(s, st)
+	}
+}
+
+func (r *graphReader) wait(s *spot, st *State) {
+	w := &WaitPart{}
+	st.Wait = w
+	forms := []string{"Seconds", "Timestamp", "SecondsPath", "TimestampPath"}
+	if r.oneOf(s, forms...) == nil {
+		r.report(s, SchemaInvalid, "add one of "+strings.Join(forms, ", "), "a Wait state must say how long").ServiceMessage =
+			"One of these fields is required: [" + strings.Join(forms, ", ") + "]"
+		return
+	}
+	w.Seconds, w.HasSeconds = r.whole(s, "Seconds", 0, maxSeconds)
+	if f := s.member("Timestamp"); f != nil && !r.isExpression(f) {
+		w.Timestamp = r.timestamp(f)
+	}
+	w.SecondsPath = r.path(s, "SecondsPath")
+	w.TimestampPath = r.path(s, "TimestampPath")
+}
+
+func (r *graphReader) timestamp(f *spot) string {
+	if !r.kind(f, jsonvalue.KindString) {
+		return ""
+	}
+	text := f.node.Scalar.(string)
+	if _, err := ParseTimestamp(text); err != nil {
+		r.report(f, SchemaInvalid, `write it like "2026-03-14T01:59:00Z"`, "%q is no RFC 3339 timestamp", text)
+	}
+	return text
+}
+
+func (r *graphReader) fail(s *spot, st *State) {
+	st.Fail = &FailPart{}
+	r.oneOf(s, "Error", "ErrorPath")
+	r.oneOf(s, "Cause", "CausePath")
+	if text, ok := r.text(s, "Error"); ok {
+		st.Fail.Error = &text
+	}
+	if text, ok := r.text(s, "Cause"); ok {
+		st.Fail.Cause = &text
+	}
+	for name, to := range map[string]*Expr{"ErrorPath": &st.Fail.ErrorPath, "CausePath": &st.Fail.CausePath} {
+		if f := s.member(name); f != nil && r.kind(f, jsonvalue.KindString) {
+			*to = r.expression(f)
+		}
+	}
+}
+
+func (r *graphReader) parallel(s *spot, st *State) {
+	st.Parallel = &ParallelPart{}
+	branches := s.member("Branches")
+	if !r.require(s, "Branches") || !r.kind(branches, jsonvalue.KindArray) {
+		return
+	}
+	if len(branches.node.Items) == 0 {
+		r.report(branches, SchemaInvalid, "add a branch", "a Parallel state needs at least one branch")
+	}
+	for i := range branches.node.Items {
+		branch := branches.at(i)
+		g := &Graph{Parent: st}
+		st.Parallel.Branches = append(st.Parallel.Branches, g)
+		if r.fields(branch, "a branch", branchFields) {
+			r.parser.graph(branch, g)
+		}
+	}
+}
+
+func (r *graphReader) mapState(s *spot, st *State) {
+	m := &MapPart{}
+	st.Map = m
+	r.processor(s, st)
+	r.oneOf(s, "MaxConcurrency", "MaxConcurrencyPath")
+	r.oneOf(s, "ToleratedFailureCount", "ToleratedFailureCountPath")
+	r.oneOf(s, "ToleratedFailurePercentage", "ToleratedFailurePercentagePath")
+	m.ItemsPath = r.path(s, "ItemsPath")
+	m.MaxConcurrency, _ = r.whole(s, "MaxConcurrency", 0, maxSeconds)
+	m.MaxConcurrencyPath = r.path(s, "MaxConcurrencyPath")
+	m.ToleratedFailureCount, _ = r.whole(s, "ToleratedFailureCount", 0, maxSeconds)
+	m.ToleratedFailureCountPath = r.path(s, "ToleratedFailureCountPath")
+	m.ToleratedFailurePercentage = r.percentage(s)
+	m.ToleratedPercentagePath = r.path(s, "ToleratedFailurePercentagePath")
+	for _, name := range []string{"ToleratedFailureCount", "ToleratedFailureCountPath", "ToleratedFailurePercentage", "ToleratedFailurePercentagePath"} {
+		m.HasTolerance = m.HasTolerance || s.has(name)
+	}
+}
+
+func (r *graphReader) percentage(s *spot) float64 {
+	f := s.member("ToleratedFailurePercentage")
+	if f == nil || r.isExpression(f) {
+		return 0
+	}
+	n, ok := f.node.Scalar.(jsonvalue.Number)
+	if v := n.Float64(); ok && v >= 0 && v <= 100 {
+		return v
+	}
+	r.report(f, SchemaInvalid, "", "expected a number from 0 to 100, not %s", quote(f.node))
+	return 0
+}
+
+// processor reads ItemProcessor, or Iterator, its older name.
+func (r *graphReader) processor(s *spot, st *State) {
+	f := r.oneOf(s, "ItemProcessor", "Iterator")
+	if f == nil {
+		r.require(s, "ItemProcessor")
+		return
+	}
+	if !r.fields(f, "the "+f.key+" of a Map", processorFields) {
+		return
+	}
+	if c := f.member("ProcessorConfig"); c != nil && r.fields(c, "a ProcessorConfig", configFields) {
+		r.mode(c)
+	}
+	st.Map.Processor = &Graph{Parent: st}
+	r.parser.graph(f, st.Map.Processor)
+}
+
+func (r *graphReader) mode(c *spot) {
+	switch mode, ok := r.text(c, "Mode"); {
+	case !ok || mode == "INLINE":
+	case mode == "DISTRIBUTED":
+		r.soon(c.member("Mode"), "the distributed Map")
+	default:
+		fix := closest(mode, []string{"INLINE", "DISTRIBUTED"})
+		if fix == "" {
+			fix = `write "INLINE" or "DISTRIBUTED"`
+		}
+		r.report(c.member("Mode"), SchemaInvalid, fix, "there is no Mode %q", mode).ServiceMessage =
+			"The field 'Mode' should have one of these values: [INLINE, DISTRIBUTED]"
+	}
+}
+
+// task reads what only a Task has.
+func (r *graphReader) task(s *spot, st *State) {
+	t := &TaskPart{}
+	st.Task = t
+	t.Timeout = r.duration(s, "TimeoutSeconds")
+	t.Heartbeat = r.duration(s, "HeartbeatSeconds")
+	if t.Heartbeat.Seconds > 0 && t.Timeout.Seconds > 0 && t.Heartbeat.Seconds >= t.Timeout.Seconds {
+		r.report(s.member("HeartbeatSeconds"), SchemaInvalid, "make it smaller, or TimeoutSeconds larger",
+			"HeartbeatSeconds (%d) must be smaller than TimeoutSeconds (%d)", t.Heartbeat.Seconds, t.Timeout.Seconds)
+	}
+	resource, ok := r.text(s, "Resource")
+	if !ok {
+		r.require(s, "Resource")
+		return
+	}
+	t.Resource = resource
+	r.resource(s, t)
+	if t.Target.Kind == TargetLambdaInvoke && st.QueryLanguage == JSONPath {
+		r.lambdaParameters(s)
+	}
+}
+
+// lambdaParameters checks the parameters of lambda:invoke.
+func (r *graphReader) lambdaParameters(s *spot) {
+	f := s.member("Parameters")
+	if f == nil {
+		r.report(s, SchemaInvalid, `add "Parameters": {"FunctionName": "NAME", "Payload.$": "$"}`, "lambda:invoke needs Parameters that name a function").ServiceMessage =
+			"The field 'FunctionName' is required but was missing"
+		return
+	}
+	if f.node.Kind != jsonvalue.KindObject {
+		r.kind(f, jsonvalue.KindObject)
+		return
+	}
+	for i := range f.node.Members {
+		m := f.at(i)
+		if _, known := lambdaFields[strings.TrimSuffix(m.key, ".$")]; !known {
+			fix := closest(strings.TrimSuffix(m.key, ".$"), lambdaFields.names(JSONPath))
+			r.reportKey(m, SchemaInvalid, fix, "lambda:invoke has no parameter %q", m.key).ServiceMessage =
+				fmt.Sprintf("The field '%s' is not supported by Step Functions", strings.TrimSuffix(m.key, ".$"))
+		}
+	}
+	if !f.has("FunctionName") && !f.has("FunctionName.$") {
+		r.report(f, SchemaInvalid, `add "FunctionName": "NAME"`, "lambda:invoke needs a FunctionName").ServiceMessage =
+			"The field 'FunctionName' is required but was missing"
+	}
+}
+
+// duration reads name or namePath.
+func (r *graphReader) duration(s *spot, name string) Duration {
+	f := r.oneOf(s, name, name+"Path")
+	if f == nil {
+		return Duration{}
+	}
+	d := Duration{Set: true}
+	d.Seconds, _ = r.whole(s, name, 1, maxSeconds)
+	d.Path = r.path(s, name+"Path")
+	return d
+}
+
+// path reads an optional path field.
+func (p *parser) path(s *spot, name string) *jsonpath.Path {
+	if f := s.member(name); f != nil && p.language == JSONPath && p.kind(f, jsonvalue.KindString) {
+		return p.compile(f)
+	}
+	return nil
+}
+
+// compile reads the string at f as a path.
+func (p *parser) compile(f *spot) *jsonpath.Path {
+	path, err := jsonpath.Parse(f.node.Scalar.(string))
+	if err != nil {
+		p.badPath(f, err)
+		return nil
+	}
+	if path.Variable() != "" {
+		p.soon(f, "the use of variables ($"+path.Variable()+")")
+	}
+	return path
+}
+
+func (p *parser) badPath(f *spot, err error) {
+	p.report(f, SchemaInvalid, "", "%v", err).ServiceMessage = fmt.Sprintf("The value for the field '%s' must be a valid JSONPath", f.name())
+}
+
+// nullablePath reads InputPath or OutputPath.
+func (p *parser) nullablePath(s *spot, name string) *Path {
+	f := s.member(name)
+	switch {
+	case f == nil:
+		return nil
+	case f.node.Kind == jsonvalue.KindNull:
+		return &Path{Null: true}
+	}
+	if path := p.path(s, name); path != nil {
+		return &Path{Expr: path}
+	}
+	return nil
+}
+
+// referencePath reads ResultPath.
+func (p *parser) referencePath(s *spot) *ReferencePath {
+	f := s.member("ResultPath")
+	switch {
+	case f == nil || p.language != JSONPath:
+		return nil
+	case f.node.Kind == jsonvalue.KindNull:
+		return &ReferencePath{Null: true}
+	case !p.kind(f, jsonvalue.KindString):
+		return nil
+	}
+	ref, err := jsonpath.ParseReference(f.node.Scalar.(string))
+	if err != nil {
+		p.report(f, SchemaInvalid, "", "%v", err).ServiceMessage = "The value for the field 'ResultPath' must be a valid Reference Path"
+		return nil
+	}
+	return &ReferencePath{Expr: ref}
+}
