@@ -1,10 +1,8 @@
-// Package machine is the interpreter of the Amazon States Language. It is pure: Step takes a definition, a
-// frame and an event and leaves a new frame, commands and history events. It reads no clock, starts no
-// goroutine, does no I/O and draws no randomness but from the frame's own seed, so the engine, the
-// orchestrator-less runtime, the simulator and a test run the same machine to the same result.
 package machine
 
 import (
+	"sync"
+
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine/history"
@@ -29,22 +27,24 @@ type EventKind uint8
 const (
 	Start         EventKind = iota + 1 // Output: the run's input
 	Continue                           // after a Yield command
-	TaskSucceeded                      // ID, Output
+	TaskSucceeded                      // ID, Output, LogTail
 	TaskFailed                         // ID, Error, Cause, StartFailed
 	TaskHeartbeat                      // ID
 	TimerFired                         // ID
 	Stop                               // Error, Cause (may be empty): StopExecution
+	TaskSubmitted                      // ID, Output, LogTail: the function of an invocation with Token has answered
 )
 
 // Event is what a run is told.
 type Event struct {
 	Kind        EventKind
-	Now         int64  // Unix milliseconds; never less than in the event before
+	Now         int64  // Unix milliseconds; a value less than in the event before counts as that
 	ID          uint64 // of the invocation or timer, as the command gave it
-	Output      []byte // one JSON text, compact and valid
+	Output      []byte // one JSON text, compact and valid; the run keeps it, so it must not change
 	Error       string
 	Cause       string
-	StartFailed bool // the function was never entered
+	StartFailed bool   // the function was never entered
+	LogTail     string // end of what the function logged; shown when the task asks for it (LogType Tail)
 }
 
 // CommandKind says what a run wants. Values are append-only.
@@ -72,19 +72,30 @@ const (
 	Aborted
 )
 
+// String returns the status as the API spells it.
+func (s Status) String() string {
+	names := [...]string{"", "RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return ""
+}
+
 // Command is one thing a run wants done.
 type Command struct {
 	Kind      CommandKind
-	ID        uint64 // unique within the run over invocations and timers alike; never reused
+	ID        uint64 // unique within the run over invocations and timers alike; never reused; only grows
 	Function  string
 	Input     []byte
 	TimeoutMS int64 // of the state; 0: none (the interpreter has set its own timer as well)
-	Token     bool  // .waitForTaskToken: the function's own answer does not complete the task; a failure of the call does
+	Token     bool  // .waitForTaskToken: the function's own answer does not complete the task (send it as TaskSubmitted); a failure of the call does
 	Due       int64 // Unix milliseconds
 	Status    Status
 	Output    []byte
 	Error     string
 	Cause     string
+	HasError  bool // Finish: false when Error is absent, as for a Fail state without one
+	HasCause  bool
 }
 
 // Output collects what a step wants and what it adds to the history. Reuse it between steps.
@@ -94,12 +105,63 @@ type Output struct {
 }
 
 // Reset empties o and keeps its memory.
-func (o *Output) Reset() { o.Commands = o.Commands[:0]; o.History = o.History[:0] }
+func (o *Output) Reset() {
+	clear(o.Commands)
+	clear(o.History)
+	o.Commands, o.History = o.Commands[:0], o.History[:0]
+}
 
-// Interpreter runs one definition. It is immutable and safe for concurrent use.
+// InlineConcurrency is how many iterations of a Map without MaxConcurrency run at a time. Step Functions
+// promises no more than 40; the bound keeps a step and a frame small whatever the number of items.
+const InlineConcurrency = 1000
+
+// Interpreter runs one definition. It is safe for concurrent use and must not be copied or changed once in use.
 type Interpreter struct {
 	Definition *asl.Machine
-	Limits     limits.Set
+	Limits     limits.Set // the zero Set: limits.Default
 	// Token makes the task token that a run hands out for invocation id (appears in $$.Task.Token). Pure.
+	// Nil: tokens are empty.
 	Token func(exec *Execution, id uint64) string
+	// MaxTransitions is how many states one step passes through before it yields; 0: limits.TransitionsPerStep.
+	MaxTransitions int
+
+	once   sync.Once
+	states []*asl.State // by Index
+	graphs []*asl.Graph // the graph that holds the state of that Index
+	bounds limits.Set
+}
+
+// prepare numbers the states once.
+func (in *Interpreter) prepare() {
+	in.once.Do(func() {
+		in.bounds = in.Limits
+		if in.bounds == (limits.Set{}) {
+			in.bounds = limits.Default
+		}
+		in.number(&in.Definition.Graph)
+	})
+}
+
+func (in *Interpreter) number(g *asl.Graph) {
+	for _, st := range g.States {
+		for st.Index >= len(in.states) {
+			in.states, in.graphs = append(in.states, nil), append(in.graphs, nil)
+		}
+		in.states[st.Index], in.graphs[st.Index] = st, g
+		if st.Map != nil && st.Map.Processor != nil {
+			in.number(st.Map.Processor)
+		}
+		if st.Parallel != nil {
+			for _, b := range st.Parallel.Branches {
+				in.number(b)
+			}
+		}
+	}
+}
+
+func (in *Interpreter) maxTransitions() int {
+	if in.MaxTransitions > 0 {
+		return in.MaxTransitions
+	}
+	return limits.TransitionsPerStep
 }

@@ -1,0 +1,120 @@
+package machine
+
+import (
+	"strings"
+	"time"
+
+	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/asl/jsonvalue"
+)
+
+// contextCache keeps the parts of the context object that a step would otherwise build again for every
+// expression. It is not part of the stored frame.
+type contextCache struct {
+	input  any // the run's input, parsed once
+	parsed bool
+	branch *branch // for whom object was built
+	item   *branch
+	object *jsonvalue.Object
+}
+
+// forget drops what depends on where the run stands.
+func (c *contextCache) forget() { c.branch, c.item, c.object = nil, nil, nil }
+
+// contextObject is "$$" for b's state (Step Functions, "Accessing execution data from the Context object");
+// item is the iteration whose input a Map selects, else nil.
+func (s *step) contextObject(b, item *branch) any {
+	c := &s.f.context
+	if c.object != nil && c.branch == b && c.item == item {
+		return c.object
+	}
+	f := s.f
+	if !c.parsed {
+		v := textValue(f.input)
+		if tree, err := v.root(); err == nil {
+			c.input = tree
+		}
+		c.parsed = true
+	}
+	o := jsonvalue.NewObject(5)
+	o.Set("Execution", object("Id", f.exec.ID, "Input", c.input, "StartTime", formatTime(f.exec.StartTime),
+		"Name", f.exec.Name, "RoleArn", f.exec.RoleARN, "RedriveCount", jsonvalue.Int(0)))
+	if m := mapItem(b, item); m != nil {
+		o.Set("Map", object("Item", m))
+	}
+	o.Set("StateMachine", object("Id", f.exec.MachineID, "Name", f.exec.MachineName))
+	state := object("Name", b.state.Name, "EnteredTime", formatTime(b.enteredAt))
+	switch b.state.Type {
+	case asl.Task, asl.Parallel, asl.Map:
+		state.Set("RetryCount", jsonvalue.Int(b.retries))
+	}
+	o.Set("State", state)
+	if t := b.state.Task; t != nil && t.Target.WaitForToken && b.invocation != 0 {
+		o.Set("Task", object("Token", s.token(b.invocation)))
+	}
+	c.branch, c.item, c.object = b, item, o
+	return o
+}
+
+func (s *step) token(id uint64) string {
+	if s.in.Token == nil {
+		return ""
+	}
+	return s.in.Token(&s.f.exec, id)
+}
+
+// mapItem is Map.Item of the iteration that b is in, the innermost.
+func mapItem(b, item *branch) *jsonvalue.Object {
+	if item == nil {
+		for item = b; item != nil && item.item == nil; {
+			if item.parent == nil {
+				return nil
+			}
+			item = item.parent.owner
+		}
+	}
+	v := textValue(item.item)
+	tree, err := v.root()
+	if err != nil {
+		return nil
+	}
+	return object("Index", jsonvalue.Int(int64(item.index)), "Value", tree)
+}
+
+// object makes an object of keys and values in turn.
+func object(pairs ...any) *jsonvalue.Object {
+	o := jsonvalue.NewObject(len(pairs) / 2)
+	for i := 0; i < len(pairs); i += 2 {
+		o.Set(pairs[i].(string), pairs[i+1])
+	}
+	return o
+}
+
+// formatTime is a time as the context object has it.
+func formatTime(ms int64) string {
+	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+// parseTimestamp reads an ISO-8601 extended offset date-time: date, T, time with seconds and any fraction
+// optional, and Z or an offset.
+func parseTimestamp(text string) (time.Time, bool) {
+	if strings.ContainsRune(text, ',') {
+		return time.Time{}, false
+	}
+	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04Z07:00"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// ceilMillis is t in Unix milliseconds, rounded up so that a Wait never ends early. Years outside what a
+// due time can hold are cut to it.
+func ceilMillis(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if t.Nanosecond()%1_000_000 != 0 {
+		ms++
+	}
+	return ms
+}

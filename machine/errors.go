@@ -1,0 +1,170 @@
+package machine
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/asl/jsonvalue"
+	"github.com/weftworks/weft/machine/history"
+)
+
+// The error names that the interpreter raises itself (States Language, "Appendix A").
+const (
+	errAll             = "States.ALL"
+	errTaskFailed      = "States.TaskFailed"
+	errTimeout         = "States.Timeout"
+	errHeartbeat       = "States.HeartbeatTimeout"
+	errRuntime         = "States.Runtime"
+	errDataLimit       = "States.DataLimitExceeded"
+	errResultPath      = "States.ResultPathMatchFailure"
+	errIntrinsic       = "States.IntrinsicFailure"
+	errThreshold       = "States.ExceedToleratedFailureThreshold"
+	thresholdExceeded  = "The specified tolerated failure threshold was exceeded"
+	resultTooLargeText = "The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit."
+)
+
+// failure is an error of a state: what a retrier and a catcher match and what the history shows. An absent
+// name or cause is not the same as an empty one.
+type failure struct {
+	name, cause       string
+	hasName, hasCause bool
+	alias             string // a second name that ErrorEquals matches: a heartbeat's time-out is States.Timeout in the history
+}
+
+// runtimeError is a States.Runtime, which nothing catches; its cause says where, as AWS's do.
+func runtimeError(b *branch, format string, args ...any) *failure {
+	return stateError(b, errRuntime, format, args...)
+}
+
+func stateError(b *branch, name, format string, args ...any) *failure {
+	return &failure{name: name, hasName: true, hasCause: true, cause: fmt.Sprintf(
+		"An error occurred while executing the state '%s' (entered at the event id #%d). ", b.state.Name, b.entered) +
+		fmt.Sprintf(format, args...)}
+}
+
+func tooLarge(what string) *failure {
+	return &failure{name: errDataLimit, hasName: true, hasCause: true, cause: fmt.Sprintf(resultTooLargeText, what)}
+}
+
+// matches reports whether an ErrorEquals list covers e. States.Runtime is never covered;
+// States.DataLimitExceeded only by its own name; States.TaskFailed covers all but time-outs.
+func (e *failure) matches(names []string) bool {
+	if e.name == errRuntime {
+		return false
+	}
+	for _, n := range names {
+		switch {
+		case n == e.name && e.hasName, n == e.alias && n != "":
+			return true
+		case e.name == errDataLimit:
+		case n == errAll, n == errTaskFailed && e.name != errTimeout:
+			return true
+		}
+	}
+	return false
+}
+
+// output is e as a catcher gives it to the next state: {"Error":…,"Cause":…}, null for what is absent. A
+// time-out has no cause in the history and an empty one here.
+func (e *failure) output() *jsonvalue.Object {
+	o := jsonvalue.NewObject(2)
+	o.Set("Error", optional(e.name, e.hasName))
+	o.Set("Cause", optional(e.cause, e.hasCause || e.name == errTimeout))
+	return o
+}
+
+func optional(s string, present bool) any {
+	if !present {
+		return nil
+	}
+	return s
+}
+
+// failed deals with an error of b's state: a retry, a catcher, the failure of the Parallel or Map that b is
+// in, or the failure of the run. It returns the branch that goes on in this step.
+func (s *step) failed(b *branch, e *failure) *branch {
+	if delay, ok := s.retryAfter(b, e); ok {
+		b.phase, b.fork = backoff, nil
+		b.retries++
+		if delay <= 0 {
+			return s.work(b)
+		}
+		s.setTimer(b, s.f.now+delay)
+		return nil
+	}
+	if b.fork != nil && b.fork.started != 0 {
+		s.note(b, history.Event{Type: typeEvents[b.state.Type].failed})
+	}
+	if next, ok := s.catch(b, e); ok {
+		return next
+	}
+	b.phase, b.fork = idle, nil
+	if b.parent == nil {
+		s.fail(b.prev, e)
+		return nil
+	}
+	return s.childFailed(b, e)
+}
+
+// retryAfter returns the milliseconds until the next attempt, when a retrier of b's state grants one. Each
+// retrier counts its own attempts.
+func (s *step) retryAfter(b *branch, e *failure) (int64, bool) {
+	for i := range b.state.Retry {
+		r := &b.state.Retry[i]
+		if !e.matches(r.ErrorEquals) {
+			continue
+		}
+		if b.attempts == nil {
+			b.attempts = make([]int64, len(b.state.Retry))
+		}
+		if b.attempts[i] >= r.MaxAttempts {
+			return 0, false
+		}
+		delay := retryDelay(r, b.attempts[i])
+		b.attempts[i]++
+		if r.FullJitter && delay > 0 {
+			delay = int64(s.f.draw() % uint64(delay+1))
+		}
+		return delay, true
+	}
+	return 0, false
+}
+
+// retryDelay is IntervalSeconds * BackoffRate^done, no more than MaxDelaySeconds, in milliseconds.
+func retryDelay(r *asl.Retrier, done int64) int64 {
+	d := float64(r.IntervalSeconds) * math.Pow(r.BackoffRate, float64(done))
+	if r.MaxDelaySeconds > 0 {
+		d = min(d, float64(r.MaxDelaySeconds))
+	}
+	if math.IsNaN(d) {
+		d = 0
+	}
+	return int64(math.Round(min(d, maxSeconds) * 1000))
+}
+
+// catch leaves b's state through the first catcher that covers e.
+func (s *step) catch(b *branch, e *failure) (*branch, bool) {
+	for i := range b.state.Catch {
+		c := &b.state.Catch[i]
+		if !e.matches(c.ErrorEquals) {
+			continue
+		}
+		sc := s.scope(b)
+		out, bad := flowOf(b.state).caught(sc, c, e)
+		if bad == nil {
+			if text := out.json(); len(text) <= s.in.bounds.PayloadBytes {
+				return s.leaveTo(b, text, c.To), true
+			}
+			bad = tooLarge(b.state.Name)
+		}
+		// An error of the catcher itself is not caught again.
+		b.phase, b.fork = idle, nil
+		if b.parent == nil {
+			s.fail(b.prev, bad)
+			return nil, true
+		}
+		return s.childFailed(b, bad), true
+	}
+	return nil, false
+}

@@ -1,0 +1,236 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/asl/jsonpath"
+	"github.com/weftworks/weft/asl/jsonvalue"
+)
+
+// dataflow is what a query language does between a state's input and its output. There is one for each
+// language; a state names its own, so a machine may mix them.
+type dataflow interface {
+	// arguments is what the state's work is given. sc's data is the state's input.
+	arguments(sc *scope, st *asl.State) (value, *failure)
+	// output is what the state passes on, made of its input (sc's data) and its result.
+	output(sc *scope, st *asl.State, result value) (value, *failure)
+	// caught is what a catcher passes on.
+	caught(sc *scope, c *asl.Catcher, e *failure) (value, *failure)
+	// failure is the error that a Fail state raises; the second is what went wrong in finding it.
+	failure(sc *scope, st *asl.State) (*failure, *failure)
+	// items is the JSON array a Map goes through; data is what arguments returned.
+	items(sc *scope, st *asl.State, data *value) ([]byte, *failure)
+	// selectItem is the input of iteration c.
+	selectItem(sc *scope, fk *fork, c *branch) (value, *failure)
+	// integer is a number that may be given by a path.
+	integer(sc *scope, st *asl.State, field string, fixed int64, path *jsonpath.Path) (int64, *failure)
+	percentage(sc *scope, st *asl.State, fixed float64, path *jsonpath.Path) (float64, *failure)
+}
+
+// flowOf returns the data flow of a state's query language.
+func flowOf(*asl.State) dataflow { return jsonPathFlow{} }
+
+// value is a JSON value as text, as a tree, or as both; each is made of the other when it is asked for.
+type value struct {
+	text   []byte
+	tree   any
+	parsed bool
+}
+
+func textValue(text []byte) value { return value{text: text} }
+
+func treeValue(tree any) value { return value{tree: tree, parsed: true} }
+
+// json returns the value as text.
+func (v *value) json() []byte {
+	if v.text == nil {
+		v.text = jsonvalue.Append(nil, v.tree)
+	}
+	return v.text
+}
+
+// root returns the value as a tree. Texts inside a run are valid, so only one deeper than limits.JSONDepth
+// (a result pushed down by ResultPath) can fail to parse.
+func (v *value) root() (any, error) {
+	if !v.parsed {
+		tree, err := jsonvalue.Parse(v.text)
+		if err != nil {
+			return nil, err
+		}
+		v.tree, v.parsed = tree, true
+	}
+	return v.tree, nil
+}
+
+// scope is what the expressions of a branch's state see. It implements asl.Scope.
+type scope struct {
+	s    *step
+	b    *branch
+	item *branch // the iteration that ItemSelector is evaluated for
+	data value
+}
+
+// scope returns the scope of b's state with the state's input as data.
+func (s *step) scope(b *branch) *scope { return &scope{s: s, b: b, data: textValue(b.input)} }
+
+// inputScope is scope with InputPath applied: what a Choice's rules and a Wait's paths look at.
+func (s *step) inputScope(b *branch) (*scope, *failure) {
+	sc := s.scope(b)
+	v, e := inputPath(sc, b.state)
+	if e != nil {
+		return nil, e
+	}
+	return sc.with(v), nil
+}
+
+// with is sc with other data.
+func (sc *scope) with(v value) *scope {
+	c := *sc
+	c.data = v
+	return &c
+}
+
+// Data returns what "$" is.
+func (sc *scope) Data() any {
+	tree, err := sc.data.root()
+	if err != nil {
+		return nil
+	}
+	return tree
+}
+
+// Context returns what "$$" is.
+func (sc *scope) Context() any { return sc.s.contextObject(sc.b, sc.item) }
+
+// Variable returns a variable; there are none yet.
+func (sc *scope) Variable(string) (any, bool) { return nil, false }
+
+// Random returns 64 random bits of the run.
+func (sc *scope) Random() uint64 { return sc.s.f.draw() }
+
+// get evaluates a path where its head says.
+func (sc *scope) get(p *jsonpath.Path) (any, error) {
+	if p.IsContext() {
+		return p.Get(sc.Context())
+	}
+	if name := p.Variable(); name != "" {
+		v, ok := sc.Variable(name)
+		if !ok {
+			return nil, fmt.Errorf("the variable $%s has no value", name)
+		}
+		return p.Get(v)
+	}
+	tree, err := sc.data.root()
+	if err != nil {
+		return nil, err
+	}
+	return p.Get(tree)
+}
+
+// path is get for a field whose failure ends the run.
+func (sc *scope) path(p *jsonpath.Path) (any, *failure) {
+	v, err := sc.get(p)
+	if err != nil {
+		return nil, runtimeError(sc.b, "Invalid path '%s' : %v", p, err)
+	}
+	return v, nil
+}
+
+// template evaluates a payload template.
+func (sc *scope) template(t *asl.Template) (value, *failure) {
+	v, e := sc.node(&t.Root, "")
+	if e != nil {
+		return value{}, e
+	}
+	return treeValue(v), nil
+}
+
+func (sc *scope) node(n *asl.Node, field string) (any, *failure) {
+	switch {
+	case n.Expr != nil:
+		v, err := n.Expr.Eval(sc)
+		if err != nil {
+			return nil, sc.expressionError(n.Expr, field, err)
+		}
+		return v, nil
+	case n.Fields != nil:
+		o := jsonvalue.NewObject(len(n.Fields))
+		for i := range n.Fields {
+			key := n.Fields[i].Key
+			v, e := sc.node(&n.Fields[i].Node, key+".$")
+			if e != nil {
+				return nil, e
+			}
+			o.Set(key, v)
+		}
+		return o, nil
+	case n.Items != nil:
+		items := make([]any, len(n.Items))
+		for i := range n.Items {
+			v, e := sc.node(&n.Items[i], field)
+			if e != nil {
+				return nil, e
+			}
+			items[i] = v
+		}
+		return items, nil
+	}
+	return n.Literal, nil
+}
+
+// named is an error that brings its States.* name, as those of intrinsic functions do.
+type named interface{ ErrorName() string }
+
+func (sc *scope) expressionError(x asl.Expr, field string, err error) *failure {
+	var missing *jsonpath.MissingError
+	if errors.As(err, &missing) {
+		return runtimeError(sc.b, "The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
+			missing.Path, field, sc.data.json())
+	}
+	name := errRuntime
+	if n := named(nil); errors.As(err, &n) {
+		name = n.ErrorName()
+	}
+	return stateError(sc.b, name, "The expression '%s' specified for the field '%s' failed: %v", x, field, err)
+}
+
+// inputPath applies a state's InputPath to its input.
+func inputPath(sc *scope, st *asl.State) (value, *failure) {
+	return pathField(sc, st.InputPath)
+}
+
+// pathField applies an InputPath or OutputPath to sc's data.
+func pathField(sc *scope, p *asl.Path) (value, *failure) {
+	switch {
+	case p == nil:
+		return sc.data, nil
+	case p.Null:
+		return textValue([]byte("{}")), nil
+	case p.Expr.IsRoot() && !p.Expr.IsContext() && p.Expr.Variable() == "":
+		return sc.data, nil
+	}
+	v, e := sc.path(p.Expr)
+	if e != nil {
+		return value{}, e
+	}
+	return treeValue(v), nil
+}
+
+// plain is v as a cause shows it: a string without quotes, else JSON.
+func plain(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	return jsonvalue.Text(v)
+}
+
+// wholeNumber returns v as an integer when it is one.
+func wholeNumber(v any) (int64, bool) {
+	n, ok := v.(jsonvalue.Number)
+	if !ok {
+		return 0, false
+	}
+	return n.Int64()
+}

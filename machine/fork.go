@@ -1,0 +1,280 @@
+package machine
+
+import (
+	"slices"
+
+	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/machine/history"
+)
+
+// parallel begins the branches of a Parallel.
+func (s *step) parallel(b *branch) *branch {
+	v, e := flowOf(b.state).arguments(s.scope(b), b.state)
+	if e != nil {
+		return s.failed(b, e)
+	}
+	input := v.json()
+	if len(input) > s.in.bounds.PayloadBytes {
+		return s.failed(b, tooLarge(b.state.Name))
+	}
+	graphs := b.state.Parallel.Branches
+	fk := &fork{owner: b, length: len(graphs), next: len(graphs), max: len(graphs), results: make([][]byte, len(graphs))}
+	b.fork, b.phase = fk, forked
+	s.note(b, history.Event{Type: history.ParallelStateStarted})
+	fk.started = b.prev
+	for i, g := range graphs {
+		c := fk.add(i)
+		c.prev = fk.started
+		s.begin(c, g.Start, input)
+		s.f.ready = append(s.f.ready, c)
+	}
+	return nil
+}
+
+// mapState begins a Map: its first iterations, as many as may run at a time.
+func (s *step) mapState(b *branch) *branch {
+	fk, e := s.newMap(b)
+	if e != nil {
+		return s.failed(b, e)
+	}
+	b.fork, b.phase = fk, forked
+	s.note(b, history.Event{Type: history.MapStateStarted, Length: int64(fk.length)})
+	fk.started = b.prev
+	for len(fk.children) < fk.max && fk.next < fk.length {
+		if bad := s.iterate(fk, fk.started); bad != nil {
+			return s.failed(s.abandon(fk), bad)
+		}
+	}
+	return s.joined(fk, b.prev)
+}
+
+// newMap evaluates a Map's fields.
+func (s *step) newMap(b *branch) (*fork, *failure) {
+	m, sc := b.state.Map, s.scope(b)
+	flow := flowOf(b.state)
+	data, e := flow.arguments(sc, b.state)
+	if e != nil {
+		return nil, e
+	}
+	items, e := flow.items(sc, b.state, &data)
+	if e != nil {
+		return nil, e
+	}
+	fk := &fork{owner: b, items: items, at: 1, max: InlineConcurrency}
+	n, e := flow.integer(sc, b.state, "MaxConcurrency", m.MaxConcurrency, m.MaxConcurrencyPath)
+	if e != nil {
+		return nil, e
+	}
+	if n > 0 {
+		fk.max = int(min(n, InlineConcurrency))
+	}
+	if fk.tolerance, e = s.tolerance(b, sc); e != nil {
+		return nil, e
+	}
+	fk.length = countElements(items)
+	fk.results = make([][]byte, fk.length)
+	if b.state.Parameters != nil {
+		fk.data = data.json()
+	}
+	return fk, nil
+}
+
+func (s *step) tolerance(b *branch, sc *scope) (tolerance, *failure) {
+	m := b.state.Map
+	if !m.HasTolerance {
+		return tolerance{}, nil
+	}
+	flow := flowOf(b.state)
+	count, e := flow.integer(sc, b.state, "ToleratedFailureCount", m.ToleratedFailureCount, m.ToleratedFailureCountPath)
+	if e != nil {
+		return tolerance{}, e
+	}
+	percent, e := flow.percentage(sc, b.state, m.ToleratedFailurePercentage, m.ToleratedPercentagePath)
+	if e != nil {
+		return tolerance{}, e
+	}
+	return tolerance{set: true, count: count, percent: percent}, nil
+}
+
+// iterate begins the next iteration of a Map in the line of control that ends with prev.
+func (s *step) iterate(fk *fork, prev int64) *failure {
+	c := fk.add(fk.next)
+	fk.next++
+	var item []byte
+	item, fk.at = nextElement(fk.items, fk.at)
+	c.item, c.prev = item, prev
+	s.note(c, history.Event{Type: history.MapIterationStarted, Name: fk.owner.state.Name, Index: int64(c.index)})
+	input := item
+	if fk.owner.state.Parameters != nil {
+		v, e := flowOf(fk.owner.state).selectItem(s.scope(fk.owner), fk, c)
+		if e != nil {
+			return e
+		}
+		input = v.json()
+	}
+	if len(input) > s.in.bounds.PayloadBytes {
+		return tooLarge(fk.owner.state.Name)
+	}
+	s.begin(c, fk.owner.state.Map.Processor.Start, input)
+	s.f.ready = append(s.f.ready, c)
+	return nil
+}
+
+// ended takes the result of a branch or iteration and joins when it was the last.
+func (s *step) ended(c *branch, output []byte) *branch {
+	fk := c.parent
+	fk.results[c.index] = output
+	prev := c.prev
+	if fk.owner.state.Type == asl.Map {
+		prev = s.iterationEvent(history.MapIterationSucceeded, c, c.prev)
+	}
+	return s.settled(c, prev)
+}
+
+func (s *step) iterationEvent(t history.Type, c *branch, prev int64) int64 {
+	return s.emit(history.Event{Type: t, Prev: prev, Name: c.parent.owner.state.Name, Index: int64(c.index)})
+}
+
+// settled counts c as done, lets the next iteration begin in its place and joins when there is none. The
+// next iteration hangs on c's last own event; prev is what a join hangs on.
+func (s *step) settled(c *branch, prev int64) *branch {
+	fk := c.parent
+	fk.remove(c)
+	fk.done++
+	if fk.next < fk.length {
+		if bad := s.iterate(fk, c.prev); bad != nil {
+			return s.failed(s.abandon(fk), bad)
+		}
+	}
+	return s.joined(fk, prev)
+}
+
+// joined goes on with the owner of a fork whose branches have all ended; prev is the last event of the last
+// of them.
+func (s *step) joined(fk *fork, prev int64) *branch {
+	if fk.done < fk.length {
+		return nil
+	}
+	b := fk.owner
+	t := history.ParallelStateSucceeded
+	if b.state.Type == asl.Map {
+		t = history.MapStateSucceeded
+	}
+	s.emit(history.Event{Type: t, Prev: prev})
+	b.prev, b.phase = prev, redo
+	out := joinResults(fk.results)
+	b.fork = nil
+	if len(out) > s.in.bounds.PayloadBytes {
+		return s.failed(b, tooLarge(b.state.Name))
+	}
+	return s.complete(b, s.scope(b), textValue(out))
+}
+
+// joinResults is the array of the results, those of tolerated failures left out.
+func joinResults(results [][]byte) []byte {
+	n := 2 + len(results)
+	for _, r := range results {
+		n += len(r)
+	}
+	out := append(make([]byte, 0, n), '[')
+	for _, r := range results {
+		if r == nil {
+			continue
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, r...)
+	}
+	return append(out, ']')
+}
+
+// childFailed fails the Parallel or Map that c is in, unless it tolerates the failure.
+func (s *step) childFailed(c *branch, e *failure) *branch {
+	fk := c.parent
+	isMap := fk.owner.state.Type == asl.Map
+	if isMap && fk.tolerance.set && e.name != errRuntime {
+		fk.failed++
+		if fk.tolerated() {
+			id := s.iterationEvent(history.MapIterationFailed, c, c.prev)
+			s.abortState(c, c.prev)
+			return s.settled(c, id)
+		}
+		e = &failure{name: errThreshold, hasName: true, cause: thresholdExceeded, hasCause: true}
+	}
+	s.expire(fk, c)
+	prev := c.prev
+	if isMap {
+		s.iterationEvent(history.MapIterationFailed, c, prev)
+	}
+	s.abortState(c, prev)
+	fk.remove(c)
+	s.abortChildren(fk, prev)
+	fk.owner.prev = prev
+	return s.failed(fk.owner, e)
+}
+
+// tolerated reports whether the failures so far stay within the Map's tolerance: either threshold lets them
+// pass, the count or the share of all items.
+func (fk *fork) tolerated() bool {
+	if int64(fk.failed) <= fk.tolerance.count {
+		return true
+	}
+	return float64(fk.failed)*100 <= fk.tolerance.percent*float64(fk.length)
+}
+
+// expire gives the tasks of c's siblings whose time is over at this very moment their own time-out: the
+// engine's timers of one moment come one by one, and which comes first must not show.
+func (s *step) expire(fk *fork, c *branch) {
+	for _, x := range fk.inOrder() {
+		if x == c || x.phase != working {
+			continue
+		}
+		beat := x.beat != 0 && x.beatDue <= s.f.now
+		if beat || x.timer != 0 && x.due <= s.f.now {
+			s.noteTimedOut(x)
+			s.cancel(x)
+			x.phase = redo
+		}
+	}
+}
+
+// inOrder returns the live children by index.
+func (fk *fork) inOrder() []*branch {
+	cs := slices.Clone(fk.children)
+	slices.SortFunc(cs, func(a, b *branch) int { return a.index - b.index })
+	return cs
+}
+
+// abortChildren ends all branches of fk that still run; prev is the event that was the reason.
+func (s *step) abortChildren(fk *fork, prev int64) {
+	for _, c := range fk.inOrder() {
+		if fk.owner.state.Type == asl.Map {
+			s.iterationEvent(history.MapIterationAborted, c, prev)
+		}
+		s.abortState(c, prev)
+	}
+	fk.children = nil
+}
+
+// abortState ends the state that c is in, and everything below it, with its StateAborted event. A Parallel
+// or Map that has said StateFailed says no more.
+func (s *step) abortState(c *branch, prev int64) {
+	s.cancel(c)
+	entered := c.phase != ready && c.entered != 0
+	if t := typeEvents[c.state.Type].aborted; t != 0 && entered && (c.state.Type == asl.Task || c.phase != idle) {
+		s.emit(history.Event{Type: t, Prev: prev})
+	}
+	if c.fork != nil {
+		s.abortChildren(c.fork, prev)
+		c.fork = nil
+	}
+	c.phase = idle
+}
+
+// abandon aborts what runs of a Map that fails on its own account and returns its owner.
+func (s *step) abandon(fk *fork) *branch {
+	prev := fk.owner.prev
+	s.abortChildren(fk, prev)
+	return fk.owner
+}

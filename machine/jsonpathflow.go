@@ -1,0 +1,173 @@
+package machine
+
+import (
+	"errors"
+
+	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/asl/jsonpath"
+	"github.com/weftworks/weft/asl/jsonvalue"
+)
+
+// jsonPathFlow is InputPath, Parameters, ResultSelector, ResultPath and OutputPath (States Language, "Input
+// and Output Processing"). A state that has none of them passes its text on unparsed.
+type jsonPathFlow struct{}
+
+func (jsonPathFlow) arguments(sc *scope, st *asl.State) (value, *failure) {
+	v, e := inputPath(sc, st)
+	if e != nil || st.Parameters == nil || st.Type == asl.Map {
+		return v, e
+	}
+	return sc.with(v).template(st.Parameters)
+}
+
+func (jsonPathFlow) output(sc *scope, st *asl.State, result value) (value, *failure) {
+	if st.ResultSelector != nil {
+		v, e := sc.with(result).template(st.ResultSelector)
+		if e != nil {
+			return value{}, e
+		}
+		result = v
+	}
+	out, e := place(sc, st.ResultPath, result)
+	if e != nil || st.OutputPath == nil {
+		return out, e
+	}
+	return pathField(sc.with(out), st.OutputPath)
+}
+
+// place is ResultPath: the result put into the state's input.
+func place(sc *scope, p *asl.ReferencePath, result value) (value, *failure) {
+	switch {
+	case p == nil, !p.Null && p.Expr.IsRoot():
+		return result, nil
+	case p.Null:
+		return sc.data, nil
+	}
+	input, err := sc.data.root()
+	if err != nil {
+		return value{}, runtimeError(sc.b, "The state's input cannot be read: %v", err)
+	}
+	r, err := result.root()
+	if err != nil {
+		return value{}, runtimeError(sc.b, "The state's result cannot be read: %v", err)
+	}
+	v, err := p.Expr.Set(input, r)
+	if err != nil {
+		return value{}, stateError(sc.b, errResultPath, "Unable to apply step \"%s\" to input %s", p.Expr, sc.data.json())
+	}
+	return treeValue(v), nil
+}
+
+func (jsonPathFlow) caught(sc *scope, c *asl.Catcher, e *failure) (value, *failure) {
+	return place(sc, c.ResultPath, treeValue(e.output()))
+}
+
+func (jsonPathFlow) failure(sc *scope, st *asl.State) (*failure, *failure) {
+	e := &failure{}
+	var bad *failure
+	if e.name, e.hasName, bad = failText(sc, st.Fail.Error, st.Fail.ErrorPath, "ErrorPath"); bad != nil {
+		return nil, bad
+	}
+	e.cause, e.hasCause, bad = failText(sc, st.Fail.Cause, st.Fail.CausePath, "CausePath")
+	return e, bad
+}
+
+func failText(sc *scope, fixed *string, x asl.Expr, field string) (string, bool, *failure) {
+	if fixed != nil {
+		return *fixed, true, nil
+	}
+	if x == nil {
+		return "", false, nil
+	}
+	v, err := x.Eval(sc)
+	if err != nil {
+		return "", false, sc.expressionError(x, field, err)
+	}
+	text, ok := v.(string)
+	if !ok {
+		return "", false, runtimeError(sc.b, "The JSONPath '%s' specified for the field '%s' must refer to a string but was: %s", x, field, plain(v))
+	}
+	return text, true, nil
+}
+
+func (jsonPathFlow) items(sc *scope, st *asl.State, data *value) ([]byte, *failure) {
+	items, path := *data, "$"
+	if p := st.Map.ItemsPath; p != nil && (!p.IsRoot() || p.IsContext() || p.Variable() != "") {
+		v, e := sc.with(*data).path(p)
+		if e != nil {
+			return nil, e
+		}
+		items, path = treeValue(v), p.String()
+	}
+	text := items.json()
+	if len(text) == 0 || text[0] != '[' {
+		return nil, runtimeError(sc.b, "Reference path \"%s\" must point to array.", path)
+	}
+	return text, nil
+}
+
+func (jsonPathFlow) selectItem(sc *scope, fk *fork, c *branch) (value, *failure) {
+	if !fk.parsed {
+		v := textValue(fk.data)
+		tree, err := v.root()
+		if err != nil {
+			return value{}, runtimeError(sc.b, "The state's input cannot be read: %v", err)
+		}
+		fk.tree, fk.parsed = tree, true
+	}
+	in := sc.with(value{text: fk.data, tree: fk.tree, parsed: true})
+	in.item = c
+	return in.template(fk.owner.state.Parameters)
+}
+
+func (jsonPathFlow) integer(sc *scope, st *asl.State, field string, fixed int64, path *jsonpath.Path) (int64, *failure) {
+	if path == nil {
+		return fixed, nil
+	}
+	v, e := fieldPath(sc, st, path)
+	if e != nil {
+		return 0, e
+	}
+	n, ok := wholeNumber(v)
+	if !ok {
+		return 0, runtimeError(sc.b, "The %sPath field refers to value \"%s\" which is not a valid integer: %s", field, plain(v), path)
+	}
+	if n < 0 {
+		return 0, runtimeError(sc.b, "%s cannot be negative.", field)
+	}
+	return n, nil
+}
+
+func (jsonPathFlow) percentage(sc *scope, st *asl.State, fixed float64, path *jsonpath.Path) (float64, *failure) {
+	if path == nil {
+		return fixed, nil
+	}
+	v, e := fieldPath(sc, st, path)
+	if e != nil {
+		return 0, e
+	}
+	n, ok := v.(jsonvalue.Number)
+	if !ok {
+		return 0, runtimeError(sc.b, "The ToleratedFailurePercentagePath field refers to value \"%s\" which is not a valid float: %s", plain(v), path)
+	}
+	p := n.Float64()
+	if !(p >= 0 && p <= 100) {
+		return 0, runtimeError(sc.b, "ToleratedFailurePercentage must be between 0 and 100.")
+	}
+	return p, nil
+}
+
+// fieldPath evaluates a path of a state's field on its input behind InputPath.
+func fieldPath(sc *scope, st *asl.State, p *jsonpath.Path) (any, *failure) {
+	v, e := inputPath(sc, st)
+	if e != nil {
+		return nil, e
+	}
+	return sc.with(v).path(p)
+}
+
+// isMissing reports whether a path named something that is not there.
+func isMissing(err error) bool {
+	var missing *jsonpath.MissingError
+	return errors.As(err, &missing)
+}

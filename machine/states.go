@@ -1,0 +1,215 @@
+package machine
+
+import (
+	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/machine/history"
+)
+
+// eventTypes are the history events of a state type that every state of it has; 0: there is none.
+type eventTypes struct{ entered, exited, aborted, failed history.Type }
+
+var typeEvents = [...]eventTypes{
+	asl.Task:     {history.TaskStateEntered, history.TaskStateExited, history.TaskStateAborted, 0},
+	asl.Pass:     {history.PassStateEntered, history.PassStateExited, 0, 0},
+	asl.Choice:   {history.ChoiceStateEntered, history.ChoiceStateExited, 0, 0},
+	asl.Wait:     {history.WaitStateEntered, history.WaitStateExited, history.WaitStateAborted, 0},
+	asl.Succeed:  {history.SucceedStateEntered, history.SucceedStateExited, 0, 0},
+	asl.Fail:     {history.FailStateEntered, 0, 0, 0},
+	asl.Parallel: {history.ParallelStateEntered, history.ParallelStateExited, history.ParallelStateAborted, history.ParallelStateFailed},
+	asl.Map:      {history.MapStateEntered, history.MapStateExited, history.MapStateAborted, history.MapStateFailed},
+}
+
+// enter begins b's state. It returns the branch that goes on in this step: b in its next state, the owner
+// of a Parallel or Map that b's end completed, or nil when b waits or the run has ended.
+func (s *step) enter(b *branch) *branch {
+	st := b.state
+	s.note(b, history.Event{Type: typeEvents[st.Type].entered, Name: st.Name, Input: b.input})
+	b.entered, b.enteredAt = b.prev, s.f.now
+	b.attempts, b.retries = nil, 0
+	s.f.context.forget()
+	return s.work(b)
+}
+
+// work does what b's state does, the first time or again.
+func (s *step) work(b *branch) *branch {
+	b.phase = redo
+	switch b.state.Type {
+	case asl.Task:
+		return s.task(b)
+	case asl.Pass:
+		return s.pass(b)
+	case asl.Choice:
+		return s.choose(b)
+	case asl.Wait:
+		return s.wait(b)
+	case asl.Succeed:
+		return s.passOn(b)
+	case asl.Fail:
+		return s.failState(b)
+	case asl.Parallel:
+		return s.parallel(b)
+	case asl.Map:
+		return s.mapState(b)
+	}
+	return s.failed(b, runtimeError(b, "This version of Weft does not know the state type %d.", b.state.Type))
+}
+
+func (s *step) pass(b *branch) *branch {
+	sc := s.scope(b)
+	result, e := flowOf(b.state).arguments(sc, b.state)
+	if e != nil {
+		return s.failed(b, e)
+	}
+	if b.state.Result != nil {
+		result = textValue(b.state.Result)
+	}
+	return s.complete(b, sc, result)
+}
+
+// passOn is what a Succeed does, and a Wait when its time has come: input to output through the paths.
+func (s *step) passOn(b *branch) *branch {
+	sc := s.scope(b)
+	v, e := flowOf(b.state).arguments(sc, b.state)
+	if e != nil {
+		return s.failed(b, e)
+	}
+	return s.complete(b, sc, v)
+}
+
+// complete makes a state's output of its result and leaves the state.
+func (s *step) complete(b *branch, sc *scope, result value) *branch {
+	out, e := flowOf(b.state).output(sc, b.state, result)
+	if e != nil {
+		return s.failed(b, e)
+	}
+	return s.leave(b, out.json())
+}
+
+// leave exits b's state with its output and goes on to what follows.
+func (s *step) leave(b *branch, output []byte) *branch {
+	return s.leaveTo(b, output, b.state.NextState)
+}
+
+// leaveTo is leave with another next state: of a Choice's rule or a catcher. Nil ends the branch.
+func (s *step) leaveTo(b *branch, output []byte, next *asl.State) *branch {
+	if len(output) > s.in.bounds.PayloadBytes {
+		return s.failed(b, tooLarge(b.state.Name))
+	}
+	s.note(b, history.Event{Type: typeEvents[b.state.Type].exited, Name: b.state.Name, Output: output})
+	b.fork, b.attempts, b.retries = nil, nil, 0
+	if next != nil {
+		s.begin(b, next, output)
+		return b
+	}
+	b.phase, b.input = idle, nil
+	if b.parent == nil {
+		s.succeed(output)
+		return nil
+	}
+	return s.ended(b, output)
+}
+
+func (s *step) failState(b *branch) *branch {
+	e, bad := flowOf(b.state).failure(s.scope(b), b.state)
+	if bad != nil {
+		e = bad
+	}
+	return s.failed(b, e)
+}
+
+func (s *step) wait(b *branch) *branch {
+	due, e := s.waitUntil(b)
+	if e != nil {
+		return s.failed(b, e)
+	}
+	if due <= s.f.now {
+		return s.passOn(b)
+	}
+	b.phase = waiting
+	s.setTimer(b, due)
+	return nil
+}
+
+// waitUntil returns when b's Wait ends, in Unix milliseconds.
+func (s *step) waitUntil(b *branch) (int64, *failure) {
+	w := b.state.Wait
+	switch {
+	case w.HasSeconds:
+		return s.f.now + seconds(w.Seconds), nil
+	case w.Timestamp != "":
+		t, ok := parseTimestamp(w.Timestamp)
+		if !ok {
+			return 0, runtimeError(b, "The Timestamp parameter is not a valid ISO-8601 extended offset date-time format string: %s", w.Timestamp)
+		}
+		return ceilMillis(t), nil
+	case w.SecondsPath != nil:
+		return s.waitSeconds(b)
+	}
+	return s.waitTimestamp(b)
+}
+
+func (s *step) waitSeconds(b *branch) (int64, *failure) {
+	path := b.state.Wait.SecondsPath
+	sc, e := s.inputScope(b)
+	if e != nil {
+		return 0, e
+	}
+	v, err := sc.get(path)
+	if err != nil {
+		return 0, runtimeError(b, "The SecondsPath parameter does not reference an input value: %s", path)
+	}
+	n, ok := wholeNumber(v)
+	if !ok || n < 0 || n > maxSeconds {
+		return 0, runtimeError(b, "The SecondsPath parameter does not reference a valid number of seconds: %s == %s", path, plain(v))
+	}
+	return s.f.now + seconds(n), nil
+}
+
+func (s *step) waitTimestamp(b *branch) (int64, *failure) {
+	path := b.state.Wait.TimestampPath
+	sc, e := s.inputScope(b)
+	if e != nil {
+		return 0, e
+	}
+	v, err := sc.get(path)
+	if err != nil {
+		return 0, runtimeError(b, "The TimestampPath parameter does not reference an input value: %s", path)
+	}
+	text, _ := v.(string)
+	t, ok := parseTimestamp(text)
+	if !ok {
+		return 0, runtimeError(b, "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: %s == %s", path, plain(v))
+	}
+	return ceilMillis(t), nil
+}
+
+func (s *step) choose(b *branch) *branch {
+	sc, e := s.inputScope(b)
+	if e != nil {
+		return s.failed(b, e)
+	}
+	next := b.state.Choice.DefaultState
+	for i := range b.state.Choice.Rules {
+		rule := &b.state.Choice.Rules[i]
+		yes, err := holds(sc, &rule.Cond)
+		if err != nil {
+			return s.failed(b, runtimeError(b, "%v", err))
+		}
+		if yes {
+			next = rule.To
+			break
+		}
+	}
+	if next == nil {
+		return s.failed(b, runtimeError(b, "Failed to transition out of the state. The state does not point to a next state."))
+	}
+	v, e := flowOf(b.state).arguments(sc, b.state)
+	if e != nil {
+		return s.failed(b, e)
+	}
+	out, e := flowOf(b.state).output(sc, b.state, v)
+	if e != nil {
+		return s.failed(b, e)
+	}
+	return s.leaveTo(b, out.json(), next)
+}

@@ -1,0 +1,250 @@
+package machine
+
+import (
+	"strings"
+
+	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/asl/jsonpath"
+	"github.com/weftworks/weft/asl/jsonvalue"
+	"github.com/weftworks/weft/machine/history"
+)
+
+// task schedules b's Task. TaskStarted is emitted at once, beside TaskScheduled: the engine does not tell
+// when a function is entered, and a history read while the function runs should show that it does. A
+// function that then turns out never to have been entered gets a StartFailed event behind it.
+func (s *step) task(b *branch) *branch {
+	st, f := b.state, s.f
+	sc := s.scope(b)
+	b.invocation = f.newID(b) // before the arguments, whose $$.Task.Token is made of it
+	f.context.forget()
+	call, e := s.call(b, sc)
+	if e != nil {
+		f.release(&b.invocation, b)
+		return s.failed(b, e)
+	}
+	b.phase, b.tail = working, call.tail
+	s.noteScheduled(b, &call)
+	s.command(Command{
+		Kind: Invoke, ID: b.invocation, Function: call.function, Input: call.input,
+		TimeoutMS: seconds(call.timeout), Token: st.Task.Target.WaitForToken,
+	})
+	if call.timeout > 0 {
+		s.setTimer(b, f.now+seconds(call.timeout))
+	}
+	if call.heartbeat > 0 {
+		b.beatEvery = seconds(call.heartbeat)
+		s.setBeat(b)
+	}
+	return nil
+}
+
+// call is what a Task asks for, evaluated.
+type call struct {
+	arguments []byte // what history shows
+	function  string
+	input     []byte // of the function
+	timeout   int64  // seconds; 0: none
+	heartbeat int64  // seconds; 0: none
+	tail      bool
+}
+
+func (s *step) call(b *branch, sc *scope) (call, *failure) {
+	st, flow := b.state, flowOf(b.state)
+	v, e := flow.arguments(sc, st)
+	if e != nil {
+		return call{}, e
+	}
+	c := call{arguments: v.json(), function: st.Task.Target.Function}
+	if len(c.arguments) > s.in.bounds.PayloadBytes {
+		return call{}, tooLarge(st.Name)
+	}
+	if c.timeout, e = taskSeconds(sc, st, "TimeoutSeconds", st.Task.Timeout); e != nil {
+		return call{}, e
+	}
+	if c.heartbeat, e = taskSeconds(sc, st, "HeartbeatSeconds", st.Task.Heartbeat); e != nil {
+		return call{}, e
+	}
+	c.input = c.arguments
+	if st.Task.Target.Kind == asl.TargetLambdaInvoke {
+		e = c.lambda(b, &v)
+	}
+	return c, e
+}
+
+func taskSeconds(sc *scope, st *asl.State, field string, d asl.Duration) (int64, *failure) {
+	if !d.Set {
+		return 0, nil
+	}
+	var path *jsonpath.Path
+	if path = d.Path; path == nil {
+		return d.Seconds, nil
+	}
+	n, e := flowOf(st).integer(sc, st, field, 0, path)
+	if e == nil && n <= 0 {
+		e = runtimeError(sc.b, "The %sPath field must refer to a positive integer: %s == %d", field, path, n)
+	}
+	return n, e
+}
+
+// lambda reads the parameters of lambda:invoke. A payload that is absent or null reaches the function as {}.
+func (c *call) lambda(b *branch, arguments *value) *failure {
+	tree, err := arguments.root()
+	o, ok := tree.(*jsonvalue.Object)
+	if err != nil || !ok {
+		return runtimeError(b, "The Parameters of %s must be an object with a FunctionName.", b.state.Task.Resource)
+	}
+	name, _ := o.Get("FunctionName")
+	text, _ := name.(string)
+	if c.function = functionName(text); c.function == "" {
+		return runtimeError(b, "The field 'FunctionName' of the Parameters must be the name or the ARN of a function but was: %s", plain(name))
+	}
+	c.input = []byte("{}")
+	if payload, _ := o.Get("Payload"); payload != nil {
+		c.input = jsonvalue.Append(nil, payload)
+	}
+	logType, _ := o.Get("LogType")
+	c.tail = logType == "Tail"
+	return nil
+}
+
+// functionName takes the name out of a function's name, ARN or partial ARN, without version or alias.
+func functionName(text string) string {
+	if _, after, ok := strings.Cut(text, "function:"); ok {
+		text = after
+	}
+	name, _, _ := strings.Cut(text, ":")
+	return name
+}
+
+// direct reports whether b's Task names its function itself, which history shows as LambdaFunction* events.
+func (b *branch) direct() bool { return b.state.Task.Target.Kind == asl.TargetFunction }
+
+func (s *step) noteScheduled(b *branch, c *call) {
+	if b.direct() {
+		s.note(b, history.Event{Type: history.LambdaFunctionScheduled, Input: c.arguments, Resource: b.state.Task.Resource,
+			Timeout: c.timeout, Heartbeat: c.heartbeat})
+		s.note(b, history.Event{Type: history.LambdaFunctionStarted})
+		return
+	}
+	t := &b.state.Task.Target
+	s.note(b, history.Event{Type: history.TaskScheduled, Parameters: c.arguments, ResourceType: t.ResourceType, Resource: t.Resource,
+		Region: region(s.f.exec.MachineID), Timeout: c.timeout, Heartbeat: c.heartbeat})
+	s.noteTask(b, history.Event{Type: history.TaskStarted})
+}
+
+// noteTask notes a Task* event, all of which name the resource.
+func (s *step) noteTask(b *branch, e history.Event) {
+	e.ResourceType, e.Resource = b.state.Task.Target.ResourceType, b.state.Task.Target.Resource
+	s.note(b, e)
+}
+
+// region is the region of an ARN, or "" when it has none.
+func region(arn string) string {
+	for range 3 {
+		_, rest, ok := strings.Cut(arn, ":")
+		if !ok {
+			return ""
+		}
+		arn = rest
+	}
+	name, _, _ := strings.Cut(arn, ":")
+	return name
+}
+
+// taskEvent is news of b's invocation.
+func (s *step) taskEvent(b *branch, ev *Event) {
+	switch ev.Kind {
+	case TaskHeartbeat:
+		if b.beat != 0 {
+			s.command(Command{Kind: CancelTimer, ID: b.beat})
+			s.f.release(&b.beat, b)
+			s.setBeat(b)
+		}
+	case TaskSubmitted:
+		if b.state.Task.Target.WaitForToken {
+			s.noteTask(b, history.Event{Type: history.TaskSubmitted, Output: s.envelope(b, ev)})
+			s.resume(nil)
+		}
+	case TaskSucceeded:
+		s.resume(s.taskSucceeded(b, ev))
+	case TaskFailed:
+		s.resume(s.taskFailed(b, ev))
+	}
+}
+
+func (s *step) setBeat(b *branch) {
+	b.beat, b.beatDue = s.f.newID(b), s.f.now+b.beatEvery
+	s.command(Command{Kind: SetTimer, ID: b.beat, Due: b.beatDue})
+}
+
+func (s *step) taskSucceeded(b *branch, ev *Event) *branch {
+	result := ev.Output
+	if len(result) > s.in.bounds.PayloadBytes {
+		what := b.state.Task.Target.ResourceType
+		if b.direct() {
+			what = b.state.Task.Resource
+		}
+		return s.taskError(b, tooLarge(what), false)
+	}
+	if !b.direct() && !b.state.Task.Target.WaitForToken {
+		result = s.envelope(b, ev)
+	}
+	s.f.release(&b.invocation, b)
+	s.cancelTimers(b)
+	b.phase = redo
+	if b.direct() {
+		s.note(b, history.Event{Type: history.LambdaFunctionSucceeded, Output: result})
+	} else {
+		s.noteTask(b, history.Event{Type: history.TaskSucceeded, Output: result})
+	}
+	return s.complete(b, s.scope(b), textValue(result))
+}
+
+func (s *step) taskFailed(b *branch, ev *Event) *branch {
+	e := &failure{name: ev.Error, hasName: ev.Error != "", cause: ev.Cause, hasCause: ev.Cause != ""}
+	return s.taskError(b, e, ev.StartFailed)
+}
+
+func (s *step) taskError(b *branch, e *failure, startFailed bool) *branch {
+	s.f.release(&b.invocation, b)
+	s.cancelTimers(b)
+	b.phase = redo
+	out := history.Event{Error: e.name, HasError: e.hasName, Cause: e.cause, HasCause: e.hasCause}
+	switch {
+	case b.direct() && startFailed:
+		out.Type = history.LambdaFunctionStartFailed
+	case b.direct():
+		out.Type = history.LambdaFunctionFailed
+	case startFailed:
+		out.Type = history.TaskStartFailed
+	default:
+		out.Type = history.TaskFailed
+	}
+	if b.direct() {
+		s.note(b, out)
+	} else {
+		s.noteTask(b, out)
+	}
+	return s.failed(b, e)
+}
+
+// taskTimedOut ends a Task whose TimeoutSeconds or HeartbeatSeconds are over. A missed heartbeat reads
+// States.Timeout in the history, like on AWS, and ErrorEquals may name it States.HeartbeatTimeout as well.
+func (s *step) taskTimedOut(b *branch, beat bool) *branch {
+	s.noteTimedOut(b)
+	s.cancel(b)
+	b.phase = redo
+	e := &failure{name: errTimeout, hasName: true}
+	if beat {
+		e.alias = errHeartbeat
+	}
+	return s.failed(b, e)
+}
+
+func (s *step) noteTimedOut(b *branch) {
+	if b.direct() {
+		s.note(b, history.Event{Type: history.LambdaFunctionTimedOut, Error: errTimeout, HasError: true})
+		return
+	}
+	s.noteTask(b, history.Event{Type: history.TaskTimedOut, Error: errTimeout, HasError: true})
+}
