@@ -2,70 +2,181 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
 
-	"github.com/weftworks/weft/machine/history"
+	"github.com/weftworks/weft/engine/commitlog"
+	"github.com/weftworks/weft/engine/lane"
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/statemachine"
+	"github.com/weftworks/weft/engine/store"
+	"github.com/weftworks/weft/fault"
 )
 
-// Node is one Weft process's engine.
-type Node struct{}
+// Node is one Weft process's engine. Its methods are safe for concurrent use.
+type Node struct {
+	opts     Options
+	library  *statemachine.Library
+	runs     *statemachine.Runs
+	log      commitlog.Log
+	logStats func() LogStats
+	store    store.Store
+	release  func() // the data directory's lock
+	lanes    []*lane.Lane
+	dispatch *dispatcher
+	catalog  catalog
 
-// CreateMachine registers a machine. Doing it again with equal arguments answers the same machine.
-func (n *Node) CreateMachine(ctx context.Context, c CreateMachine) (*Machine, error) { panic("todo") }
-
-// UpdateMachine changes a machine; runs in flight keep the definition they started with.
-func (n *Node) UpdateMachine(ctx context.Context, u UpdateMachine) (*Machine, error) { panic("todo") }
-
-// DeleteMachine marks a machine for deletion; it goes when its last open run has ended. Unknown names are no error.
-func (n *Node) DeleteMachine(ctx context.Context, name string) error { panic("todo") }
-
-// Machine returns a machine by name.
-func (n *Node) Machine(ctx context.Context, name string) (*Machine, error) { panic("todo") }
-
-// Machines returns all machines by creation time, oldest first.
-func (n *Node) Machines(ctx context.Context) ([]*Machine, error) { panic("todo") }
-
-// TagMachine sets and removes tags.
-func (n *Node) TagMachine(ctx context.Context, name string, set map[string]string, remove []string) (*Machine, error) {
-	panic("todo")
+	durable  atomic.Uint64
+	wake     chan struct{} // to the releaser
+	failure  atomic.Pointer[fault.Error]
+	snapshot chan snapshotJob
+	flush    chan chan error
+	done     chan struct{}
+	closing  atomic.Bool
+	group    sync.WaitGroup // lanes, releaser, snapshots, housekeeping
 }
 
-// StartRun starts a run and returns once it is durable. The same name with the same input while the run is
-// open answers that run; a name used before otherwise is fault.RunExists.
-func (n *Node) StartRun(ctx context.Context, s StartRun) (*Run, error) { panic("todo") }
+// host is how lanes see their node.
+type host struct{ *Node }
 
-// StopRun aborts an open run and returns it. Stopping an ended run returns it unchanged.
-func (n *Node) StopRun(ctx context.Context, id RunID, errorName, cause string) (*Run, error) {
-	panic("todo")
+func (h host) Invoke(p partition.ID, ref partition.Ref, call partition.Invocation) {
+	h.dispatch.invoke(p, ref, call)
 }
 
-// Run returns a run.
-func (n *Node) Run(ctx context.Context, id RunID) (*Run, error) { panic("todo") }
-
-// RunDefinition returns the definition a run is pinned to.
-func (n *Node) RunDefinition(ctx context.Context, id RunID) ([]byte, error) { panic("todo") }
-
-// WaitRun returns a run once it has ended.
-func (n *Node) WaitRun(ctx context.Context, id RunID) (*Run, error) { panic("todo") }
-
-// ListRuns returns a page of a machine's runs, newest first.
-func (n *Node) ListRuns(ctx context.Context, q ListRuns) (*RunPage, error) { panic("todo") }
-
-// History returns a stretch of a run's history, committed events only.
-func (n *Node) History(ctx context.Context, id RunID, q HistoryQuery) ([]history.Event, error) {
-	panic("todo")
+func (h host) Cancel(p partition.ID, ref partition.Ref, id uint64) {
+	h.dispatch.cancel(callKey{p, ref, id})
 }
 
-// SucceedTask, FailTask and HeartbeatTask report on a task by the token it handed out.
-func (n *Node) SucceedTask(ctx context.Context, token string, output []byte) error { panic("todo") }
+func (h host) Send(dest partition.ID, ev *partition.Event) {
+	_ = h.lanes[dest].Submit(lane.Item{Event: *ev, Internal: true}) // a failed log has told everybody
+}
 
-// FailTask ends a task with an error.
-func (n *Node) FailTask(ctx context.Context, token, errorName, cause string) error { panic("todo") }
+func (h host) Reply(client, value any, missing bool) { h.reply(client, value, missing) }
 
-// HeartbeatTask restarts a task's heartbeat.
-func (n *Node) HeartbeatTask(ctx context.Context, token string) error { panic("todo") }
+func (h host) Idempotent(name string) bool {
+	info, ok := h.opts.Functions.Lookup(name)
+	return ok && info.Idempotent
+}
+
+func (h host) Snapshot(p partition.ID, batch lane.Batch, pos commitlog.Position, applied func()) {
+	h.snapshot <- snapshotJob{partition: p, batch: batch.(*store.Batch), applied: applied}
+}
+
+// heard is the log's word on what is durable. It runs on the log's goroutine, so it only passes the word on.
+func (n *Node) heard(pos commitlog.Position, err error) {
+	if err != nil {
+		n.fail(err)
+		return
+	}
+	n.durable.Store(uint64(pos))
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// releaser lets out the effects that wait for the log.
+func (n *Node) releaser() {
+	defer n.group.Done()
+	for {
+		select {
+		case <-n.wake:
+			pos := commitlog.Position(n.durable.Load())
+			for _, l := range n.lanes {
+				l.Durable(pos)
+			}
+		case <-n.done:
+			return
+		}
+	}
+}
+
+// fail stops all acceptance: the log has failed.
+func (n *Node) fail(err error) {
+	f := fault.New("", fault.Unavailable, "", "%w", err)
+	if !n.failure.CompareAndSwap(nil, f) {
+		return
+	}
+	if !n.closing.Load() {
+		n.opts.Logger.Error("the commit log failed; this node accepts nothing until it is restarted", "error", err)
+	}
+	for _, l := range n.lanes {
+		l.Fail(f)
+	}
+}
+
+// drive runs one lane until the node closes.
+func (n *Node) drive(l *lane.Lane) {
+	defer n.group.Done()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		worked, err := l.Turn(n.now())
+		if err != nil {
+			n.fail(err)
+		}
+		if worked {
+			continue
+		}
+		wait := time.Hour
+		if due, ok := l.NextDue(); ok && err == nil {
+			wait = time.Duration(due-n.now()) * time.Millisecond
+			if wait <= 0 {
+				wait = 100 * time.Microsecond
+			}
+		}
+		timer.Reset(wait)
+		select {
+		case <-l.Wake():
+		case <-timer.C:
+		case <-n.done:
+			return
+		}
+	}
+}
+
+func (n *Node) now() int64 { return time.Now().UnixMilli() }
+
+// place returns the partition of an instance.
+func (n *Node) place(instance string) partition.ID { return partition.Place(instance, len(n.lanes)) }
 
 // Healthy returns nil, or why the node does not accept work (its log failed, its disk is full).
-func (n *Node) Healthy() error { panic("todo") }
+func (n *Node) Healthy() error {
+	if f := n.failure.Load(); f != nil {
+		return f
+	}
+	return nil
+}
 
-// Close stops taking work, makes everything durable, takes a snapshot and releases the directory.
-func (n *Node) Close() error { panic("todo") }
+// Close stops taking work, makes everything durable, takes a snapshot and releases the directory. Runs stay as they
+// are and go on when the directory is opened again.
+func (n *Node) Close() error {
+	if n.closing.Swap(true) {
+		return nil
+	}
+	n.dispatch.close()
+	var errs []error
+	if n.Healthy() == nil {
+		errs = append(errs, n.Flush(context.Background()))
+	}
+	close(n.done)
+	n.group.Wait()
+	stopped := errors.New("the node is closed")
+	for _, l := range n.lanes {
+		l.Fail(fault.New("", fault.Unavailable, "", "%w", stopped))
+		_, _ = l.Turn(n.now()) // answers those who still wait
+	}
+	errs = append(errs, n.log.Close(), n.store.Close())
+	n.release()
+	return errors.Join(errs...)
+}
+
+func randomSeed() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return binary.LittleEndian.Uint64(b[:])
+}

@@ -317,6 +317,12 @@ func (c *Core) Outstanding(ref Ref, fn func(Invocation)) (resume bool) {
 	return in.resume
 }
 
+// ID returns the partition's number.
+func (c *Core) ID() ID { return c.cfg.ID }
+
+// Blob returns a blob, or nil.
+func (c *Core) Blob(id BlobID) []byte { return c.blobs.get(id) }
+
 // Incarnation returns how often the partition has recovered.
 func (c *Core) Incarnation() uint64 { return c.incarnation }
 

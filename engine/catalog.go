@@ -1,0 +1,228 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/weftworks/weft/engine/lane"
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/statemachine"
+	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/machine"
+)
+
+// catalog is the machines in memory, as their instances last answered.
+type catalog struct {
+	mu   sync.RWMutex
+	by   map[string]*cataloged
+	lock sync.Mutex // held over a change, so that memory sees changes in the partition's order
+}
+
+type cataloged struct {
+	machine *statemachine.Machine
+	blob    []byte
+	blobID  partition.BlobID
+}
+
+func (c *catalog) get(name string) *cataloged {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.by[name]
+}
+
+func (c *catalog) set(m *statemachine.Machine) {
+	blob := m.Blob()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.by[m.Name] = &cataloged{machine: m, blob: blob, blobID: partition.BlobOf(blob)}
+}
+
+func (c *catalog) remove(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.by, name)
+}
+
+// loadCatalog reads all machines, before the lanes live.
+func (n *Node) loadCatalog() error {
+	n.catalog.by = make(map[string]*cataloged)
+	for _, l := range n.lanes {
+		err := l.Look(func(r *lane.Reader) error {
+			return n.eachMachine(r, func(m *statemachine.Machine) { n.catalog.set(m) })
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Node) eachMachine(r *lane.Reader, fn func(*statemachine.Machine)) error {
+	core := r.Core()
+	hot := make(map[partition.Ref]bool)
+	core.Listed(func(ref partition.Ref, _ string, s partition.Summary, ok bool) {
+		hot[ref] = true
+		if v, in := core.View(ref); ok && in && s.Group == statemachine.MachinesGroup {
+			if m, is := v.State.(statemachine.Machines); is {
+				fn(m.View())
+			}
+		}
+	})
+	prefix := partition.ListingPrefix(core.ID(), statemachine.MachinesGroup, 1)
+	upper := append(slices.Clone(prefix[:len(prefix)-1]), prefix[len(prefix)-1]+1)
+	return r.Store().Scan(prefix, upper, func(k, v []byte) error {
+		ref, _, _, err := partition.ReadListing(k, v)
+		if err != nil || hot[ref] {
+			return err
+		}
+		rec, ok, err := r.Record(ref)
+		if err != nil || !ok {
+			return err
+		}
+		m, err := statemachine.ReadMachine(rec.State)
+		if err == nil {
+			fn(m)
+		}
+		return err
+	})
+}
+
+// change sends a message to a machine and keeps what it answers.
+func (n *Node) change(ctx context.Context, op uint8, name string, msg *statemachine.CatalogMessage) (*Machine, error) {
+	if n.closing.Load() {
+		return nil, errClosing()
+	}
+	body, err := json.Marshal(msg)
+	if err != nil {
+		return nil, err
+	}
+	n.catalog.lock.Lock()
+	defer n.catalog.lock.Unlock()
+	instance := statemachine.MachineInstance(name)
+	it := lane.Item{Event: partition.Event{Kind: partition.Message, To: instance, Program: statemachine.CatalogID, Op: op, Body: body}}
+	keep := func(v any) {
+		if m, ok := v.(*statemachine.Machine); ok && op != statemachine.OpRemove {
+			n.catalog.set(m)
+		} else {
+			n.catalog.remove(name)
+		}
+	}
+	v, err := n.ask(ctx, n.place(instance), it, keep, func() error { return n.noMachine(name) })
+	if err != nil {
+		return nil, err
+	}
+	return n.machine(v.(*statemachine.Machine)), nil
+}
+
+func errClosing() error {
+	return fault.New("", fault.Unavailable, "", "the node is closing; try again when it is back")
+}
+
+func (n *Node) noMachine(name string) error {
+	arn := n.library.MachineARN(name)
+	return fault.New("", fault.MachineNotFound, arn, "State Machine Does Not Exist: '%s'", arn)
+}
+
+// machine turns a stored machine into what clients see.
+func (n *Node) machine(m *statemachine.Machine) *Machine {
+	blob := partition.BlobOf(m.Blob())
+	c := &Machine{
+		Name: m.Name, ARN: n.library.MachineARN(m.Name), Type: Standard, Definition: m.Definition, Hash: blob.String(),
+		Revision: m.Revision, RoleARN: m.RoleARN, Deleting: m.Deleting, Created: m.Created, Updated: m.Updated,
+		Tags: m.Tags, Extra: m.Extra,
+	}
+	if m.Express {
+		c.Type = Express
+	}
+	return c
+}
+
+// CreateMachine registers a machine. Doing it again with the same name, type, definition and settings answers the
+// machine that is there, other tags or role notwithstanding (as CreateStateMachine does).
+func (n *Node) CreateMachine(ctx context.Context, c CreateMachine) (*Machine, error) {
+	return n.change(ctx, statemachine.OpCreate, c.Name, &statemachine.CatalogMessage{
+		Revision: uuid.NewString(), Express: c.Type == Express, Definition: c.Definition, RoleARN: &c.RoleARN,
+		Tags: c.Tags, Extra: c.Extra,
+	})
+}
+
+// UpdateMachine changes a machine; runs in flight keep the definition they started with.
+func (n *Node) UpdateMachine(ctx context.Context, u UpdateMachine) (*Machine, error) {
+	return n.change(ctx, statemachine.OpUpdate, u.Name, &statemachine.CatalogMessage{
+		Revision: uuid.NewString(), Definition: u.Definition, RoleARN: u.RoleARN, Extra: u.Extra,
+	})
+}
+
+// TagMachine sets and removes tags.
+func (n *Node) TagMachine(ctx context.Context, name string, set map[string]string, remove []string) (*Machine, error) {
+	return n.change(ctx, statemachine.OpTag, name, &statemachine.CatalogMessage{Tags: set, Untag: remove})
+}
+
+// DeleteMachine marks a machine for deletion; it goes when its last open run has ended. A name that is not there is
+// no error.
+func (n *Node) DeleteMachine(ctx context.Context, name string) error {
+	_, err := n.change(ctx, statemachine.OpDelete, name, &statemachine.CatalogMessage{})
+	if fault.Is(err, fault.MachineNotFound) {
+		return nil
+	}
+	if err == nil {
+		_, err = n.finishDelete(ctx, name)
+	}
+	return err
+}
+
+// finishDelete removes a deleted machine if it has no open run.
+func (n *Node) finishDelete(ctx context.Context, name string) (bool, error) {
+	page, err := n.listRuns(ctx, ListRuns{Machine: name, Status: machine.Running, Limit: 1})
+	if err != nil || len(page.Runs) > 0 {
+		return false, err
+	}
+	_, err = n.change(ctx, statemachine.OpRemove, name, &statemachine.CatalogMessage{})
+	return err == nil, err
+}
+
+// finishDeletes removes the deleted machines whose runs have ended.
+func (n *Node) finishDeletes() {
+	n.catalog.mu.RLock()
+	var names []string
+	for name, c := range n.catalog.by {
+		if c.machine.Deleting {
+			names = append(names, name)
+		}
+	}
+	n.catalog.mu.RUnlock()
+	for _, name := range names {
+		if _, err := n.finishDelete(context.Background(), name); err != nil {
+			n.opts.Logger.Warn("a deleted machine cannot be removed yet", "machine", name, "error", err)
+		}
+	}
+}
+
+// Machine returns a machine by name.
+func (n *Node) Machine(_ context.Context, name string) (*Machine, error) {
+	c := n.catalog.get(name)
+	if c == nil {
+		return nil, n.noMachine(name)
+	}
+	return n.machine(c.machine), nil
+}
+
+// Machines returns all machines by creation time, oldest first.
+func (n *Node) Machines(context.Context) ([]*Machine, error) {
+	n.catalog.mu.RLock()
+	defer n.catalog.mu.RUnlock()
+	all := make([]*Machine, 0, len(n.catalog.by))
+	for _, c := range n.catalog.by {
+		all = append(all, n.machine(c.machine))
+	}
+	slices.SortFunc(all, func(a, b *Machine) int {
+		return cmp.Or(cmp.Compare(a.Created, b.Created), strings.Compare(a.Name, b.Name))
+	})
+	return all, nil
+}

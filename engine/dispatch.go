@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/weftworks/weft/engine/function"
+	"github.com/weftworks/weft/engine/lane"
+	"github.com/weftworks/weft/engine/partition"
+)
+
+// dispatcher calls functions for partitions and brings back their answers.
+type dispatcher struct {
+	node *Node
+	ctx  context.Context
+	stop context.CancelCauseFunc
+	wg   sync.WaitGroup
+
+	shards [64]dispatchShard
+}
+
+// dispatchShard holds the calls in flight whose reference falls on it.
+type dispatchShard struct {
+	mu    sync.Mutex
+	calls map[callKey]context.CancelCauseFunc
+}
+
+type callKey struct {
+	partition partition.ID
+	ref       partition.Ref
+	id        uint64
+}
+
+var errCancelled = errors.New("the answer is not wanted any more")
+
+func newDispatcher(n *Node) *dispatcher {
+	d := &dispatcher{node: n}
+	d.ctx, d.stop = context.WithCancelCause(context.Background())
+	for i := range d.shards {
+		d.shards[i].calls = make(map[callKey]context.CancelCauseFunc)
+	}
+	return d
+}
+
+func (d *dispatcher) shard(k callKey) *dispatchShard {
+	return &d.shards[(uint64(k.ref)*31+k.id+uint64(k.partition)*17)%uint64(len(d.shards))]
+}
+
+// invoke calls a function on a goroutine of its own.
+func (d *dispatcher) invoke(p partition.ID, ref partition.Ref, call partition.Invocation) {
+	k := callKey{p, ref, call.ID}
+	ctx, cancel := context.WithCancelCause(d.ctx)
+	s := d.shard(k)
+	s.mu.Lock()
+	s.calls[k] = cancel
+	s.mu.Unlock()
+	d.wg.Add(1)
+	go d.run(ctx, cancel, k, call)
+}
+
+func (d *dispatcher) run(ctx context.Context, cancel context.CancelCauseFunc, k callKey, call partition.Invocation) {
+	defer d.wg.Done()
+	req := function.Request{Function: call.Function, Input: call.Input, Attempt: 1, ID: requestID(k)}
+	if call.TimeoutMS > 0 {
+		req.Deadline = time.Now().Add(time.Duration(call.TimeoutMS) * time.Millisecond)
+	}
+	res, err := d.node.opts.Functions.Invoke(ctx, &req)
+	s := d.shard(k)
+	s.mu.Lock()
+	delete(s.calls, k)
+	s.mu.Unlock()
+	wanted := ctx.Err() == nil
+	cancel(nil)
+	if !wanted {
+		return // cancelled, or the node closes: the call is made again after the next start
+	}
+	ev := partition.Event{Kind: partition.Done, Ref: k.ref, ID: k.id}
+	if err != nil {
+		ev.Error, ev.Cause, ev.Flag = failureOf(err)
+	} else {
+		ev.Body = res.Output
+	}
+	_ = d.node.lanes[k.partition].Submit(lane.Item{Event: ev, Internal: true}) // a failed log has told everybody
+}
+
+func failureOf(err error) (name, cause string, startFailed bool) {
+	var e *function.Error
+	if errors.As(err, &e) {
+		return e.Type, e.Cause, e.StartFailed
+	}
+	return "Lambda.Unknown", err.Error(), false
+}
+
+// cancel tells a call in flight that nobody waits for it.
+func (d *dispatcher) cancel(k callKey) {
+	s := d.shard(k)
+	s.mu.Lock()
+	cancel := s.calls[k]
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel(errCancelled)
+	}
+}
+
+// close ends all calls and waits for them.
+func (d *dispatcher) close() {
+	d.stop(errors.New("the node is closing"))
+	d.wg.Wait()
+}
+
+// requestID names an attempt, as the Lambda Runtime API wants it: the shape of a UUID, the call's place inside.
+func requestID(k callKey) string {
+	b := make([]byte, 0, 36)
+	b = appendHex(b, uint64(k.partition), 8)
+	b = append(b, '-')
+	b = appendHex(b, uint64(k.ref)>>32, 4)
+	b = append(b, '-')
+	b = appendHex(b, uint64(k.ref)>>16, 4)
+	b = append(b, '-')
+	b = appendHex(b, uint64(k.ref), 4)
+	b = append(b, '-')
+	return string(appendHex(b, k.id, 12))
+}
+
+func appendHex(b []byte, v uint64, digits int) []byte {
+	s := strconv.FormatUint(v, 16)
+	if len(s) > digits {
+		s = s[len(s)-digits:]
+	}
+	for range digits - len(s) {
+		b = append(b, '0')
+	}
+	return append(b, s...)
+}

@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/weftworks/weft/engine/commitlog"
+	"github.com/weftworks/weft/engine/lane"
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/store"
+	"github.com/weftworks/weft/machine"
+)
+
+// snapshotJob is a snapshot of a partition on its way to the store.
+type snapshotJob struct {
+	partition partition.ID
+	batch     *store.Batch
+	applied   func()
+}
+
+// applySnapshots brings snapshots to the store, in order, off the partitions' goroutines.
+func (n *Node) applySnapshots() {
+	defer n.group.Done()
+	for {
+		select {
+		case job := <-n.snapshot:
+			if err := n.store.Apply(job.batch); err != nil {
+				n.fail(err)
+				continue
+			}
+			job.applied()
+		case <-n.done:
+			return
+		}
+	}
+}
+
+const (
+	houseEvery     = time.Second
+	flushEvery     = time.Minute
+	flushLogBytes  = 128 << 20 // replaying this much takes well under a second
+	purgeEvery     = 10 * time.Second
+	purgeBatch     = 1000
+	purgeAtOnceMax = 50 // batches a partition and round
+)
+
+// keepHouse takes snapshots of what has lain for a while, flushes the store and cuts the log, sends again what got
+// lost, and removes what retention says.
+func (n *Node) keepHouse() {
+	defer n.group.Done()
+	tick := time.NewTicker(houseEvery)
+	defer tick.Stop()
+	var flushed, purged time.Time
+	flushedBytes := n.logStats().Bytes
+	for {
+		select {
+		case <-n.done:
+			return
+		case reply := <-n.flush:
+			reply <- n.flushStore()
+			continue
+		case <-tick.C:
+		}
+		if n.Healthy() != nil {
+			continue
+		}
+		for _, l := range n.lanes {
+			_ = l.Submit(l.Flush())
+			_ = l.Submit(l.Resend())
+		}
+		now := time.Now()
+		if bytes := n.logStats().Bytes; bytes != flushedBytes && (bytes-flushedBytes > flushLogBytes || now.Sub(flushed) > flushEvery) {
+			if err := n.flushStore(); err != nil {
+				n.fail(err)
+				continue
+			}
+			flushed, flushedBytes = now, bytes
+		}
+		if now.Sub(purged) > purgeEvery {
+			n.purge(now)
+			n.finishDeletes()
+			purged = now
+		}
+	}
+}
+
+// flushStore makes the applied snapshots durable and cuts the log before them.
+func (n *Node) flushStore() error {
+	keep := n.lastDurable() + 1
+	for _, l := range n.lanes {
+		// A lane whose last entry is in the store needs nothing up to here. Position is read first: an
+		// entry appended in between is after keep or counted as not applied.
+		if pos, applied := l.Position(), l.Applied(); applied < pos {
+			keep = min(keep, applied+1)
+		}
+	}
+	if err := n.store.Flush(); err != nil {
+		return err
+	}
+	return n.log.Trim(keep)
+}
+
+func (n *Node) lastDurable() commitlog.Position { return commitlog.Position(n.durable.Load()) }
+
+// Flush takes a snapshot of everything and makes it durable, so that the next start replays nothing.
+func (n *Node) Flush(ctx context.Context) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		behind := false
+		for _, l := range n.lanes {
+			if l.Applied() < l.Position() {
+				behind = true
+				if err := l.Submit(l.Flush()); err != nil {
+					return err
+				}
+			}
+		}
+		if !behind {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	reply := make(chan error, 1)
+	select {
+	case n.flush <- reply:
+		return <-reply
+	case <-n.done:
+		return n.flushStore()
+	}
+}
+
+// retain returns how long ended runs of a status are kept; 0: for ever.
+func (n *Node) retain(status uint8) time.Duration {
+	if d, ok := n.opts.Retain[machine.Status(status)]; ok {
+		return d
+	}
+	return RetainDefault
+}
+
+// purge removes ended runs that are older than retention keeps them.
+func (n *Node) purge(now time.Time) {
+	shortest := time.Duration(0)
+	for _, s := range []machine.Status{machine.Succeeded, machine.Failed, machine.TimedOut, machine.Aborted} {
+		if d := n.retain(uint8(s)); d > 0 && (shortest == 0 || d < shortest) {
+			shortest = d
+		}
+	}
+	if shortest == 0 {
+		return
+	}
+	for i, l := range n.lanes {
+		lower, upper := partition.EndedRange(partition.ID(i), now.Add(-shortest).UnixMilli())
+		var refs []partition.Ref
+		batches := 0
+		it := n.store.Iterate(lower, upper, false)
+		for it.Next() && batches < purgeAtOnceMax {
+			ref, ended, status := partition.ReadEnded(it.Key(), it.Value())
+			d := n.retain(status)
+			if d == 0 || ended > now.Add(-d).UnixMilli() {
+				continue
+			}
+			if refs = append(refs, ref); len(refs) == purgeBatch {
+				n.submitPurge(l, refs)
+				refs = refs[:0]
+				batches++
+			}
+		}
+		if err := it.Err(); err != nil {
+			n.opts.Logger.Warn("retention: the list of ended runs cannot be read", "partition", i, "error", err)
+		}
+		_ = it.Close()
+		if len(refs) > 0 {
+			n.submitPurge(l, refs)
+		}
+	}
+}
+
+func (n *Node) submitPurge(l *lane.Lane, refs []partition.Ref) {
+	ev := partition.Event{Kind: partition.Purge, Body: partition.AppendRefs(nil, refs)}
+	_ = l.Submit(lane.Item{Event: ev, Internal: true})
+}

@@ -1,0 +1,492 @@
+// Package lane drives one partition: it gathers events, steps the core, appends what it stepped to the commit
+// log, and lets every effect out when the speculation level and the log's durability allow it. It starts no
+// goroutine and reads no clock, so a node runs it on a goroutine and a simulation by hand.
+//
+//	l.Submit(item)        // any goroutine
+//	l.Turn(now)           // the owner: step what has come, append to the log
+//	l.Durable(pos)        // the log: let go what waited for pos
+package lane
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weftworks/weft/engine/commitlog"
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/fault"
+)
+
+// Speculation says which effects may go before the events that caused them are durable (DESIGN 4).
+type Speculation uint8
+
+// The levels.
+const (
+	// Local lets messages between partitions of the node, and calls of idempotent functions, go at once.
+	Local Speculation = iota
+	// None lets nothing go.
+	None
+)
+
+// Host carries out what leaves a lane. Its methods must not block and may be called from the goroutine that
+// calls Turn as well as from the one that calls Durable.
+type Host interface {
+	// Invoke calls a function; the answer comes back as a Done event.
+	Invoke(p partition.ID, ref partition.Ref, call partition.Invocation)
+	// Cancel says that the answer is not wanted.
+	Cancel(p partition.ID, ref partition.Ref, id uint64)
+	// Send delivers a message to another partition.
+	Send(dest partition.ID, ev *partition.Event)
+	// Reply answers a client.
+	Reply(client, value any, missing bool)
+	// Idempotent reports whether a function may be called for a step that is lost later.
+	Idempotent(function string) bool
+	// Snapshot applies a batch to the store and then calls applied, from any goroutine.
+	Snapshot(p partition.ID, batch Batch, pos commitlog.Position, applied func())
+}
+
+// Batch collects a snapshot.
+type Batch interface {
+	partition.Writer
+}
+
+// Config says what a lane is.
+type Config struct {
+	Partition   partition.Config
+	Log         commitlog.Log
+	Store       partition.Store
+	Host        Host
+	NewBatch    func() Batch
+	Speculation Speculation
+	Logger      *slog.Logger
+	// Inbox bounds the items that clients may have waiting. 0: 65,536. Past it Submit answers fault.Busy.
+	Inbox int
+	// SnapshotBytes and SnapshotInstances are how much must have changed before a snapshot is taken between
+	// Flushes. 0: 4 MiB and 16,384.
+	SnapshotBytes     int
+	SnapshotInstances int
+	// Resident is how many instances stay in memory when idle. 0: 8,192.
+	Resident int
+}
+
+// Item is one thing for the owner of a lane to do: fold an event, or look at the state.
+type Item struct {
+	Event partition.Event
+	// Blob is brought to the partition before the event if it does not have it.
+	Blob     []byte
+	BlobID   partition.BlobID
+	Internal bool // never refused: an answer, not a request
+	// Read looks at the state instead of folding an event. What it returns answers Event.Client once all that it
+	// may have seen is durable.
+	Read func(r *Reader) any
+}
+
+// Lane drives one partition.
+type Lane struct {
+	cfg  Config
+	core *partition.Core
+
+	mu      sync.Mutex
+	inbox   []Item
+	clients int // items in inbox that may be refused
+	failed  error
+	held    []held
+	durable commitlog.Position
+	// draining says that a goroutine lets go what ready has; it alone touches ready.
+	draining bool
+	ready    []held
+	wake     chan struct{}
+
+	// Owned by the goroutine that calls Turn.
+	batch    []Item
+	due      []partition.Event
+	buf      []byte
+	out      []partition.Effect
+	confirms map[partition.ID]uint64
+	now      int64
+	pos      commitlog.Position // of the last entry appended or replayed
+	snapPos  commitlog.Position // of the last snapshot taken
+	snapping bool
+	// recovering holds until the recovery's own entry is durable.
+	recovering bool
+	recovered  commitlog.Position
+	waiters    map[partition.Ref][]any
+
+	applied atomic.Uint64 // position of the last snapshot applied
+	last    atomic.Uint64 // pos, for others to read
+	steps   atomic.Uint64
+}
+
+// held is what waits for a position to be durable.
+type held struct {
+	pos     commitlog.Position
+	effects []partition.Effect
+	then    func()
+}
+
+// Open loads a lane's partition from the store. Replay what the log has after Position, then call Recovered.
+func Open(cfg Config) (*Lane, error) {
+	if cfg.Inbox == 0 {
+		cfg.Inbox = 1 << 16
+	}
+	if cfg.SnapshotBytes == 0 {
+		cfg.SnapshotBytes = 4 << 20
+	}
+	if cfg.SnapshotInstances == 0 {
+		cfg.SnapshotInstances = 16 << 10
+	}
+	if cfg.Resident == 0 {
+		cfg.Resident = 8 << 10
+	}
+	core, pos, err := partition.Load(cfg.Partition, cfg.Store)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lane{
+		cfg: cfg, core: core, wake: make(chan struct{}, 1), confirms: make(map[partition.ID]uint64),
+		waiters: make(map[partition.Ref][]any), pos: commitlog.Position(pos), snapPos: commitlog.Position(pos),
+	}
+	l.applied.Store(pos)
+	l.last.Store(pos)
+	return l, nil
+}
+
+// Position returns the position up to which the lane's state goes.
+func (l *Lane) Position() commitlog.Position { return commitlog.Position(l.last.Load()) }
+
+// Applied returns the position of the last snapshot that the store has.
+func (l *Lane) Applied() commitlog.Position { return commitlog.Position(l.applied.Load()) }
+
+// Steps returns how many events the lane has folded since it was opened.
+func (l *Lane) Steps() uint64 { return l.steps.Load() }
+
+// Wake is signalled when there may be something to do for Turn.
+func (l *Lane) Wake() <-chan struct{} { return l.wake }
+
+// Submit gives the lane something to do. It fails with fault.Busy when the inbox is full, and with the log's error
+// when the log has failed.
+func (l *Lane) Submit(it Item) error {
+	l.mu.Lock()
+	if l.failed != nil {
+		l.mu.Unlock()
+		return l.failed
+	}
+	if !it.Internal {
+		if l.clients >= l.cfg.Inbox {
+			l.mu.Unlock()
+			return fault.New("", fault.Busy, "", "partition %d has %d requests waiting; try again in a moment", l.cfg.Partition.ID, l.cfg.Inbox)
+		}
+		l.clients++
+	}
+	l.inbox = append(l.inbox, it)
+	first := len(l.inbox) == 1
+	l.mu.Unlock()
+	if first {
+		l.signal()
+	}
+	return nil
+}
+
+func (l *Lane) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// maxDue bounds the timers that one Turn fires, so that a burst does not starve the inbox.
+const maxDue = 4096
+
+// Turn folds what has come and the timers that are due at now (Unix milliseconds), in one log entry, and reports
+// whether there was anything.
+func (l *Lane) Turn(now int64) (worked bool, err error) {
+	l.now = max(now, l.core.Now())
+	l.mu.Lock()
+	if err := l.failed; err != nil {
+		l.mu.Unlock()
+		l.refuse(err)
+		return false, err
+	}
+	l.batch, l.inbox = l.inbox, l.batch[:0]
+	l.clients = 0
+	l.mu.Unlock()
+	l.due = l.core.Due(l.due[:0], l.now, maxDue)
+	if len(l.batch) == 0 && len(l.due) == 0 {
+		return false, nil
+	}
+	l.buf = partition.AppendBatch(l.buf[:0], l.now)
+	empty := len(l.buf)
+	for i := range l.due {
+		l.due[i].Time = l.now
+		if err := l.step(&l.due[i]); err != nil {
+			return true, l.fail(err)
+		}
+	}
+	for i := range l.batch {
+		if err := l.do(&l.batch[i]); err != nil {
+			return true, l.fail(err)
+		}
+	}
+	clear(l.batch)
+	logged := len(l.buf) > empty
+	if err := l.commit(logged); err != nil {
+		return true, l.fail(err)
+	}
+	l.maybeSnapshot()
+	return true, nil
+}
+
+// do carries out one item.
+func (l *Lane) do(it *Item) error {
+	if it.Read != nil {
+		value := it.Read(&Reader{lane: l, client: it.Event.Client})
+		if value != pending && it.Event.Client != nil {
+			l.out = append(l.out, partition.Effect{Kind: partition.Reply, Client: it.Event.Client, Value: value})
+		}
+		return nil
+	}
+	ev := &it.Event
+	ev.Time = l.now
+	if it.BlobID != "" && !l.core.HasBlob(it.BlobID) {
+		if err := l.step(&partition.Event{Kind: partition.Define, Time: l.now, Body: it.Blob}); err != nil {
+			return err
+		}
+	}
+	return l.step(ev)
+}
+
+// step gives the core what it needs for ev, adds ev to the log entry, folds it and collects the effects.
+func (l *Lane) step(ev *partition.Event) error {
+	if err := l.prepare(ev); err != nil {
+		return err
+	}
+	l.buf = partition.AppendEvent(l.buf, l.now, ev)
+	l.steps.Add(1)
+	for _, e := range l.core.Step(ev) {
+		switch e.Kind {
+		case partition.Confirm:
+			l.confirms[e.Partition] = e.Seq
+		case partition.Ended:
+			for _, client := range l.waiters[e.Ref] {
+				l.out = append(l.out, partition.Effect{Kind: partition.Reply, Client: client, Value: e.Value})
+			}
+			delete(l.waiters, e.Ref)
+		default:
+			l.out = append(l.out, e)
+		}
+	}
+	return nil
+}
+
+// prepare installs what the core needs for ev.
+func (l *Lane) prepare(ev *partition.Event) error {
+	for {
+		need := l.core.Needs(ev)
+		switch {
+		case need.Name != "":
+			ref, ok, err := l.lookup(need.Name)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				ev.Fresh = true
+				continue
+			}
+			l.core.InstallName(need.Name, ref)
+		case need.Ref != 0:
+			ok, err := l.install(need.Ref)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				ev.Fresh = true // it was removed: the event falls on nothing
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// commit appends the turn's events to the log and lets its effects go or wait.
+func (l *Lane) commit(logged bool) error {
+	first := l.recovering && l.recovered == 0
+	if logged {
+		pos, err := l.cfg.Log.Append(uint32(l.cfg.Partition.ID), l.buf)
+		if err != nil {
+			return err
+		}
+		l.pos = pos
+		l.last.Store(uint64(pos))
+	}
+	if first {
+		l.recovered = l.pos
+	}
+	for dest, seq := range l.confirms {
+		l.out = append(l.out, partition.Effect{Kind: partition.Confirm, Partition: dest, Seq: seq})
+	}
+	clear(l.confirms)
+	if len(l.out) == 0 {
+		return nil
+	}
+	if l.recovering && logged {
+		l.mu.Lock()
+		l.recovering = l.durable < l.recovered
+		l.mu.Unlock()
+	}
+	wait := make([]partition.Effect, 0, len(l.out))
+	for _, e := range l.out {
+		if l.atOnce(&e) {
+			l.perform(&e)
+		} else {
+			wait = append(wait, e)
+		}
+	}
+	clear(l.out)
+	l.out = l.out[:0]
+	l.hold(held{pos: l.pos, effects: wait})
+	return nil
+}
+
+// atOnce reports whether an effect may go before its cause is durable.
+func (l *Lane) atOnce(e *partition.Effect) bool {
+	if l.cfg.Speculation == None {
+		return false
+	}
+	switch e.Kind {
+	case partition.Resume:
+		return true
+	case partition.Send:
+		return !l.recovering // behind what the recovery sends again
+	case partition.Invoke:
+		return l.cfg.Host.Idempotent(e.Call.Function)
+	}
+	return false
+}
+
+// hold keeps h until its position is durable.
+func (l *Lane) hold(h held) {
+	l.mu.Lock()
+	l.held = append(l.held, h)
+	l.mu.Unlock()
+	l.drain()
+}
+
+// Durable lets go what waited for positions up to pos.
+func (l *Lane) Durable(pos commitlog.Position) {
+	l.mu.Lock()
+	l.durable = max(l.durable, pos)
+	l.mu.Unlock()
+	l.drain()
+}
+
+// drain lets go what is durable, in order: one goroutine at a time, and the one that is at it sees what others add.
+func (l *Lane) drain() {
+	l.mu.Lock()
+	if l.draining {
+		l.mu.Unlock()
+		return
+	}
+	l.draining = true
+	for {
+		n := 0
+		for n < len(l.held) && l.held[n].pos <= l.durable {
+			n++
+		}
+		if n == 0 {
+			l.draining = false
+			l.mu.Unlock()
+			return
+		}
+		l.ready, l.held = append(l.ready[:0], l.held[:n]...), l.held[n:]
+		l.mu.Unlock()
+		for i := range l.ready {
+			l.release(l.ready[i])
+			l.ready[i] = held{}
+		}
+		l.mu.Lock()
+	}
+}
+
+func (l *Lane) release(h held) {
+	for i := range h.effects {
+		l.perform(&h.effects[i])
+	}
+	if h.then != nil {
+		h.then()
+	}
+}
+
+func (l *Lane) perform(e *partition.Effect) {
+	host, p := l.cfg.Host, l.cfg.Partition.ID
+	switch e.Kind {
+	case partition.Invoke:
+		host.Invoke(p, e.Ref, e.Call)
+	case partition.Cancel:
+		host.Cancel(p, e.Ref, e.Call.ID)
+	case partition.Send:
+		host.Send(e.Partition, e.Event)
+	case partition.Confirm:
+		ack := &partition.Event{Kind: partition.Ack, From: partition.Origin{Partition: p, Seq: e.Seq}}
+		host.Send(e.Partition, ack)
+	case partition.Reply:
+		host.Reply(e.Client, e.Value, e.Missing)
+	case partition.Resume:
+		_ = l.Submit(Item{Event: partition.Event{Kind: partition.Continue, Ref: e.Ref}, Internal: true})
+	}
+}
+
+// Fail makes the lane refuse everything from now on: the log has failed, and what is in memory may be more than
+// will ever be durable. Clients that wait are told.
+func (l *Lane) Fail(err error) {
+	l.mu.Lock()
+	if l.failed != nil {
+		l.mu.Unlock()
+		return
+	}
+	l.failed = err
+	waiting := l.held
+	l.held = nil
+	l.mu.Unlock()
+	for _, h := range waiting {
+		for _, e := range h.effects {
+			if e.Kind == partition.Reply {
+				l.cfg.Host.Reply(e.Client, err, false)
+			}
+		}
+	}
+	l.signal()
+}
+
+func (l *Lane) fail(err error) error {
+	l.Fail(err)
+	l.refuse(err)
+	return err
+}
+
+// refuse answers everything that waits with err.
+func (l *Lane) refuse(err error) {
+	l.mu.Lock()
+	items := append(l.batch, l.inbox...)
+	l.batch, l.inbox, l.clients = nil, nil, 0
+	l.mu.Unlock()
+	for i := range items {
+		if c := items[i].Event.Client; c != nil {
+			l.cfg.Host.Reply(c, err, false)
+		}
+	}
+	for _, e := range l.out {
+		if e.Kind == partition.Reply {
+			l.cfg.Host.Reply(e.Client, err, false)
+		}
+	}
+	l.out = nil
+	for ref, clients := range l.waiters {
+		for _, c := range clients {
+			l.cfg.Host.Reply(c, err, false)
+		}
+		delete(l.waiters, ref)
+	}
+}
+
+// NextDue returns when Turn is wanted for a timer (Unix milliseconds).
+func (l *Lane) NextDue() (int64, bool) { return l.core.NextDue() }

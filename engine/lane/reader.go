@@ -1,0 +1,63 @@
+package lane
+
+import (
+	"github.com/weftworks/weft/engine/partition"
+)
+
+// Reader looks at a lane's state between two events. It is valid during the call it is given to.
+type Reader struct {
+	lane   *Lane
+	client any
+}
+
+// pending is what a Read returns that answers later.
+var pending any = new(struct{ _ byte })
+
+// Look calls fn before the lane is driven: during a recovery.
+func (l *Lane) Look(fn func(*Reader) error) error { return fn(&Reader{lane: l}) }
+
+// Core returns the partition.
+func (r *Reader) Core() *partition.Core { return r.lane.core }
+
+// Store returns the store.
+func (r *Reader) Store() partition.Store { return r.lane.cfg.Store }
+
+// Find returns the number of the instance named name.
+func (r *Reader) Find(name string) (partition.Ref, bool, error) {
+	if ref, ok := r.lane.core.Lookup(name); ok {
+		return ref, true, nil
+	}
+	return r.lane.lookup(name)
+}
+
+// Record returns a cold instance's stored record, decoded.
+func (r *Reader) Record(ref partition.Ref) (*partition.Record, bool, error) {
+	v, ok, err := r.lane.cfg.Store.Get(partition.InstanceKey(r.lane.cfg.Partition.ID, ref))
+	if err != nil || !ok {
+		return nil, ok, err
+	}
+	rec, err := partition.ReadRecord(v)
+	return rec, true, err
+}
+
+// Await makes the client be answered when the open instance ref ends; the Read must return what Await returns. It
+// reports false if the instance is not open.
+func (r *Reader) Await(ref partition.Ref) (any, bool, error) {
+	l := r.lane
+	if _, ok := l.core.View(ref); !ok {
+		if ok, err := l.install(ref); err != nil || !ok {
+			return nil, false, err
+		}
+	}
+	if !l.core.Await(ref) {
+		return nil, false, nil
+	}
+	kept := l.waiters[ref][:0]
+	for _, c := range l.waiters[ref] {
+		if g, ok := c.(interface{ Gone() bool }); !ok || !g.Gone() {
+			kept = append(kept, c)
+		}
+	}
+	l.waiters[ref] = append(kept, r.client)
+	return pending, true, nil
+}

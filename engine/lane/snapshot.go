@@ -1,0 +1,174 @@
+package lane
+
+import (
+	"slices"
+
+	"github.com/weftworks/weft/engine/commitlog"
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/internal/wire"
+)
+
+// maybeSnapshot takes a snapshot if enough has changed.
+func (l *Lane) maybeSnapshot() {
+	if l.snapping {
+		return
+	}
+	instances, size := l.core.Changed()
+	if instances >= l.cfg.SnapshotInstances || size >= l.cfg.SnapshotBytes {
+		l.snapshot()
+	}
+}
+
+// snapshot writes what has changed to a batch, which is applied once the log is durable up to here: a store that
+// knew more than the log would remember what never happened.
+func (l *Lane) snapshot() {
+	batch := l.cfg.NewBatch()
+	pos := l.pos
+	l.core.Snapshot(batch, uint64(pos))
+	l.snapping, l.snapPos = true, pos
+	l.hold(held{pos: pos, then: func() {
+		l.cfg.Host.Snapshot(l.cfg.Partition.ID, batch, pos, func() {
+			_ = l.Submit(Item{Internal: true, Read: func(*Reader) any { l.snapshotApplied(pos); return nil }})
+		})
+	}})
+}
+
+func (l *Lane) snapshotApplied(pos commitlog.Position) {
+	l.core.Applied(l.cfg.Resident)
+	l.snapping = false
+	l.applied.Store(uint64(pos))
+}
+
+// Flush returns an item that takes a snapshot if anything was logged since the last one.
+func (l *Lane) Flush() Item {
+	return Item{Internal: true, Read: func(*Reader) any {
+		if !l.snapping && l.pos > l.snapPos {
+			l.snapshot()
+		}
+		return nil
+	}}
+}
+
+// Replay folds a log entry at pos that the loaded state does not have yet. apply writes a snapshot to the store;
+// it is called when enough has changed, so that a long log is replayed in bounded memory.
+func (l *Lane) Replay(pos commitlog.Position, data []byte, apply func(Batch) error) error {
+	if pos <= l.pos {
+		return nil
+	}
+	// The core keeps slices of its events, and the log's buffer does not last.
+	err := partition.ReadBatch(slices.Clone(data), func(ev *partition.Event) error {
+		if err := l.prepare(ev); err != nil {
+			return err
+		}
+		l.core.Step(ev)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l.pos = pos
+	l.last.Store(uint64(pos))
+	instances, size := l.core.Changed()
+	if instances < l.cfg.SnapshotInstances && size < l.cfg.SnapshotBytes {
+		return nil
+	}
+	batch := l.cfg.NewBatch()
+	l.core.Snapshot(batch, uint64(pos))
+	if err := apply(batch); err != nil {
+		return err
+	}
+	l.snapPos = pos
+	l.snapshotApplied(pos)
+	return nil
+}
+
+// Recovered ends a recovery: it logs the new incarnation, and once that is durable sends again what other partitions
+// have not confirmed and calls again the functions that have not answered.
+func (l *Lane) Recovered(now int64) error {
+	l.now = max(now, l.core.Now())
+	l.buf = partition.AppendBatch(l.buf[:0], l.now)
+	if err := l.step(&partition.Event{Kind: partition.Recovered, Time: l.now, ID: l.core.Incarnation() + 1}); err != nil {
+		return err
+	}
+	refs := make(map[partition.Ref]bool)
+	l.core.InMemory(func(ref partition.Ref, ended bool) {
+		if !ended {
+			refs[ref] = true
+		}
+	})
+	err := partition.Working(l.cfg.Partition.ID, l.cfg.Store, func(ref partition.Ref) error {
+		refs[ref] = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := l.resume(refs); err != nil {
+		return err
+	}
+	l.core.Pending(func(dest partition.ID, ev *partition.Event) {
+		l.out = append(l.out, partition.Effect{Kind: partition.Send, Partition: dest, Event: ev})
+	})
+	l.recovering = true
+	return l.commit(true)
+}
+
+// Resend returns an item that sends again the messages that a partition has not confirmed for a second or more.
+func (l *Lane) Resend() Item {
+	return Item{Internal: true, Read: func(*Reader) any {
+		late := make(map[partition.ID]bool)
+		l.core.Pending(func(dest partition.ID, ev *partition.Event) {
+			if _, seen := late[dest]; !seen {
+				late[dest] = ev.Time <= l.now-1000
+			}
+			if late[dest] {
+				l.out = append(l.out, partition.Effect{Kind: partition.Send, Partition: dest, Event: ev})
+			}
+		})
+		return nil
+	}}
+}
+
+// resume collects the calls and continuations that instances still wait for, oldest instance first.
+func (l *Lane) resume(refs map[partition.Ref]bool) error {
+	order := make([]partition.Ref, 0, len(refs))
+	for ref := range refs {
+		order = append(order, ref)
+	}
+	slices.Sort(order)
+	for _, ref := range order {
+		if _, ok := l.core.View(ref); !ok {
+			ok, err := l.install(ref)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+		}
+		again := l.core.Outstanding(ref, func(call partition.Invocation) {
+			l.out = append(l.out, partition.Effect{Kind: partition.Invoke, Ref: ref, Call: call})
+		})
+		if again {
+			l.out = append(l.out, partition.Effect{Kind: partition.Resume, Ref: ref})
+		}
+	}
+	return nil
+}
+
+func (l *Lane) lookup(name string) (partition.Ref, bool, error) {
+	v, ok, err := l.cfg.Store.Get(partition.NameKey(l.cfg.Partition.ID, name))
+	if err != nil || !ok {
+		return 0, false, err
+	}
+	r := wire.NewReader(v)
+	return partition.Ref(r.Uint()), true, r.Err()
+}
+
+func (l *Lane) install(ref partition.Ref) (bool, error) {
+	rec, ok, err := l.cfg.Store.Get(partition.InstanceKey(l.cfg.Partition.ID, ref))
+	if err != nil || !ok {
+		return false, err
+	}
+	return true, l.core.Install(ref, rec)
+}

@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"slices"
+
+	"github.com/weftworks/weft/engine/lane"
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/statemachine"
+	"github.com/weftworks/weft/engine/store"
+	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/machine"
+)
+
+const (
+	listDefault = 100
+	listMax     = 1000
+)
+
+// listed is a run's place in a listing: newest first, then by partition and number.
+type listed struct {
+	partition partition.ID
+	ref       partition.Ref
+	name      string
+	summary   partition.Summary
+}
+
+func (a listed) compare(b listed) int {
+	return cmp.Or(cmp.Compare(b.summary.Time, a.summary.Time), cmp.Compare(a.partition, b.partition), cmp.Compare(b.ref, a.ref))
+}
+
+// source is where listed runs come from, in order: the store's index, or what is newer in memory.
+type source struct {
+	head listed
+	next func() (listed, bool, error)
+	done bool
+}
+
+func (s *source) advance() error {
+	head, ok, err := s.next()
+	s.head, s.done = head, !ok
+	return err
+}
+
+// ListRuns returns a page of a machine's runs, newest first. It shows committed runs only.
+func (n *Node) ListRuns(ctx context.Context, q ListRuns) (*RunPage, error) {
+	if n.catalog.get(q.Machine) == nil {
+		return nil, n.noMachine(q.Machine)
+	}
+	return n.listRuns(ctx, q)
+}
+
+func (n *Node) listRuns(ctx context.Context, q ListRuns) (*RunPage, error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = listDefault
+	}
+	limit = min(limit, listMax)
+	after, err := parseCursor(q.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	var sources []*source
+	var open []store.Iterator
+	defer func() {
+		for _, it := range open {
+			_ = it.Close()
+		}
+	}()
+	for i := range n.lanes {
+		v, err := n.ask(ctx, partition.ID(i), lane.Item{Read: func(r *lane.Reader) any {
+			return n.listSources(r, q, after)
+		}}, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		ls := v.(*laneSources)
+		sources = append(sources, ls.sources...)
+		open = append(open, ls.open...)
+	}
+	return n.merge(sources, q, after, limit)
+}
+
+type laneSources struct {
+	sources []*source
+	open    []store.Iterator
+}
+
+var statuses = []machine.Status{machine.Running, machine.Succeeded, machine.Failed, machine.TimedOut, machine.Aborted}
+
+// listSources opens the index of one partition and copies what is newer in memory. It runs between two events, and
+// whatever is applied to the store later is about runs that the copy from memory covers.
+func (n *Node) listSources(r *lane.Reader, q ListRuns, after *listed) *laneSources {
+	core := r.Core()
+	group := statemachine.RunsGroup(q.Machine)
+	hot := make(map[partition.Ref]bool)
+	var fresh []listed
+	core.Listed(func(ref partition.Ref, name string, s partition.Summary, ok bool) {
+		if s.Group != group || hot[ref] {
+			return
+		}
+		hot[ref] = true
+		if ok && (q.Status == 0 || machine.Status(s.Status) == q.Status) {
+			fresh = append(fresh, listed{partition: core.ID(), ref: ref, name: name, summary: s})
+		}
+	})
+	slices.SortFunc(fresh, listed.compare)
+	ls := &laneSources{sources: []*source{{next: func() (l listed, ok bool, err error) {
+		if len(fresh) == 0 {
+			return l, false, nil
+		}
+		l, fresh = fresh[0], fresh[1:]
+		return l, true, nil
+	}}}}
+	for _, status := range statuses {
+		if q.Status != 0 && q.Status != status {
+			continue
+		}
+		prefix := partition.ListingPrefix(core.ID(), group, uint8(status))
+		lower := prefix
+		if after != nil {
+			lower = partition.ListingKey(core.ID(), partition.Summary{Group: group, Status: uint8(status), Time: after.summary.Time}, 0)
+		}
+		upper := append(slices.Clone(prefix[:len(prefix)-1]), prefix[len(prefix)-1]+1)
+		it := n.store.Iterate(lower, upper, false)
+		ls.open = append(ls.open, it)
+		ls.sources = append(ls.sources, &source{next: storeSource(it, core.ID(), hot)})
+	}
+	return ls
+}
+
+func storeSource(it store.Iterator, p partition.ID, hot map[partition.Ref]bool) func() (listed, bool, error) {
+	// Within one millisecond the index is in rising order of ref and the listing in falling order, so that a page
+	// can end anywhere; runs of one millisecond are few.
+	var batch []listed
+	more := it.Next()
+	return func() (listed, bool, error) {
+		if len(batch) == 0 {
+			for more {
+				ref, s, name, err := partition.ReadListing(it.Key(), it.Value())
+				if err != nil {
+					return listed{}, false, err
+				}
+				if len(batch) > 0 && batch[0].summary.Time != s.Time {
+					break
+				}
+				if !hot[ref] {
+					batch = append(batch, listed{partition: p, ref: ref, name: name, summary: s})
+				}
+				more = it.Next()
+			}
+			slices.SortFunc(batch, listed.compare)
+		}
+		if len(batch) == 0 {
+			return listed{}, false, it.Err()
+		}
+		l := batch[0]
+		batch = batch[1:]
+		return l, true, nil
+	}
+}
+
+// merge takes the first limit runs of all sources.
+func (n *Node) merge(sources []*source, q ListRuns, after *listed, limit int) (*RunPage, error) {
+	for _, s := range sources {
+		if err := s.advance(); err != nil {
+			return nil, err
+		}
+	}
+	page := &RunPage{}
+	var last listed
+	for {
+		var best *source
+		for _, s := range sources {
+			if !s.done && (best == nil || s.head.compare(best.head) < 0) {
+				best = s
+			}
+		}
+		if best == nil || (q.After != 0 && best.head.summary.Time < q.After) {
+			return page, nil
+		}
+		l := best.head
+		if err := best.advance(); err != nil {
+			return nil, err
+		}
+		if (after != nil && l.compare(*after) <= 0) || (q.Before != 0 && l.summary.Time >= q.Before) {
+			continue
+		}
+		if len(page.Runs) == limit {
+			page.Cursor = formatCursor(last)
+			return page, nil
+		}
+		page.Runs = append(page.Runs, n.listedRun(l, q.Machine))
+		last = l
+	}
+}
+
+func (n *Node) listedRun(l listed, machineName string) Run {
+	_, name, _ := statemachine.SplitRun(l.name)
+	return Run{
+		ID: RunID{Machine: machineName, Name: name}, ARN: n.library.RunARN(machineName, name),
+		MachineARN: n.library.MachineARN(machineName), Status: machine.Status(l.summary.Status),
+		Started: l.summary.Time, Stopped: l.summary.Ended,
+	}
+}
+
+func formatCursor(l listed) string {
+	b := binary.AppendVarint(nil, l.summary.Time)
+	b = binary.AppendUvarint(b, uint64(l.partition))
+	b = binary.AppendUvarint(b, uint64(l.ref))
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func parseCursor(text string) (*listed, error) {
+	if text == "" {
+		return nil, nil
+	}
+	bad := fault.New("", fault.InvalidToken, "", "Invalid Token: 'Invalid token'")
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return nil, bad
+	}
+	at, n1 := binary.Varint(b)
+	if n1 <= 0 {
+		return nil, bad
+	}
+	p, n2 := binary.Uvarint(b[n1:])
+	if n2 <= 0 {
+		return nil, bad
+	}
+	ref, n3 := binary.Uvarint(b[n1+n2:])
+	if n3 <= 0 || n1+n2+n3 != len(b) {
+		return nil, bad
+	}
+	return &listed{partition: partition.ID(p), ref: partition.Ref(ref), summary: partition.Summary{Time: at}}, nil
+}

@@ -1,0 +1,255 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weftworks/weft/engine/commitlog"
+	"github.com/weftworks/weft/engine/commitlog/disk"
+	logmemory "github.com/weftworks/weft/engine/commitlog/memory"
+	"github.com/weftworks/weft/engine/lane"
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/statemachine"
+	"github.com/weftworks/weft/engine/store"
+	storememory "github.com/weftworks/weft/engine/store/memory"
+	storepebble "github.com/weftworks/weft/engine/store/pebble"
+	"github.com/weftworks/weft/fault"
+)
+
+// settings are fixed when a data directory is made.
+type settings struct {
+	Format     int    `json:"format"`
+	Partitions int    `json:"partitions"`
+	Region     string `json:"region"`
+	Account    string `json:"account"`
+}
+
+const (
+	settingsFormat    = 1
+	partitionsDefault = 8
+)
+
+var settingsKey = []byte("\xff\xffsettings")
+
+// Open opens a node on a data directory, recovers what it held and goes on with the runs that were open. It fails
+// with fault.Conflict when another process has the directory and with fault.Corrupt when the log or the store is
+// damaged.
+func Open(opts Options) (*Node, error) {
+	o, err := opts.complete()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		opts: o, wake: make(chan struct{}, 1), done: make(chan struct{}), snapshot: make(chan snapshotJob, partitionsMax),
+		flush: make(chan chan error), release: func() {},
+	}
+	n.dispatch = newDispatcher(n)
+	if err := n.open(); err != nil {
+		return nil, errors.Join(err, n.abandon())
+	}
+	return n, nil
+}
+
+func (n *Node) open() error {
+	if n.opts.Dir != "" {
+		if err := n.lockDir(); err != nil {
+			return err
+		}
+	}
+	if err := n.openStore(); err != nil {
+		return err
+	}
+	set, err := n.settle()
+	if err != nil {
+		return err
+	}
+	n.library = &statemachine.Library{Region: set.Region, Account: set.Account, Limits: n.opts.Limits}
+	n.runs = &statemachine.Runs{Library: n.library}
+	if err := n.openLog(); err != nil {
+		return err
+	}
+	if err := n.openLanes(set.Partitions); err != nil {
+		return err
+	}
+	if err := n.recover(); err != nil {
+		return err
+	}
+	return n.start()
+}
+
+// abandon releases what a failed open holds.
+func (n *Node) abandon() error {
+	var errs []error
+	if n.log != nil {
+		errs = append(errs, n.log.Close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	n.release()
+	return errors.Join(errs...)
+}
+
+// lockDir makes the directory and keeps other processes out of it.
+func (n *Node) lockDir() error {
+	const op = "engine.Open"
+	if err := n.opts.FS.MkdirAll(n.opts.Dir, 0o755); err != nil {
+		return fault.New(op, fault.InvalidArgument, n.opts.Dir, "the data directory cannot be made: %w", err)
+	}
+	lock, err := n.opts.FS.Lock(n.opts.FS.PathJoin(n.opts.Dir, "LOCK"))
+	if err != nil {
+		return fault.New(op, fault.Conflict, n.opts.Dir, "the data directory is in use by another process, or cannot be locked; stop that process or choose another directory: %w", err)
+	}
+	n.release = func() { _ = lock.Close() }
+	return nil
+}
+
+func (n *Node) openStore() (err error) {
+	if n.opts.Dir == "" {
+		n.store = storememory.New(storememory.Options{})
+		return nil
+	}
+	n.store, err = storepebble.Open(n.opts.FS.PathJoin(n.opts.Dir, "store"), &storepebble.Options{
+		FS: n.opts.FS, CacheBytes: n.opts.CacheBytes, Logger: n.opts.Logger,
+	})
+	return err
+}
+
+// settle reads the directory's settings, or makes them.
+func (n *Node) settle() (settings, error) {
+	const op = "engine.Open"
+	set := settings{Format: settingsFormat, Partitions: n.opts.Partitions, Region: n.opts.Region, Account: n.opts.Account}
+	text, ok, err := n.store.Get(settingsKey)
+	if err != nil {
+		return set, err
+	}
+	if ok {
+		if err := json.Unmarshal(text, &set); err != nil {
+			return set, fault.New(op, fault.Corrupt, n.opts.Dir, "the settings in the store do not decode: %w", err)
+		}
+		if set.Format != settingsFormat {
+			return set, fault.New(op, fault.Unsupported, n.opts.Dir, "the directory has format %d; this program reads %d", set.Format, settingsFormat)
+		}
+		if n.opts.Partitions != 0 && n.opts.Partitions != set.Partitions {
+			return set, fault.New(op, fault.InvalidArgument, n.opts.Dir, "the directory was made with %d partitions, which cannot be changed to %d", set.Partitions, n.opts.Partitions)
+		}
+		return set, nil
+	}
+	if set.Partitions == 0 {
+		set.Partitions = partitionsDefault
+	}
+	text, err = json.Marshal(set)
+	if err != nil {
+		return set, err
+	}
+	var b store.Batch
+	b.Set(settingsKey, text)
+	if err := n.store.Apply(&b); err != nil {
+		return set, err
+	}
+	return set, n.store.Flush()
+}
+
+func (n *Node) openLog() error {
+	if n.opts.Dir == "" {
+		n.log = logmemory.New(logmemory.Options{Durable: n.heard})
+		n.logStats = func() LogStats { return LogStats{} }
+		return nil
+	}
+	log, err := disk.Open(n.opts.FS.PathJoin(n.opts.Dir, "log"), &disk.Options{
+		FS: n.opts.FS, Durable: n.heard, SyncDelay: n.opts.SyncDelay, Logger: n.opts.Logger, DataDir: n.opts.Dir,
+	})
+	if err != nil {
+		return err
+	}
+	n.log = log
+	n.logStats = func() LogStats {
+		s := log.Stats()
+		return LogStats{Syncs: s.Syncs, Frames: s.Frames, Bytes: s.Bytes}
+	}
+	return nil
+}
+
+func (n *Node) openLanes(count int) error {
+	programs := map[partition.ProgramID]partition.Program{
+		statemachine.CatalogID: &statemachine.Catalog{Library: n.library},
+		statemachine.RunsID:    n.runs,
+	}
+	for i := range count {
+		l, err := lane.Open(lane.Config{
+			Partition: partition.Config{ID: partition.ID(i), Partitions: count, Programs: programs},
+			Log:       n.log, Store: stored{n.store}, Host: host{n}, Speculation: n.opts.Speculation, Logger: n.opts.Logger,
+			NewBatch: func() lane.Batch { return new(store.Batch) }, Resident: n.opts.Resident,
+		})
+		if err != nil {
+			return fmt.Errorf("opening partition %d: %w", i, err)
+		}
+		n.lanes = append(n.lanes, l)
+	}
+	return nil
+}
+
+// recover replays what the log has and the store has not.
+func (n *Node) recover() error {
+	began, bytes := time.Now(), 0
+	from := n.lanes[0].Position()
+	for _, l := range n.lanes {
+		from = min(from, l.Position())
+	}
+	apply := func(b lane.Batch) error { return n.store.Apply(b.(*store.Batch)) }
+	err := n.log.Recover(from+1, func(pos commitlog.Position, p uint32, data []byte) error {
+		if int(p) >= len(n.lanes) {
+			return fault.New("engine.Open", fault.Corrupt, n.opts.Dir, "the log has an entry of partition %d, the directory has %d partitions", p, len(n.lanes))
+		}
+		bytes += len(data)
+		return n.lanes[p].Replay(pos, data, apply)
+	})
+	if err != nil {
+		return err
+	}
+	if bytes > 0 {
+		took := time.Since(began)
+		n.opts.Logger.Info("recovered", "log_bytes", bytes, "elapsed_ms", took.Milliseconds())
+	}
+	return nil
+}
+
+// start lets the node live.
+func (n *Node) start() error {
+	if err := n.loadCatalog(); err != nil {
+		return err
+	}
+	n.group.Add(2)
+	go n.releaser()
+	go n.applySnapshots()
+	for _, l := range n.lanes {
+		if err := l.Recovered(n.now()); err != nil {
+			close(n.done)
+			n.group.Wait()
+			return err
+		}
+	}
+	for _, l := range n.lanes {
+		n.group.Add(1)
+		go n.drive(l)
+	}
+	n.group.Add(1)
+	go n.keepHouse()
+	return nil
+}
+
+// stored lets the core read the store.
+type stored struct{ store.Store }
+
+func (s stored) Scan(lower, upper []byte, fn func(key, value []byte) error) error {
+	it := s.Iterate(lower, upper, false)
+	defer func() { _ = it.Close() }()
+	for it.Next() {
+		if err := fn(it.Key(), it.Value()); err != nil {
+			return err
+		}
+	}
+	return it.Err()
+}

@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/weftworks/weft/engine/function"
+	"github.com/weftworks/weft/engine/lane"
+	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/limits"
+	"github.com/weftworks/weft/machine"
+)
+
+// Functions is what a node needs of the functions it calls; *function.Registry is one.
+type Functions interface {
+	function.Invoker
+	Lookup(name string) (function.Info, bool)
+}
+
+// Speculation says what may go before its cause is durable.
+type Speculation = lane.Speculation
+
+// The levels of speculation (DESIGN 4).
+const (
+	SpeculationLocal = lane.Local // default: calls of idempotent functions and messages inside the node go at once
+	SpeculationNone  = lane.None  // everything waits
+)
+
+// Options says how a node works. The zero value is a node in memory that calls no functions.
+type Options struct {
+	// Dir is the data directory, made if absent. "": everything is kept in memory and gone with the process.
+	Dir string
+	// Functions runs what Task states call. nil: every call fails with Lambda.ResourceNotFoundException.
+	Functions Functions
+	// Limits bounds payloads, definitions and histories. Zero: limits.Default.
+	Limits limits.Set
+	// Retain is how long runs are kept after their end, by status; a status that is missing is kept for
+	// RetainDefault, and one with 0 for ever.
+	Retain map[machine.Status]time.Duration
+	// Speculation is the level; the zero value is SpeculationLocal.
+	Speculation Speculation
+	// Partitions is their number, fixed when the directory is made. 0: 8, or what the directory has. More let more
+	// cores step runs; each costs a goroutine and a few hundred KiB.
+	Partitions int
+	// Region and Account appear in ARNs. "": us-east-1 and 000000000000.
+	Region, Account string
+	// Logger gets what operators want to know. nil: slog.Default().
+	Logger *slog.Logger
+	// FS holds the directory. nil: the machine's files.
+	FS vfs.FS
+	// SyncDelay is added to every sync of the log: a slower disk, for benchmarks.
+	SyncDelay time.Duration
+	// CacheBytes bounds the store's cache of blocks. 0: 64 MiB.
+	CacheBytes int64
+	// Resident is how many idle instances a partition keeps in memory. 0: 8,192.
+	Resident int
+}
+
+// RetainDefault is how long ended runs are kept.
+const RetainDefault = 7 * 24 * time.Hour
+
+const partitionsMax = 1024
+
+func (o Options) complete() (Options, error) {
+	if o.Limits == (limits.Set{}) {
+		o.Limits = limits.Default
+	}
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	if o.Account == "" {
+		o.Account = "000000000000"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Functions == nil {
+		o.Functions = function.NewRegistry()
+	}
+	if o.Partitions < 0 || o.Partitions > partitionsMax {
+		return o, fault.New("engine.Open", fault.InvalidArgument, "", "Partitions is %d; it must be between 1 and %d", o.Partitions, partitionsMax)
+	}
+	return o, nil
+}

@@ -1,0 +1,371 @@
+package statemachine
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/internal/wire"
+	"github.com/weftworks/weft/machine"
+	"github.com/weftworks/weft/machine/history"
+)
+
+// The messages a run takes. Values are append-only: they are logged.
+const (
+	OpStart       uint8 = iota + 1 // StartMessage
+	OpStop                         // StopMessage: error and cause
+	OpTaskSucceed                  // TaskMessage
+	OpTaskFail                     // TaskMessage
+	OpTaskBeat                     // TaskMessage
+)
+
+// StartMessage starts a run.
+type StartMessage struct {
+	Revision partition.BlobID
+	Seed     uint64 // drawn at random: of jitter, ids and task tokens
+	Trace    string
+	Input    []byte // one JSON text, compact
+}
+
+// Encode returns the body of an OpStart message.
+func (m *StartMessage) Encode() []byte {
+	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+32)
+	dst = wire.AppendString(dst, string(m.Revision))
+	dst = wire.AppendUint(dst, m.Seed)
+	dst = wire.AppendString(dst, m.Trace)
+	return append(dst, m.Input...)
+}
+
+func decodeStart(body []byte) (m StartMessage, err error) {
+	r := wire.NewReader(body)
+	m = StartMessage{Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), Input: r.Rest()}
+	return m, r.Err()
+}
+
+// StopBody returns the body of an OpStop message. Nil texts are absent.
+func StopBody(errorName, cause string) []byte {
+	return wire.AppendString(wire.AppendString(nil, errorName), cause)
+}
+
+// TaskMessage reports on a task by its token.
+type TaskMessage struct {
+	Token        Token
+	Output       []byte // OpTaskSucceed: one JSON text, compact
+	Error, Cause string // OpTaskFail
+}
+
+// Encode returns the body of a task message.
+func (m *TaskMessage) Encode() []byte {
+	dst := wire.AppendUint(nil, m.Token.Task)
+	dst = wire.AppendUint(dst, m.Token.Check)
+	dst = wire.AppendString(dst, m.Error)
+	dst = wire.AppendString(dst, m.Cause)
+	return append(dst, m.Output...)
+}
+
+// View is a run as a client sees it.
+type View struct {
+	Revision *Loaded
+	Name     string
+	Status   machine.Status
+	Started  int64 // Unix milliseconds
+	Stopped  int64
+	Trace    string
+	Input    []byte
+	Output   []byte
+	Error    string
+	Cause    string
+	HasError bool
+	HasCause bool
+	Events   int64 // length of the history
+}
+
+// Runs is the program of runs.
+type Runs struct{ Library *Library }
+
+// Creates reports whether op makes a run.
+func (p *Runs) Creates(op uint8) bool { return op == OpStart }
+
+// New returns a run that waits for its OpStart.
+func (p *Runs) New() partition.Instance { return &Run{library: p.Library} }
+
+// Run is one run.
+type Run struct {
+	library *Library
+	view    View
+	seed    uint64
+	frame   *machine.Frame // nil once the run has ended
+	writer  history.Writer
+	first   int64 // id of the first event in writer
+}
+
+// View returns what a client sees of the run now.
+func (r *Run) View() *View {
+	v := r.view
+	return &v
+}
+
+// outputs lends the buffers of a step. Runs of all partitions share them; a step keeps nothing of its own.
+var outputs = newPool(func() *machine.Output { return new(machine.Output) })
+
+// Receive implements partition.Instance.
+func (r *Run) Receive(env *partition.Env, ev *partition.Event) {
+	switch ev.Kind {
+	case partition.Message:
+		r.message(env, ev)
+	case partition.Done:
+		r.done(env, ev)
+	case partition.Due:
+		r.step(env, machine.Event{Kind: machine.TimerFired, ID: ev.ID})
+	case partition.Continue:
+		r.step(env, machine.Event{Kind: machine.Continue})
+	}
+}
+
+func (r *Run) message(env *partition.Env, ev *partition.Event) {
+	switch ev.Op {
+	case OpStart:
+		r.start(env, ev)
+	case OpStop:
+		if r.frame != nil {
+			body := wire.NewReader(ev.Body)
+			r.step(env, machine.Event{Kind: machine.Stop, Error: body.String(), Cause: body.String()})
+		}
+		r.reply(env)
+	case OpTaskSucceed, OpTaskFail, OpTaskBeat:
+		r.report(env, ev)
+	}
+}
+
+func (r *Run) reply(env *partition.Env) {
+	if env.HasClient() {
+		env.Reply(r.View())
+	}
+}
+
+func (r *Run) start(env *partition.Env, ev *partition.Event) {
+	m, err := decodeStart(ev.Body)
+	if err != nil {
+		env.Discard()
+		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "start message does not decode: %w", err))
+		return
+	}
+	if !env.Created {
+		r.startAgain(env, &m)
+		return
+	}
+	rev, err := r.library.Load(m.Revision, env.Blob(m.Revision))
+	if err != nil {
+		env.Discard()
+		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "%w", err))
+		return
+	}
+	env.Pin(m.Revision)
+	_, name, _ := SplitRun(env.Name)
+	r.seed = m.Seed
+	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, Input: m.Input}
+	r.first = 1
+	r.frame = rev.Interpreter.NewFrame(r.execution())
+	env.List(r.summary())
+	r.step(env, machine.Event{Kind: machine.Start, Output: m.Input})
+	r.reply(env)
+}
+
+// startAgain answers a second start of the same name: the open run if it had the same input, else an error.
+func (r *Run) startAgain(env *partition.Env, m *StartMessage) {
+	if r.view.Status == machine.Running && bytes.Equal(m.Input, r.view.Input) {
+		r.reply(env)
+		return
+	}
+	arn := r.library.RunARN(r.view.Revision.Machine, r.view.Name)
+	env.Reply(fault.New("StartExecution", fault.RunExists, arn, "Execution Already Exists: '%s'", arn))
+}
+
+func (r *Run) execution() machine.Execution {
+	rev := r.view.Revision
+	return machine.Execution{
+		ID: r.library.RunARN(rev.Machine, r.view.Name), Name: r.view.Name, RoleARN: rev.RoleARN, StartTime: r.view.Started,
+		MachineID: rev.MachineARN, MachineName: rev.Machine, Seed: r.seed, Express: rev.Express,
+	}
+}
+
+func (r *Run) summary() partition.Summary {
+	return partition.Summary{Group: RunsGroup(r.view.Revision.Machine), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped}
+}
+
+// flagToken marks the invocations of tasks that wait for a token: a good answer of theirs completes nothing.
+const flagToken = 1
+
+// done takes the answer of a function. The partition has checked that it was waited for.
+func (r *Run) done(env *partition.Env, ev *partition.Event) {
+	if ev.Error != "" || ev.Cause != "" || ev.Flag {
+		r.step(env, machine.Event{Kind: machine.TaskFailed, ID: ev.ID, Error: ev.Error, Cause: ev.Cause, StartFailed: ev.Flag})
+		return
+	}
+	r.step(env, machine.Event{Kind: machine.TaskSucceeded, ID: ev.ID, Output: ev.Body})
+}
+
+// report takes a message about a task by its token.
+func (r *Run) report(env *partition.Env, ev *partition.Event) {
+	body := wire.NewReader(ev.Body)
+	task, sum := body.Uint(), body.Uint()
+	errorName, cause, output := body.String(), body.String(), body.Rest()
+	switch {
+	case body.Err() != nil || sum != check(r.seed, task):
+		env.Reply(fault.New("", fault.InvalidToken, "", "Invalid Token: 'Invalid token'"))
+		return
+	case r.frame == nil || !r.frame.Waits(task):
+		env.Reply(fault.New("", fault.TaskTimedOut, "", "Task Timed Out: 'Provided task does not exist anymore'"))
+		return
+	}
+	e := machine.Event{ID: task, Output: output, Error: errorName, Cause: cause}
+	switch ev.Op {
+	case OpTaskSucceed:
+		e.Kind = machine.TokenSucceeded
+	case OpTaskFail:
+		e.Kind = machine.TokenFailed
+	case OpTaskBeat:
+		e.Kind = machine.TaskHeartbeat
+	}
+	if ev.Op != OpTaskBeat {
+		env.Cancel(task)
+	}
+	r.step(env, e)
+	r.reply(env)
+}
+
+// step lets the interpreter take an event and carries out its commands.
+func (r *Run) step(env *partition.Env, ev machine.Event) {
+	if r.frame == nil {
+		return
+	}
+	out := outputs.get()
+	ev.Now = env.Now
+	r.view.Revision.Interpreter.Step(r.frame, ev, out)
+	for i := range out.History {
+		r.writer.Append(&out.History[i])
+		r.view.Events = out.History[i].ID
+	}
+	for i := range out.Commands {
+		r.command(env, &out.Commands[i])
+	}
+	out.Reset()
+	outputs.put(out)
+}
+
+func (r *Run) command(env *partition.Env, c *machine.Command) {
+	switch c.Kind {
+	case machine.Invoke:
+		call := partition.Invocation{ID: c.ID, Function: c.Function, Input: c.Input, TimeoutMS: c.TimeoutMS}
+		if c.Token {
+			call.Flags = flagToken
+		}
+		env.Invoke(call)
+	case machine.CancelInvoke:
+		env.Cancel(c.ID)
+	case machine.SetTimer:
+		env.SetTimer(c.ID, c.Due)
+	case machine.CancelTimer:
+		env.CancelTimer(c.ID)
+	case machine.Yield:
+		env.Continue()
+	case machine.Finish:
+		r.finish(env, c)
+	}
+}
+
+func (r *Run) finish(env *partition.Env, c *machine.Command) {
+	v := &r.view
+	v.Status, v.Stopped = c.Status, env.Now
+	v.Output, v.Error, v.Cause = c.Output, c.Error, c.Cause
+	v.HasError, v.HasCause = c.HasError, c.HasCause
+	r.frame = nil
+	env.List(r.summary())
+	var value any
+	if env.Waited() {
+		value = r.View()
+	}
+	env.End(value)
+}
+
+// History implements partition.Historian.
+func (r *Run) History() (chunk []byte, first, count int64) {
+	return r.writer.Bytes(), r.first, r.view.Events - r.first + 1
+}
+
+// Forget implements partition.Historian.
+func (r *Run) Forget() {
+	r.writer.Reset()
+	r.first = r.view.Events + 1
+}
+
+// Append implements partition.Instance.
+func (r *Run) Append(dst []byte) []byte {
+	v := &r.view
+	dst = append(dst, formatVersion, byte(v.Status))
+	dst = wire.AppendString(dst, string(v.Revision.Blob))
+	dst = wire.AppendString(dst, v.Name)
+	dst = wire.AppendInt(dst, v.Started)
+	dst = wire.AppendInt(dst, v.Stopped)
+	dst = wire.AppendInt(dst, v.Events)
+	dst = wire.AppendUint(dst, r.seed)
+	dst = wire.AppendString(dst, v.Trace)
+	dst = wire.AppendBytes(dst, v.Input)
+	if r.frame != nil {
+		return r.frame.AppendBinary(dst)
+	}
+	dst = wire.AppendBool(dst, v.HasError)
+	dst = wire.AppendBool(dst, v.HasCause)
+	dst = wire.AppendString(dst, v.Error)
+	dst = wire.AppendString(dst, v.Cause)
+	return wire.AppendBytes(dst, v.Output)
+}
+
+// Decode implements partition.Program. The run aliases data.
+func (p *Runs) Decode(data []byte, blob func(partition.BlobID) []byte) (partition.Instance, error) {
+	r := &Run{library: p.Library}
+	rest, err := r.decode(data, blob)
+	if err != nil {
+		return nil, err
+	}
+	if r.view.Status == machine.Running {
+		r.frame, err = machine.DecodeFrame(rest, r.view.Revision.Interpreter, r.execution())
+	}
+	return r, err
+}
+
+// ReadView decodes what a client sees of a run from its record's state; blob returns the revision's blob.
+func (p *Runs) ReadView(data []byte, blob func(partition.BlobID) []byte) (*View, error) {
+	r := &Run{library: p.Library}
+	_, err := r.decode(data, blob)
+	return &r.view, err
+}
+
+func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (rest []byte, err error) {
+	in := wire.NewReader(data)
+	if b := in.Byte(); b != formatVersion && in.Err() == nil {
+		return nil, fmt.Errorf("statemachine: run has format version %d; this program reads %d", b, formatVersion)
+	}
+	v := &r.view
+	v.Status = machine.Status(in.Byte())
+	id := partition.BlobID(in.Bytes())
+	v.Name = in.String()
+	v.Started, v.Stopped, v.Events = in.Int(), in.Int(), in.Int()
+	r.seed = in.Uint()
+	v.Trace = in.String()
+	v.Input = in.Bytes()
+	r.first = v.Events + 1
+	if v.Status == machine.Running {
+		rest = in.Rest()
+	} else {
+		v.HasError, v.HasCause = in.Bool(), in.Bool()
+		v.Error, v.Cause = in.String(), in.String()
+		v.Output = in.Bytes()
+	}
+	if err := in.Err(); err != nil {
+		return nil, err
+	}
+	v.Revision, err = r.library.Load(id, blob(id))
+	return rest, err
+}

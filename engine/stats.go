@@ -1,0 +1,23 @@
+package engine
+
+// LogStats is what the commit log has done since the node was opened.
+type LogStats struct {
+	Syncs  int64 // calls of fdatasync
+	Frames int64 // group commits
+	Bytes  int64 // written, headers and padding included
+}
+
+// Stats is what a node has done since it was opened, and what it holds.
+type Stats struct {
+	Log   LogStats
+	Steps uint64 // events folded
+}
+
+// Stats returns the node's counters.
+func (n *Node) Stats() Stats {
+	s := Stats{Log: n.logStats()}
+	for _, l := range n.lanes {
+		s.Steps += l.Steps()
+	}
+	return s
+}
