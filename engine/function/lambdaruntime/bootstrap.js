@@ -11,7 +11,7 @@ const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
 const agent = new http.Agent({keepAlive: true, maxSockets: 1});
 
 // request resolves to {status, headers, body}; method, path and body say what to ask.
-function request(method, where, body, kind) {
+function request(method, where, body, kind, via = agent) {
   return new Promise((resolve, reject) => {
     const headers = {};
     if (body !== undefined) {
@@ -19,7 +19,7 @@ function request(method, where, body, kind) {
       headers['Content-Length'] = Buffer.byteLength(body);
     }
     if (kind) headers['Lambda-Runtime-Function-Error-Type'] = kind.replace(/[^\x21-\x7e]/g, '?');
-    const req = http.request({host, port, agent, method, headers, path: API + where}, (res) => {
+    const req = http.request({host, port, agent: via, method, headers, path: API + where}, (res) => {
       const parts = [];
       res.on('data', (part) => parts.push(part));
       res.on('end', () => resolve({status: res.statusCode, headers: res.headers, body: Buffer.concat(parts).toString()}));
@@ -127,6 +127,7 @@ function contextOf(headers, done) {
 // call resolves to the handler's result: its promise's, or what it gives to callback or context.done.
 function call(handler, event, headers) {
   return new Promise((resolve, reject) => {
+    giveUp = () => resolve(null);
     const done = (error, result) => (error === null || error === undefined ? resolve(result) : reject(error));
     const returned = handler(event, contextOf(headers, done), done);
     if (returned && typeof returned.then === 'function') {
@@ -147,13 +148,17 @@ function encode(result) {
   return text === undefined ? 'null' : text;
 }
 
+// giveUp ends a call whose handler left nothing that could ever answer: its result is null, as on Lambda.
+let giveUp = () => {};
+process.on('beforeExit', () => giveUp());
+
 let current = null; // the id of the request being served
 
 // crash reports what nothing caught, as the current request's error or the start's, and ends.
 async function crash(doc) {
   tell(doc);
   try {
-    await request('POST', current ? `invocation/${current}/error` : 'init/error', JSON.stringify(doc), doc.errorType);
+    await request('POST', current ? `invocation/${current}/error` : 'init/error', JSON.stringify(doc), doc.errorType, false);
   } finally {
     process.exit(1);
   }

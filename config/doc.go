@@ -1,0 +1,60 @@
+// Package config reads weft.yaml, which declares functions and the few settings of a node that belong to a
+// project rather than to a command line.
+//
+// Everything in the file is optional, and so is the file. All problems are reported at once, each with its
+// line. An unknown key is a problem.
+//
+//	defaults:                 # for every function that does not say otherwise
+//	  timeout: 30s
+//
+//	functions:
+//	  count:  {runtime: go, source: ./fn/count, concurrency: 8}
+//	  resize: {runtime: python, handler: resize.handler, timeout: 30s, env: {LEVEL: "9"}}
+//	  shout:  {runtime: node, handler: src/shout.handler}
+//	  legacy: {runtime: provided, binary: ./bootstrap}
+//	  bill:   {runtime: command, command: [./bill.sh, --strict]}
+//	  notify: {runtime: http, url: "http://127.0.0.1:9000/notify", idempotent: true}
+//
+//	limits: {payload: 256KiB}  # or: limits: aws
+//	retain: 7d                 # or per status: {succeeded: 1d, failed: 30d}
+//
+// # A function
+//
+// Its name has 1 to 140 letters, digits, '-' and '_'; that name, or any Lambda ARN that ends in it, is what a
+// state's Resource says.
+//
+//	key          for        meaning and default
+//	runtime      all        go, python, node, provided, command or http; needed
+//	source       go         directory with a main package, or a .go file; needed
+//	handler      python     file.function, looked up in dir; needed
+//	             node       file.function (.js, .cjs, .mjs), looked up in dir; needed
+//	binary       provided   a program that speaks the Lambda Runtime API; needed
+//	command      command    program and arguments, as a list; no shell is involved; needed
+//	url          http       where to POST; needed
+//	headers      http       mapping of headers to send along
+//	dir          not http   where the function runs; default: the source's directory for go, else that of weft.yaml
+//	timeout      all        ends a call; default 60s, at most 24h
+//	concurrency  all        calls at a time on one node, more wait; default 8 (http: 64), at most 10000
+//	queue        all        calls that may wait; default 65536
+//	idempotent   all        running a call again does no harm; default false
+//	env          not http   mapping of environment variables; values are text (quote numbers if it matters how they look)
+//	idle         processes  stops a process that had nothing to do for so long; default 5m
+//	init         processes  how long a process may take until it asks for work; default 10s
+//	memory       processes  MiB told to the function, not enforced; default 128
+//
+// "processes" are the runtimes go, python, node and provided. Paths are relative to the directory of weft.yaml.
+//
+// # The rest
+//
+// defaults takes timeout, concurrency, queue, env, idle, init and memory; a function's own env adds to it.
+// A default that a runtime has no use for is ignored there.
+//
+// limits takes payload, definition and variables (sizes) and history (a number of events), or the word aws
+// for what Step Functions documents; see package limits for what they bound.
+//
+// retain says how long ended runs are kept: one duration for all, or succeeded, failed, timed_out and aborted.
+// Without it runs are kept for ever.
+//
+// Durations are numbers with units ms, s, m, h or d ("90s", "1h30m", "7d"), sizes have B, KiB, MiB, GiB, KB, MB
+// or GB.
+package config
