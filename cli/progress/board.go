@@ -75,6 +75,7 @@ type link struct {
 	failed  bool  // the event is a failure: what follows is a retry, a catch or the end
 	counted bool  // the failure is in Row.Failed already
 	forks   bool  // many events may follow it
+	opens   bool  // what is entered next is inside this row's Map or Parallel
 }
 
 // linksMax bounds the links of a board. Past it the board forgets which states open chains belong to:
@@ -142,7 +143,7 @@ func (b *Board) Apply(e Event) {
 	case strings.HasPrefix(e.Type, "MapIteration"):
 		to = b.iteration(e, from)
 	case strings.HasSuffix(e.Type, "StateEntered"):
-		to.row = b.enter(e, from.row)
+		to.row = b.enter(e, from)
 		to.failed, to.counted = e.Type == "FailStateEntered", e.Type == "FailStateEntered"
 		if to.failed {
 			b.blame(to.row, to.item, e)
@@ -154,6 +155,7 @@ func (b *Board) Apply(e Event) {
 	case strings.HasSuffix(e.Type, "StateStarted"), strings.HasSuffix(e.Type, "Scheduled"):
 		b.start(e, from)
 		to.forks = strings.HasSuffix(e.Type, "StateStarted")
+		to.opens = to.forks
 	case failsGroup(e.Type):
 		b.settle(from)
 		to = link{row: b.group(from, e.Type), item: from.item, failed: true}
@@ -183,15 +185,15 @@ func (b *Board) remember(e Event, from, to link) {
 	b.links[e.ID] = to
 }
 
-func (b *Board) enter(e Event, near int) int {
+func (b *Board) enter(e Event, from link) int {
 	at, ok := b.byName[e.Name]
 	if !ok {
 		typ := strings.TrimSuffix(e.Type, "StateEntered")
 		r := &Row{Name: e.Name, Type: typ, parent: -1}
-		if near >= 0 && b.links[e.Prev].forks {
-			r.parent, r.Depth = near, b.Rows[near].Depth+1
-		} else if near >= 0 {
-			r.parent, r.Depth = b.Rows[near].parent, b.Rows[near].Depth
+		if from.row >= 0 && from.opens {
+			r.parent, r.Depth = from.row, b.Rows[from.row].Depth+1
+		} else if from.row >= 0 {
+			r.parent, r.Depth = b.Rows[from.row].parent, b.Rows[from.row].Depth
 		}
 		at = b.addRow(r)
 	}
@@ -256,11 +258,15 @@ func (b *Board) iteration(e Event, from link) link {
 		r.ItemsDone++
 	case "MapIterationFailed":
 		b.settle(from)
+		if from.failed { // what fails next by this item points to the same event
+			from.counted = true
+			b.links[e.Prev] = from
+		}
 		r.ItemsFailed++
 	case "MapIterationAborted":
 		r.ItemsStarted--
 	}
-	return link{row: at, item: e.Index}
+	return link{row: at, item: e.Index, opens: true}
 }
 
 // settle counts a failure that nothing retried or caught.

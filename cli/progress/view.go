@@ -25,7 +25,6 @@ func (p *Plain) Show(now time.Time, b *Board, final bool) {
 	if !final && now.Before(p.next) {
 		return
 	}
-	p.next = now.Add(orDefault(p.Every, time.Second))
 	if p.shown == nil {
 		p.shown = map[string]Row{}
 	}
@@ -37,6 +36,9 @@ func (p *Plain) Show(now time.Time, b *Board, final bool) {
 			p.shown[r.Name] = *r
 			width = max(width, console.Width(label(r)))
 		}
+	}
+	if len(changed) > 0 {
+		p.next = now.Add(orDefault(p.Every, time.Second))
 	}
 	most := orDefault(p.Lines, 12)
 	for i, r := range changed {
