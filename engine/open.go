@@ -8,7 +8,6 @@ import (
 
 	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/engine/commitlog/disk"
-	logmemory "github.com/weftworks/weft/engine/commitlog/memory"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/statemachine"
@@ -108,7 +107,7 @@ func (n *Node) lockDir() error {
 
 func (n *Node) openStore() (err error) {
 	if n.opts.Dir == "" {
-		n.store = storememory.New(storememory.Options{})
+		n.store = storememory.New()
 		return nil
 	}
 	n.store, err = storepebble.Open(n.opts.FS.PathJoin(n.opts.Dir, "store"), &storepebble.Options{
@@ -153,11 +152,6 @@ func (n *Node) settle() (settings, error) {
 }
 
 func (n *Node) openLog() error {
-	if n.opts.Dir == "" {
-		n.log = logmemory.New(logmemory.Options{Durable: n.heard})
-		n.logStats = func() LogStats { return LogStats{} }
-		return nil
-	}
 	log, err := disk.Open(n.opts.FS.PathJoin(n.opts.Dir, "log"), &disk.Options{
 		FS: n.opts.FS, Durable: n.heard, SyncDelay: n.opts.SyncDelay, Logger: n.opts.Logger, DataDir: n.opts.Dir,
 	})
@@ -167,7 +161,7 @@ func (n *Node) openLog() error {
 	n.log = log
 	n.logStats = func() LogStats {
 		s := log.Stats()
-		return LogStats{Syncs: s.Syncs, Frames: s.Frames, Bytes: s.Bytes}
+		return LogStats{Syncs: s.Frames, Bytes: s.Bytes}
 	}
 	return nil
 }

@@ -78,6 +78,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
+		if o.Dir == "" {
+			o.FS = vfs.NewMem()
+		}
 	}
 	if o.Functions == nil {
 		o.Functions = function.NewRegistry()

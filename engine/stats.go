@@ -2,9 +2,8 @@ package engine
 
 // LogStats is what the commit log has done since the node was opened.
 type LogStats struct {
-	Syncs  int64 // calls of fdatasync
-	Frames int64 // group commits
-	Bytes  int64 // written, headers and padding included
+	Syncs int64 // group commits, one fdatasync each
+	Bytes int64 // written, headers included
 }
 
 // Stats is what a node has done since it was opened, and what it holds.

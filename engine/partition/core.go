@@ -128,9 +128,15 @@ func (c *Core) Step(ev *Event) []Effect {
 		c.message(ev)
 	case Done:
 		in := c.instances[ev.Ref]
-		if in == nil || !in.calls.remove(ev.ID) {
+		if in == nil {
+			break
+		}
+		i := in.calls.find(ev.ID)
+		if i < 0 {
 			break // cancelled meanwhile, or answered twice
 		}
+		ev.Call = in.calls.list[i]
+		in.calls.remove(ev.ID)
 		c.receive(in, ev, false)
 	case Due:
 		in := c.instances[ev.Ref]

@@ -61,6 +61,8 @@ type Event struct {
 	Cause   string
 	Flag    bool
 
+	// Call is, of a Done, the invocation that has ended, as the partition remembers it. Not logged.
+	Call Invocation
 	// Client is whom to answer. It is not logged: after a crash nobody waits.
 	Client any
 	// Fresh says that no instance has the name To, so that nothing needs to be looked up. Not logged.

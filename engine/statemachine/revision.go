@@ -77,7 +77,7 @@ func (l *Library) Load(id partition.BlobID, data []byte) (*Loaded, error) {
 		return nil, err
 	}
 	def, problems := asl.Parse(rev.Definition, asl.Options{Limits: l.Limits})
-	if def == nil {
+	if def == nil || problems.Err() != nil {
 		return nil, fmt.Errorf("statemachine: the definition that runs of %q are pinned to does not parse: %w", rev.Machine, problems)
 	}
 	v = &Loaded{

@@ -203,7 +203,11 @@ func (r *Run) done(env *partition.Env, ev *partition.Event) {
 		r.step(env, machine.Event{Kind: machine.TaskFailed, ID: ev.ID, Error: ev.Error, Cause: ev.Cause, StartFailed: ev.Flag})
 		return
 	}
-	r.step(env, machine.Event{Kind: machine.TaskSucceeded, ID: ev.ID, Output: ev.Body})
+	kind := machine.TaskSucceeded
+	if ev.Call.Flags&flagToken != 0 {
+		kind = machine.TaskSubmitted
+	}
+	r.step(env, machine.Event{Kind: kind, ID: ev.ID, Output: ev.Body})
 }
 
 // report takes a message about a task by its token.
@@ -222,9 +226,9 @@ func (r *Run) report(env *partition.Env, ev *partition.Event) {
 	e := machine.Event{ID: task, Output: output, Error: errorName, Cause: cause}
 	switch ev.Op {
 	case OpTaskSucceed:
-		e.Kind = machine.TokenSucceeded
+		e.Kind = machine.TaskSucceeded
 	case OpTaskFail:
-		e.Kind = machine.TokenFailed
+		e.Kind = machine.TaskFailed
 	case OpTaskBeat:
 		e.Kind = machine.TaskHeartbeat
 	}
@@ -311,10 +315,10 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendInt(dst, v.Events)
 	dst = wire.AppendUint(dst, r.seed)
 	dst = wire.AppendString(dst, v.Trace)
-	dst = wire.AppendBytes(dst, v.Input)
 	if r.frame != nil {
-		return r.frame.AppendBinary(dst)
+		return r.frame.AppendBinary(dst) // has the input
 	}
+	dst = wire.AppendBytes(dst, v.Input)
 	dst = wire.AppendBool(dst, v.HasError)
 	dst = wire.AppendBool(dst, v.HasCause)
 	dst = wire.AppendString(dst, v.Error)
@@ -325,27 +329,20 @@ func (r *Run) Append(dst []byte) []byte {
 // Decode implements partition.Program. The run aliases data.
 func (p *Runs) Decode(data []byte, blob func(partition.BlobID) []byte) (partition.Instance, error) {
 	r := &Run{library: p.Library}
-	rest, err := r.decode(data, blob)
-	if err != nil {
-		return nil, err
-	}
-	if r.view.Status == machine.Running {
-		r.frame, err = machine.DecodeFrame(rest, r.view.Revision.Interpreter, r.execution())
-	}
-	return r, err
+	return r, r.decode(data, blob)
 }
 
 // ReadView decodes what a client sees of a run from its record's state; blob returns the revision's blob.
 func (p *Runs) ReadView(data []byte, blob func(partition.BlobID) []byte) (*View, error) {
 	r := &Run{library: p.Library}
-	_, err := r.decode(data, blob)
+	err := r.decode(data, blob)
 	return &r.view, err
 }
 
-func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (rest []byte, err error) {
+func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error) {
 	in := wire.NewReader(data)
 	if b := in.Byte(); b != formatVersion && in.Err() == nil {
-		return nil, fmt.Errorf("statemachine: run has format version %d; this program reads %d", b, formatVersion)
+		return fmt.Errorf("statemachine: run has format version %d; this program reads %d", b, formatVersion)
 	}
 	v := &r.view
 	v.Status = machine.Status(in.Byte())
@@ -354,18 +351,24 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (rest []by
 	v.Started, v.Stopped, v.Events = in.Int(), in.Int(), in.Int()
 	r.seed = in.Uint()
 	v.Trace = in.String()
-	v.Input = in.Bytes()
 	r.first = v.Events + 1
+	var frame []byte
 	if v.Status == machine.Running {
-		rest = in.Rest()
+		frame = in.Rest()
 	} else {
+		v.Input = in.Bytes()
 		v.HasError, v.HasCause = in.Bool(), in.Bool()
 		v.Error, v.Cause = in.String(), in.String()
 		v.Output = in.Bytes()
 	}
 	if err := in.Err(); err != nil {
-		return nil, err
+		return err
 	}
-	v.Revision, err = r.library.Load(id, blob(id))
-	return rest, err
+	if v.Revision, err = r.library.Load(id, blob(id)); err != nil || frame == nil {
+		return err
+	}
+	if r.frame, err = machine.DecodeFrame(frame, v.Revision.Interpreter); err == nil {
+		v.Input = r.frame.Input()
+	}
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -40,6 +41,22 @@ func (g *gate) wrap(fs vfs.FS) vfs.FS { return &gatedFS{errorfs.Wrap(fs, g), g} 
 type gatedFS struct {
 	*errorfs.FS
 	gate *gate
+}
+
+// Create implements vfs.FS. A marker file names another file (the current manifest), and Pebble makes
+// both durable with one sync of their directory, which leaves open which of them a crash keeps. So what a
+// marker may name is made durable before there is a marker.
+func (fs *gatedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasPrefix(fs.PathBase(name), "marker.") {
+		dir, err := fs.FS.OpenDir(fs.PathDir(name))
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return fs.FS.Create(name, category)
 }
 
 // OpenDir implements vfs.FS.

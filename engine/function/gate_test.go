@@ -1,0 +1,112 @@
+package function
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// blocking is an Invoker whose calls say that they run and end when told.
+type blocking struct {
+	entered chan string
+	leave   chan struct{}
+}
+
+func (b *blocking) Invoke(_ context.Context, req *Request) (*Result, error) {
+	b.entered <- req.ID
+	<-b.leave
+	return &Result{Output: []byte("null")}, nil
+}
+
+// waitQueued returns once n calls of the only function wait for a turn.
+func waitQueued(t *testing.T, r *Registry, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); r.Stats()[0].Waiting != n; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d calls wait, want %d", r.Stats()[0].Waiting, n)
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+func TestGateKeepsOrderAndBounds(t *testing.T) {
+	t.Parallel()
+	b := &blocking{entered: make(chan string, 10), leave: make(chan struct{})}
+	r := NewRegistry()
+	if err := r.Register("f", b, Settings{Concurrency: 1, Queue: 3}); err != nil {
+		t.Fatal(err)
+	}
+	results := make(chan error, 10)
+	call := func(ctx context.Context, id string, deadline time.Time) {
+		_, err := r.Invoke(ctx, &Request{Function: "f", ID: id, Deadline: deadline})
+		results <- err
+	}
+	go call(t.Context(), "0", time.Time{})
+	if id := <-b.entered; id != "0" {
+		t.Fatalf("%s entered first", id)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	for i, id := range []string{"1", "cancelled", "2"} {
+		ctx := t.Context()
+		if id == "cancelled" {
+			ctx = cancelled
+		}
+		go call(ctx, id, time.Time{})
+		waitQueued(t, r, i+1)
+	}
+	var full *Error
+	if _, err := r.Invoke(t.Context(), &Request{Function: "f", ID: "full"}); !errors.As(err, &full) || full.Type != "Lambda.TooManyRequestsException" || !full.StartFailed {
+		t.Errorf("a full queue answers %v", err)
+	}
+	cancel()
+	if err := <-results; !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled waiter got %v", err)
+	}
+	var late *Error
+	if _, err := r.Invoke(t.Context(), &Request{Function: "f", ID: "late", Deadline: time.Now()}); !errors.As(err, &late) || late.Type != "States.Timeout" || late.Cause != "" {
+		t.Errorf("a deadline in the queue gives %v", err)
+	}
+	for _, want := range []string{"1", "2"} {
+		b.leave <- struct{}{}
+		if got := <-b.entered; got != want {
+			t.Errorf("%s entered, want %s", got, want)
+		}
+	}
+	b.leave <- struct{}{}
+	for range 3 {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if inside, waiting := r.find("f").gate.load(); inside != 0 || waiting != 0 {
+		t.Errorf("in the end %d inside, %d waiting", inside, waiting)
+	}
+}
+
+// TestGateUnderCancellation hands turns to callers that give up at the same moment: none may be lost.
+func TestGateUnderCancellation(t *testing.T) {
+	t.Parallel()
+	g := &gate{limit: 2, waiting: 1000}
+	done := make(chan bool)
+	const callers = 200
+	for i := range callers {
+		go func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			if i%2 == 0 {
+				go cancel()
+			}
+			if g.enter(ctx, &Request{}) == nil {
+				g.leave()
+			}
+			cancel()
+			done <- true
+		}()
+	}
+	for range callers {
+		<-done
+	}
+	if inside, waiting := g.load(); inside != 0 || waiting != 0 {
+		t.Errorf("in the end %d inside, %d waiting", inside, waiting)
+	}
+}
