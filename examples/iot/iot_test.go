@@ -10,7 +10,7 @@ import (
 func needRuntimes(t *testing.T) {
 	t.Helper()
 	exampletest.Need(t, "python3", "Python 3.9 or later")
-	exampletest.Need(t, "node", "Node.js 20 or later")
+	exampletest.Need(t, "node", "Node.js 18.17 or later")
 }
 
 func TestRun(t *testing.T) {

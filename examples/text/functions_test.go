@@ -188,8 +188,8 @@ func TestCreatePost(t *testing.T) {
 	}
 }
 
-// publish calls the program with a post of the given id.
-func publish(t *testing.T, store, id string) (stderr string, err error) {
+// publish calls the program with a post of the given id. With an error comes what it said about it.
+func publish(t *testing.T, store, id string) (problem string, err error) {
 	t.Helper()
 	exampletest.Need(t, "python3", "Python 3.9 or later")
 	input := map[string]any{"post": post{ID: id, Text: `"id": "x"`}}
@@ -197,16 +197,14 @@ func publish(t *testing.T, store, id string) (stderr string, err error) {
 		input["store"] = store
 	}
 	out, stderr, err := exampletest.Command(t, dir, encode(t, input), filepath.Join(dir, "publish.py"))
-	if err == nil {
-		var got struct {
-			Post  post
-			Store string
-		}
-		if err := json.Unmarshal(out, &got); err != nil || got.Post.ID != id || got.Store != store {
-			t.Errorf("publish answered %s: %v", out, err)
-		}
+	if err != nil {
+		return string(out) + stderr, err
 	}
-	return stderr, err
+	var got published
+	if err := json.Unmarshal(out, &got); err != nil || got.Post.ID != id || got.Store != store {
+		t.Errorf("publish answered %s: %v", out, err)
+	}
+	return stderr, nil
 }
 
 func TestPublishIsIdempotent(t *testing.T) {
@@ -226,7 +224,7 @@ func TestPublishIsIdempotent(t *testing.T) {
 	}
 }
 
-// overtaken runs publish.py so that another publisher of the same post goes first, at the last moment: when this
+// overtaken runs publish.py so that a publisher of another and of the same post goes first, at the last moment: when this
 // one asks for its turn.
 const overtaken = `
 import fcntl, runpy, sys
@@ -235,7 +233,7 @@ def flock(f, how):
     if how != fcntl.LOCK_EX:
         sys.exit("not an exclusive lock")
     with open(sys.argv[1], "a") as other:
-        other.write('{"id": "1"}\n')
+        other.write('{"id": "0"}\n{"id": "1"}\n')
     sys.stderr.write("overtaken")
     lock(f, how)
 fcntl.flock = flock
@@ -251,7 +249,7 @@ func TestPublishersTakeTurns(t *testing.T) {
 	if err != nil || stderr != "overtaken" {
 		t.Fatalf("publish: %v\n%s", err, stderr)
 	}
-	if ids := stored(t, store); len(ids) != 1 {
+	if ids := stored(t, store); strings.Join(ids, " ") != "0 1" {
 		t.Errorf("stored %q", ids)
 	}
 }
@@ -298,9 +296,9 @@ func TestPublishLeavesOtherFilesAlone(t *testing.T) {
 		if err := os.WriteFile(other, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		stderr, err := publish(t, other, "2")
-		if err == nil || !strings.Contains(stderr, "something else than posts") {
-			t.Errorf("store %q: %v\n%s", content, err, stderr)
+		problem, err := publish(t, other, "2")
+		if err == nil || !strings.Contains(problem, `"BadStore"`) || !strings.Contains(problem, "something else than posts") {
+			t.Errorf("store %q: %v\n%s", content, err, problem)
 		}
 		if b, err := os.ReadFile(other); err != nil || string(b) != content {
 			t.Errorf("%q became %q, %v", content, b, err)

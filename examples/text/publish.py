@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Function publish, as a plain program: JSON on stdin, JSON on stdout, exit code 1 and a sentence on stderr for
-a failure.
+"""Function publish, as a plain program: JSON on stdin, JSON on stdout. A failure is exit code 1 and, because it has a
+name that the machine's Retry should know, {"errorType", "errorMessage"} on stdout.
 
 Takes {"post", "store"?}: appends the post as a line to the store, an ndjson file (absent: posts.ndjson in a
 directory of this user below the system's for temporary files). Gives {"post", "store"}.
@@ -19,17 +19,22 @@ import tempfile
 FIRST = b'{"id": "'  # how every line of a store begins
 
 
+class BadStore(Exception):
+    """The store cannot be used. Trying again does not help."""
+
+
+
 def main():
     event = json.load(sys.stdin)
     store = event.get("store")
     if store is None:
         store = os.path.join(own_directory(), "posts.ndjson")
     elif not isinstance(store, str) or not os.path.isabs(store):
-        raise SystemExit(f"publish: store {store!r}: give an absolute path, functions do not run in your directory")
+        raise BadStore(f"store {store!r}: give an absolute path, functions do not run in your directory")
     try:
         append(store, event["post"])
     except OSError as e:
-        raise SystemExit(f"publish: cannot write the store: {e}; give a store that can be written")
+        raise BadStore(f"cannot write the store: {e}; give a store that can be written")
     json.dump({"post": event["post"], "store": store}, sys.stdout)
 
 
@@ -39,7 +44,7 @@ def own_directory():
     os.makedirs(path, mode=0o700, exist_ok=True)
     info = os.lstat(path)
     if not stat.S_ISDIR(info.st_mode) or info.st_mode & 0o022:
-        raise SystemExit(f"publish: {path} is not a directory that only its owner can write: remove it or give a store")
+        raise BadStore(f"{path} is not a directory that only its owner can write: remove it or give a store")
     return path
 
 
@@ -66,7 +71,11 @@ def post_id(line, store):
     try:
         return json.loads(line)["id"]
     except (ValueError, TypeError, KeyError):
-        raise SystemExit(f"publish: {store} holds something else than posts; give another store")
+        raise BadStore(f"{store} holds something else than posts; give another store")
 
 
-main()
+try:
+    main()
+except BadStore as e:
+    json.dump({"errorType": "BadStore", "errorMessage": str(e)}, sys.stdout)
+    sys.exit(1)

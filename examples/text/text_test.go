@@ -14,7 +14,7 @@ import (
 func needRuntimes(t *testing.T) {
 	t.Helper()
 	exampletest.Need(t, "python3", "Python 3.9 or later")
-	exampletest.Need(t, "node", "Node.js 20 or later")
+	exampletest.Need(t, "node", "Node.js 18.17 or later")
 }
 
 type published struct {
@@ -78,7 +78,7 @@ func TestBadInput(t *testing.T) {
 		`{"author":"ada","text":7}`: {"NotAPost"},
 		`{"author":"","text":"x"}`:  {"NotAPost"},
 		long:                        {"PostTooLong", "501 characters", "at most 500"},
-		`{"author":"a","text":"x","store":"posts"}`: {"absolute path"},
+		`{"author":"a","text":"x","store":"posts"}`: {"BadStore", "absolute path"},
 	} {
 		got := exampletest.Run(t, nil, "run", dir, "--input", input)
 		if got.Code != 1 || len(got.Stdout) > 0 {

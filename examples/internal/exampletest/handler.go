@@ -47,7 +47,7 @@ func Python(t testing.TB, dir, handler, input string, v any) error {
 func Node(t testing.TB, dir, handler, input string, v any) error {
 	t.Helper()
 	module, name, _ := strings.Cut(handler, ".")
-	return call(t, dir, input, v, Need(t, "node", "Node.js 20 or later"), "-e", nodeCall, module, name)
+	return call(t, dir, input, v, Need(t, "node", "Node.js 18.17 or later"), "-e", nodeCall, module, name)
 }
 
 func call(t testing.TB, dir, input string, v any, argv ...string) error {
