@@ -86,13 +86,18 @@ func (p *parser) fields(s *spot, what string, t table) bool {
 	if !p.kind(s, jsonvalue.KindObject) {
 		return false
 	}
+	first := make(map[string]int, min(len(s.node.Members), len(t)))
 	for i := range s.node.Members {
 		m := s.at(i)
-		p.duplicate(s, i)
+		if j, twice := first[m.key]; twice {
+			p.reportKey(m, SchemaInvalid, "keep one of them", "the field %q is given twice; the first is at line %d", m.key, p.pos(s.node.Members[j].KeyOffset).Line)
+			continue
+		}
+		first[m.key] = i
 		r, known := t[m.key]
 		switch {
 		case !known:
-			fix := closest(m.key, t.names(p.language))
+			fix := p.closest(m.key, func() []string { return t.names(p.language) })
 			if fix == "" {
 				fix = "remove it"
 			}
@@ -106,17 +111,6 @@ func (p *parser) fields(s *spot, what string, t table) bool {
 		}
 	}
 	return true
-}
-
-// duplicate reports the i-th member of s when an earlier one has its key.
-func (p *parser) duplicate(s *spot, i int) {
-	key := s.node.Members[i].Key
-	for j := range s.node.Members[:i] {
-		if s.node.Members[j].Key == key {
-			p.reportKey(s.at(i), SchemaInvalid, "keep one of them", "the field %q is given twice; the first is at line %d", key, p.pos(s.node.Members[j].KeyOffset).Line)
-			return
-		}
-	}
 }
 
 // names returns the fields of one query language in alphabetical order.

@@ -31,12 +31,14 @@ type parser struct {
 	problems Problems
 	dropped  int
 	seen     map[string]*spot // states by name, over the whole machine
+
+	announced map[string]bool // features that have been reported as not supported yet
 }
 
 // Parse reads and validates a definition. The Machine is nil exactly when there are problems, and all of
 // them are reported, the first 100 in full.
 func Parse(text []byte, opts Options) (*Machine, Problems) {
-	p := &parser{options: opts, machine: &Machine{Text: text}, seen: map[string]*spot{}}
+	p := &parser{options: opts, machine: &Machine{Text: text}, seen: map[string]*spot{}, announced: map[string]bool{}}
 	most := opts.Limits.DefinitionBytes
 	if most == 0 {
 		most = limits.Default.DefinitionBytes
@@ -175,6 +177,7 @@ type graphReader struct {
 	spots   []*spot          // of graph.States
 	edges   map[*State][]int // states to places in pending
 	reading *State
+	broken  bool // some state's way on is unknown
 }
 
 // graph reads StartAt and States of s into g.
@@ -214,14 +217,14 @@ func (r *graphReader) resolve(states *spot) {
 			continue
 		}
 		sound = false
-		fix := closest(ref.name, r.names())
+		fix := r.closest(ref.name, r.names)
 		if fix == "" {
 			fix = "name one of the states of the same States object, or add it there"
 		}
 		r.report(ref.at, MissingTarget, fix, "there is no state %q", ref.name).ServiceMessage = fmt.Sprintf("Missing '%s' target: %s", ref.at.key, ref.name)
 	}
-	if !sound || r.graph.Start == nil {
-		return // what is unreachable cannot be told while targets are missing
+	if !sound || r.broken || r.graph.Start == nil {
+		return // what is unreachable cannot be told while the graph has holes
 	}
 	reached := r.reach()
 	ends := false
@@ -279,6 +282,9 @@ func (r *graphReader) enter(s *spot) *State {
 			"Duplicate State name: " + s.key
 	} else {
 		r.seen[s.key] = s
+	}
+	if r.graph.ByName[s.key] != nil {
+		r.broken = true
 	}
 	r.graph.ByName[s.key] = st
 	return st

@@ -195,19 +195,34 @@ func (p *parser) reportKey(s *spot, code Code, fix, format string, args ...any) 
 }
 
 func (p *parser) reportAt(s *spot, offset int, code Code, fix, format string, args ...any) *Problem {
+	if p.full() {
+		p.dropped++
+		return &Problem{}
+	}
 	message := fmt.Sprintf(format, args...)
 	at := Problem{Pos: p.pos(offset), Path: s.pointer(), Where: s.where(), Code: code, Message: message, Fix: fix, ServiceMessage: message}
 	at.ServiceLocation = at.Path
-	if len(p.problems) >= maxProblems {
-		p.dropped++
-		return &at
-	}
 	p.problems = append(p.problems, at)
 	return &p.problems[len(p.problems)-1]
 }
 
-// soon reports the use of something that Weft does not support yet.
+// full reports that no more problems are described, only counted: a hostile definition has very many.
+func (p *parser) full() bool { return len(p.problems) >= maxProblems }
+
+// closest is the function of that name, while there is a use for its answer.
+func (p *parser) closest(name string, candidates func() []string) string {
+	if p.full() {
+		return ""
+	}
+	return closest(name, candidates())
+}
+
+// soon reports the first use of something that Weft does not support yet.
 func (p *parser) soon(s *spot, feature string) {
+	if p.announced[feature] {
+		return
+	}
+	p.announced[feature] = true
 	offset := s.keyAt
 	if offset < 0 {
 		offset = s.node.Offset
@@ -217,7 +232,7 @@ func (p *parser) soon(s *spot, feature string) {
 
 // closest returns ` did you mean "X"?` for the candidate that most resembles name, or "".
 func closest(name string, candidates []string) string {
-	best, bestAt := "", max(1, len(name)/3)+1
+	best, bestAt := "", min(max(1, len(name)/3)+1, len(name))
 	for _, c := range candidates {
 		if strings.EqualFold(c, name) {
 			return fmt.Sprintf("did you mean %q?", c)

@@ -23,6 +23,7 @@ func (l QueryLanguage) String() string {
 func (r *graphReader) state(s *spot) {
 	st := r.enter(s)
 	if !r.kind(s, jsonvalue.KindObject) {
+		r.broken = true
 		return
 	}
 	r.reading = st
@@ -34,6 +35,7 @@ func (r *graphReader) state(s *spot) {
 			"'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"
 	}
 	if !r.require(s, "Type") || !r.stateType(s, st) {
+		r.broken = true
 		return
 	}
 	r.fields(s, "a "+st.Type.String()+" state", stateFields[st.Type])
@@ -83,7 +85,11 @@ func (r *graphReader) transition(s *spot, st *State) {
 	case has:
 		st.Next = next
 		r.refer(s.member("Next"), next, &st.NextState)
-	case !st.End && !s.has("Next"):
+	case !st.End:
+		r.broken = true
+		if s.has("Next") {
+			return // and is no text, as has been reported
+		}
 		r.report(s, SchemaInvalid, `add "Next": "NAME" or "End": true`, "the state says neither what comes next nor that it ends").ServiceMessage =
 			"One of these fields is required: [Next, End]"
 	}
@@ -338,7 +344,7 @@ func (p *parser) compile(f *spot) *jsonpath.Path {
 		return nil
 	}
 	if path.Variable() != "" {
-		p.soon(f, "the use of variables ($"+path.Variable()+")")
+		p.soon(f, "reading variables ($"+path.Variable()+")")
 	}
 	return path
 }
