@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/cli/console"
+	"github.com/weftworks/weft/config"
+	"github.com/weftworks/weft/engine/function"
+	"github.com/weftworks/weft/limits"
+)
+
+// functions are the declared functions, and of each the last log lines of its latest failure, for the report
+// of a run that failed.
+type functions struct {
+	*function.Registry
+	config *config.Config
+
+	mu    sync.Mutex
+	tails map[string]string // by name; as many as there are functions
+}
+
+// functionOptions says who hears of what functions do.
+type functionOptions struct {
+	log *slog.Logger
+	// say hears of builds. It is called on any goroutine and must not block.
+	say func(text string)
+	// line hears every line functions write; nil: nobody.
+	line func(function.LogLine)
+}
+
+// openFunctions reads the file at path ("": no file, no functions). Nothing is built or started before the
+// first call.
+func openFunctions(path string, o functionOptions) (*functions, error) {
+	cfg := &config.Config{Limits: limits.Default}
+	if path != "" {
+		var err error
+		if cfg, err = config.Load(path); err != nil {
+			return nil, err
+		}
+	}
+	registry, err := cfg.Registry(config.Options{
+		Log: o.log, Lines: o.line,
+		Progress: func(name string, took time.Duration, done bool) {
+			if done {
+				o.say("built function " + name + " in " + console.Elapsed(took))
+			} else {
+				o.say("building function " + name)
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &functions{Registry: registry, config: cfg, tails: map[string]string{}}, nil
+}
+
+// Invoke calls a function and keeps the log of a failure.
+func (f *functions) Invoke(ctx context.Context, req *function.Request) (*function.Result, error) {
+	res, err := f.Registry.Invoke(ctx, req)
+	var failed *function.Error
+	if errors.As(err, &failed) && failed.LogTail != "" {
+		if info, ok := f.Lookup(req.Function); ok {
+			f.mu.Lock()
+			f.tails[info.Name] = failed.LogTail
+			f.mu.Unlock()
+		}
+	}
+	return res, err
+}
+
+// tailOf returns the last log lines of a function's latest failure; "" when there are none.
+func (f *functions) tailOf(name string) string {
+	info, ok := f.Lookup(name)
+	if !ok {
+		return ""
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tails[info.Name]
+}
+
+// names returns the declared names.
+func (f *functions) names() []string {
+	infos := f.Functions()
+	names := make([]string, len(infos))
+	for i := range infos {
+		names[i] = infos[i].Name
+	}
+	return names
+}
+
+// parse reads a definition with the States Language's parser; problems have their places in the text as written.
+func (d *definition) parse() (*asl.Machine, []problem) {
+	m, found := asl.Parse(d.json, asl.Options{})
+	problems := make([]problem, 0, len(found))
+	for i := range found {
+		p := &found[i]
+		line, column := d.place(p.Pos.Line, p.Pos.Column)
+		message := p.Message
+		if p.Where != "" {
+			message = p.Where + ": " + message
+		}
+		problems = append(problems, problem{line: line, column: column, message: message, fix: p.Fix})
+	}
+	return m, problems
+}
+
+// place turns a place in the JSON into one in the text as written.
+func (d *definition) place(line, column int) (int, int) {
+	if d.places == nil {
+		return line, column
+	}
+	return d.places.Of(column - 1) // JSON made from YAML is one line
+}

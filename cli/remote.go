@@ -1,0 +1,259 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weftworks/weft/cli/client"
+	"github.com/weftworks/weft/cli/progress"
+	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/machine"
+)
+
+// remote is what all commands that talk to a server have in common.
+type remote struct {
+	app    *app
+	server string
+	json   bool
+	utc    bool
+
+	c      *client.Client
+	prefix string // of this server's ARNs, up to and with the colon after the account
+}
+
+// flags adds --server, --json and --utc to every command below cmd.
+func (r *remote) flags(cmd *cobra.Command) {
+	f := cmd.PersistentFlags()
+	f.StringVar(&r.server, "server", "", "URL of the server (default $WEFT_SERVER, else $AWS_ENDPOINT_URL_SFN, else "+defaultServer+")")
+	f.BoolVar(&r.json, "json", false, "print JSON for programs; lists as one object a line")
+	f.BoolVar(&r.utc, "utc", false, "show times in UTC instead of local time")
+}
+
+// dial makes the client.
+func (r *remote) dial() (*client.Client, error) {
+	base := r.server
+	for _, key := range []string{"WEFT_SERVER", "AWS_ENDPOINT_URL_SFN"} {
+		if base == "" {
+			base = r.app.Env(key)
+		}
+	}
+	if base == "" {
+		base = defaultServer
+	}
+	var err error
+	r.c, err = client.New(base, r.app.Env("WEFT_TOKEN"))
+	return r.c, err
+}
+
+// machineARN turns a machine's name or ARN into its ARN.
+func (r *remote) machineARN(ctx context.Context, ref string) (string, error) {
+	if strings.HasPrefix(ref, "arn:") {
+		return ref, nil
+	}
+	prefix, err := r.arnPrefix(ctx)
+	if err != nil {
+		return "", err
+	}
+	if prefix == "" {
+		return "", fault.New("", fault.MachineNotFound, ref, "the server at %s has no state machines yet; create one with `weft machines create %s FILE`", r.c.Server(), ref)
+	}
+	return prefix + "stateMachine:" + ref, nil
+}
+
+// arnPrefix learns region and account of the server's ARNs from any of its machines; "" when it has none.
+func (r *remote) arnPrefix(ctx context.Context) (string, error) {
+	if r.prefix != "" {
+		return r.prefix, nil
+	}
+	for m, err := range r.c.Machines(ctx, 1) {
+		if err != nil {
+			return "", err
+		}
+		if i := strings.Index(m.ARN, ":stateMachine:"); i >= 0 {
+			r.prefix = m.ARN[:i+1]
+		}
+		break
+	}
+	return r.prefix, nil
+}
+
+// machinesMax bounds how many machines a bare run name, or a list over all machines, looks at.
+const machinesMax = 1000
+
+// runARN turns a run's ARN, MACHINE/NAME or bare name into its ARN.
+func (r *remote) runARN(ctx context.Context, ref string) (string, error) {
+	if strings.HasPrefix(ref, "arn:") {
+		return ref, nil
+	}
+	prefix, err := r.arnPrefix(ctx)
+	if err != nil {
+		return "", err
+	}
+	if m, name, ok := strings.Cut(ref, "/"); ok {
+		return prefix + "execution:" + m + ":" + name, nil
+	}
+	var found []string
+	n := 0
+	for m, err := range r.c.Machines(ctx, 1000) {
+		if err != nil {
+			return "", err
+		}
+		if n++; n > machinesMax {
+			return "", fault.New("", fault.InvalidArgument, ref, "there are too many machines to search; write MACHINE/%s", ref)
+		}
+		arn := prefix + "execution:" + m.Name + ":" + ref
+		switch _, err := r.c.DescribeExecution(ctx, arn); {
+		case err == nil:
+			found = append(found, arn)
+		case !fault.Is(err, fault.RunNotFound):
+			return "", err
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return "", fault.New("", fault.RunNotFound, ref, "no machine has a run of this name; list them with `weft runs list`")
+	}
+	for i := range found {
+		found[i] = runRef(found[i])
+	}
+	return "", fault.New("", fault.InvalidArgument, ref, "several machines have a run of this name: write one of %s", strings.Join(found, ", "))
+}
+
+// runRef writes an execution ARN as MACHINE/NAME.
+func runRef(arn string) string {
+	i := strings.Index(arn, ":execution:")
+	if i < 0 {
+		return arn
+	}
+	m, name, _ := strings.Cut(arn[i+len(":execution:"):], ":")
+	return m + "/" + name
+}
+
+// clock writes a time for a table.
+func (r *remote) clock(t client.Time) string {
+	if t == 0 {
+		return "-"
+	}
+	loc := r.app.Local
+	if r.utc {
+		loc = time.UTC
+	}
+	return t.Time().In(loc).Format("2006-01-02 15:04:05")
+}
+
+// stamp writes a time for a program; nil for none.
+func stamp(t client.Time) *string {
+	if t == 0 {
+		return nil
+	}
+	s := t.Time().UTC().Format("2006-01-02T15:04:05.000Z")
+	return &s
+}
+
+// line prints v as one line of JSON.
+func (r *remote) line(v any) error {
+	text, err := marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(r.app.Out, "%s\n", text)
+	return err
+}
+
+// object prints v as JSON: indented on a terminal.
+func (r *remote) object(v any) error {
+	text, err := marshal(v)
+	if err != nil {
+		return err
+	}
+	return r.app.printValue(text)
+}
+
+// rawOrString is text as JSON when it is JSON, else as a string; nil stays null.
+func rawOrString(text *string) any {
+	if text == nil {
+		return nil
+	}
+	if json.Valid([]byte(*text)) {
+		return json.RawMessage(*text)
+	}
+	return *text
+}
+
+// served is a source of a server's run.
+type served struct {
+	c   *client.Client
+	arn string
+}
+
+// next reads the first events forward and later ones from the end backwards until it meets last, so that
+// following a run costs what is new.
+func (s served) next(ctx context.Context, last int64) ([]progress.Event, error) {
+	var out []progress.Event
+	for e, err := range s.c.History(ctx, s.arn, 1000, last > 0, false) {
+		if err != nil {
+			return nil, err
+		}
+		if e.ID <= last {
+			break
+		}
+		out = append(out, boardEvent(e))
+		if last == 0 && len(out) == 1000 {
+			return out, nil
+		}
+	}
+	if last > 0 {
+		slices.Reverse(out)
+	}
+	return out, nil
+}
+
+func boardEvent(e *client.Event) progress.Event {
+	p := progress.Event{ID: e.ID, Prev: e.Prev, Time: e.Time.Time().UnixMilli(), Type: e.Type, Name: e.Details.Name,
+		Index: e.Details.Index, Length: e.Details.Length}
+	if e.Details.Error != nil {
+		p.Error = *e.Details.Error
+	}
+	if e.Details.Cause != nil {
+		p.Cause = *e.Details.Cause
+	}
+	return p
+}
+
+// unreachableMax is how many looks in a row may find no server before wait gives up: a server that is
+// restarted comes back within them.
+const unreachableMax = 8
+
+// wait looks at the run, ever more slowly, until it has ended.
+func (s served) wait(ctx context.Context) error {
+	pause, lost := 20*time.Millisecond, 0
+	for {
+		run, err := s.c.DescribeExecution(ctx, s.arn)
+		switch {
+		case fault.Is(err, fault.Unavailable) && lost < unreachableMax, fault.Is(err, fault.Busy):
+			lost++
+		case err != nil:
+			return err
+		case statusByName[run.Status] != machine.Running:
+			return nil
+		default:
+			lost = 0
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return context.Cause(ctx)
+		case <-t.C:
+		}
+		pause = min(pause*3/2, time.Second)
+	}
+}

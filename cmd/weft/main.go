@@ -1,0 +1,13 @@
+// Command weft runs serverless workflows: state machines whose states call functions, durable from the
+// first step. All it does is in package cli.
+package main
+
+import (
+	"os"
+
+	"github.com/weftworks/weft/cli"
+)
+
+func main() {
+	os.Exit(cli.Main(os.Args[1:], cli.Stdio()))
+}
