@@ -73,11 +73,7 @@ func test(op string, v, other any) bool {
 	case "IsBoolean":
 		return (jsonvalue.KindOf(v) == jsonvalue.KindBool) == (other == true)
 	case "IsTimestamp":
-		text, ok := v.(string)
-		if ok {
-			_, ok = parseTimestamp(text)
-		}
-		return ok == (other == true)
+		return isTimestamp(v) == (other == true)
 	case "BooleanEquals":
 		a, aok := v.(bool)
 		b, bok := other.(bool)
@@ -110,11 +106,20 @@ func ordered(op string, v, other any) (order int, relation string, ok bool) {
 		return compareUTF16(a, b), relation, true
 	}
 	if relation, ok = strings.CutPrefix(op, "Timestamp"); ok {
-		ta, aok := parseTimestamp(a)
-		tb, bok := parseTimestamp(b)
-		return ta.Compare(tb), relation, aok && bok
+		ta, aerr := asl.ParseTimestamp(a)
+		tb, berr := asl.ParseTimestamp(b)
+		return ta.Compare(tb), relation, aerr == nil && berr == nil
 	}
 	return 0, "", false
+}
+
+func isTimestamp(v any) bool {
+	text, ok := v.(string)
+	if !ok {
+		return false
+	}
+	_, err := asl.ParseTimestamp(text)
+	return err == nil
 }
 
 func related(order int, relation string) bool {

@@ -234,11 +234,11 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	br.phase = phase(r.Byte())
 	br.index = int(min(r.Uint(), 1<<40))
 	index := r.Uint()
-	if r.Err() != nil || br.phase == idle || br.phase > forked || index >= uint64(len(d.f.in.states)) || d.f.in.graphs[index] != g {
+	if r.Err() != nil || br.phase == idle || br.phase > forked || index >= uint64(len(d.f.in.Definition.AllStates)) || d.f.in.graphs[index] != g {
 		d.fail()
 		return
 	}
-	br.state = d.f.in.states[index]
+	br.state = d.f.in.Definition.AllStates[index]
 	br.input, br.item = d.text(), d.text()
 	br.entered, br.enteredAt, br.prev = r.Int(), r.Int(), r.Int()
 	n := r.Count(1)

@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"strings"
 	"time"
 
 	"github.com/weftworks/weft/asl"
@@ -93,20 +92,6 @@ func object(pairs ...any) *jsonvalue.Object {
 // formatTime is a time as the context object has it.
 func formatTime(ms int64) string {
 	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z")
-}
-
-// parseTimestamp reads an ISO-8601 extended offset date-time: date, T, time with seconds and any fraction
-// optional, and Z or an offset.
-func parseTimestamp(text string) (time.Time, bool) {
-	if strings.ContainsRune(text, ',') {
-		return time.Time{}, false
-	}
-	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04Z07:00"} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
 }
 
 // ceilMillis is t in Unix milliseconds, rounded up so that a Wait never ends early. Years outside what a

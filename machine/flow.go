@@ -140,50 +140,21 @@ func (sc *scope) path(p *jsonpath.Path) (any, *failure) {
 
 // template evaluates a payload template.
 func (sc *scope) template(t *asl.Template) (value, *failure) {
-	v, e := sc.node(&t.Root, "")
-	if e != nil {
-		return value{}, e
+	v, err := t.Eval(sc)
+	if err == nil {
+		return treeValue(v), nil
 	}
-	return treeValue(v), nil
-}
-
-func (sc *scope) node(n *asl.Node, field string) (any, *failure) {
-	switch {
-	case n.Expr != nil:
-		v, err := n.Expr.Eval(sc)
-		if err != nil {
-			return nil, sc.expressionError(n.Expr, field, err)
-		}
-		return v, nil
-	case n.Fields != nil:
-		o := jsonvalue.NewObject(len(n.Fields))
-		for i := range n.Fields {
-			key := n.Fields[i].Key
-			v, e := sc.node(&n.Fields[i].Node, key+".$")
-			if e != nil {
-				return nil, e
-			}
-			o.Set(key, v)
-		}
-		return o, nil
-	case n.Items != nil:
-		items := make([]any, len(n.Items))
-		for i := range n.Items {
-			v, e := sc.node(&n.Items[i], field)
-			if e != nil {
-				return nil, e
-			}
-			items[i] = v
-		}
-		return items, nil
+	var where *asl.TemplateError
+	if errors.As(err, &where) {
+		return value{}, sc.expressionError(where.Expr, where.Field, where.Err)
 	}
-	return n.Literal, nil
+	return value{}, runtimeError(sc.b, "%v", err)
 }
 
 // named is an error that brings its States.* name, as those of intrinsic functions do.
 type named interface{ ErrorName() string }
 
-func (sc *scope) expressionError(x asl.Expr, field string, err error) *failure {
+func (sc *scope) expressionError(x, field string, err error) *failure {
 	var missing *jsonpath.MissingError
 	if errors.As(err, &missing) {
 		return runtimeError(sc.b, "The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",

@@ -81,7 +81,7 @@ func failText(sc *scope, fixed *string, x asl.Expr, field string) (string, bool,
 	}
 	v, err := x.Eval(sc)
 	if err != nil {
-		return "", false, sc.expressionError(x, field, err)
+		return "", false, sc.expressionError(x.String(), field, err)
 	}
 	text, ok := v.(string)
 	if !ok {

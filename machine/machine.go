@@ -126,29 +126,26 @@ type Interpreter struct {
 	MaxTransitions int
 
 	once   sync.Once
-	states []*asl.State // by Index
 	graphs []*asl.Graph // the graph that holds the state of that Index
 	bounds limits.Set
 }
 
-// prepare numbers the states once.
+// prepare finds each state's graph, once.
 func (in *Interpreter) prepare() {
 	in.once.Do(func() {
 		in.bounds = in.Limits
 		if in.bounds == (limits.Set{}) {
 			in.bounds = limits.Default
 		}
+		in.graphs = make([]*asl.Graph, len(in.Definition.AllStates))
 		in.number(&in.Definition.Graph)
 	})
 }
 
 func (in *Interpreter) number(g *asl.Graph) {
 	for _, st := range g.States {
-		for st.Index >= len(in.states) {
-			in.states, in.graphs = append(in.states, nil), append(in.graphs, nil)
-		}
-		in.states[st.Index], in.graphs[st.Index] = st, g
-		if st.Map != nil && st.Map.Processor != nil {
+		in.graphs[st.Index] = g
+		if st.Map != nil {
 			in.number(st.Map.Processor)
 		}
 		if st.Parallel != nil {

@@ -137,8 +137,8 @@ func (s *step) waitUntil(b *branch) (int64, *failure) {
 	case w.HasSeconds:
 		return s.f.now + seconds(w.Seconds), nil
 	case w.Timestamp != "":
-		t, ok := parseTimestamp(w.Timestamp)
-		if !ok {
+		t, err := asl.ParseTimestamp(w.Timestamp)
+		if err != nil {
 			return 0, runtimeError(b, "The Timestamp parameter is not a valid ISO-8601 extended offset date-time format string: %s", w.Timestamp)
 		}
 		return ceilMillis(t), nil
@@ -176,8 +176,8 @@ func (s *step) waitTimestamp(b *branch) (int64, *failure) {
 		return 0, runtimeError(b, "The TimestampPath parameter does not reference an input value: %s", path)
 	}
 	text, _ := v.(string)
-	t, ok := parseTimestamp(text)
-	if !ok {
+	t, err := asl.ParseTimestamp(text)
+	if err != nil {
 		return 0, runtimeError(b, "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: %s == %s", path, plain(v))
 	}
 	return ceilMillis(t), nil

@@ -95,7 +95,7 @@ func (c *call) lambda(b *branch, arguments *value) *failure {
 	}
 	name, _ := o.Get("FunctionName")
 	text, _ := name.(string)
-	if c.function = functionName(text); c.function == "" {
+	if c.function, _, ok = asl.ParseFunctionName(text); !ok {
 		return runtimeError(b, "The field 'FunctionName' of the Parameters must be the name or the ARN of a function but was: %s", plain(name))
 	}
 	c.input = []byte("{}")
@@ -105,15 +105,6 @@ func (c *call) lambda(b *branch, arguments *value) *failure {
 	logType, _ := o.Get("LogType")
 	c.tail = logType == "Tail"
 	return nil
-}
-
-// functionName takes the name out of a function's name, ARN or partial ARN, without version or alias.
-func functionName(text string) string {
-	if _, after, ok := strings.Cut(text, "function:"); ok {
-		text = after
-	}
-	name, _, _ := strings.Cut(text, ":")
-	return name
 }
 
 // direct reports whether b's Task names its function itself, which history shows as LambdaFunction* events.

@@ -1,0 +1,199 @@
+package conformance
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// dropped are members that are compared nowhere: they say how the recording was made.
+var dropped = map[string]bool{
+	"ResponseMetadata": true, "SdkHttpMetadata": true, "SdkResponseMetadata": true,
+	"RedriveCount": true, "redriveCount": true, "redriveStatus": true,
+}
+
+// normal returns v with strings that hold a JSON object or array as what they hold, at any depth, and
+// without the members that are not compared.
+func normal(v any) any {
+	switch v := v.(type) {
+	case string:
+		var tree any
+		if s := strings.TrimSpace(v); s != "" && (s[0] == '{' || s[0] == '[') && json.Unmarshal([]byte(s), &tree) == nil {
+			return normal(tree)
+		}
+		return v
+	case map[string]any:
+		o := make(map[string]any, len(v))
+		for k, x := range v {
+			if !dropped[k] {
+				o[k] = normal(x)
+			}
+		}
+		return o
+	case []any:
+		l := make([]any, len(v))
+		for i, x := range v {
+			l[i] = normal(x)
+		}
+		return l
+	}
+	return v
+}
+
+// token is a place in a recorded string whose text was replaced.
+var token = regexp.MustCompile(`<[^<>]*>`)
+
+// numbered is a token that stands for the same text wherever it stands.
+var numbered = regexp.MustCompile(`^<.*\d+.*>$`)
+
+// placeholders are recorded strings that stand for any.
+var placeholders = map[string]bool{
+	"date": true, "datetime": true, "timestamp": true, "start-time": true, "entered-time": true,
+	"X-Amzn-Trace-Id": true, "x-amzn-RequestId": true, "RequestId": true,
+}
+
+// replacedField is a recorded string that names the field it replaced.
+var replacedField = regexp.MustCompile(`^[a-zA-Z]+EventDetails\.(input|output)$`)
+
+// matcher compares recorded values with ours and remembers what tokens stood for.
+type matcher struct{ bound map[string]string }
+
+func (m *matcher) match(at string, want, got any) error {
+	want, got = normal(want), normal(got)
+	return m.values(at, want, got)
+}
+
+func (m *matcher) values(at string, want, got any) error {
+	switch w := want.(type) {
+	case string:
+		return m.strings(at, w, got)
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok {
+			return differ(at, want, got)
+		}
+		return m.objects(at, w, g)
+	case []any:
+		g, ok := got.([]any)
+		if !ok || len(g) != len(w) {
+			return differ(at, want, got)
+		}
+		for i := range w {
+			if err := m.values(fmt.Sprintf("%s[%d]", at, i), w[i], g[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if want != got {
+		return differ(at, want, got)
+	}
+	return nil
+}
+
+func (m *matcher) objects(at string, want, got map[string]any) error {
+	keys := make([]string, 0, len(want))
+	for k := range want {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		g, ok := got[k]
+		if !ok {
+			return fmt.Errorf("%s.%s: recorded %s, ours is absent", at, k, show(want[k]))
+		}
+		if err := m.values(at+"."+k, want[k], g); err != nil {
+			return err
+		}
+	}
+	for k, g := range got {
+		if _, ok := want[k]; !ok {
+			return fmt.Errorf("%s.%s: not recorded, ours is %s", at, k, show(g))
+		}
+	}
+	return nil
+}
+
+func (m *matcher) strings(at, want string, got any) error {
+	if placeholders[want] || replacedField.MatchString(want) {
+		return nil
+	}
+	g, ok := got.(string)
+	if !ok {
+		if token.FindString(want) == want && want != "" {
+			return nil // a token for a whole value
+		}
+		return differ(at, want, got)
+	}
+	if g == want {
+		return nil
+	}
+	tokens := token.FindAllString(want, -1)
+	if tokens == nil {
+		return differ(at, want, got)
+	}
+	parts := token.Split(want, -1)
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	found := regexp.MustCompile(`(?s)^` + strings.Join(parts, `(.*?)`) + `$`).FindStringSubmatch(g)
+	if found == nil {
+		return differ(at, want, got)
+	}
+	for i, t := range tokens {
+		if !numbered.MatchString(t) {
+			continue
+		}
+		if was, ok := m.bound[t]; ok && was != found[i+1] {
+			return fmt.Errorf("%s: %s is %q here and was %q before", at, t, found[i+1], was)
+		}
+		m.bound[t] = found[i+1]
+	}
+	return nil
+}
+
+func differ(at string, want, got any) error {
+	return fmt.Errorf("%s: recorded %s, ours is %s", at, show(want), show(got))
+}
+
+func show(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	if len(text) > 400 {
+		return string(text[:400]) + "…"
+	}
+	return string(text)
+}
+
+// outcome compares status, output and error name.
+func (m *matcher) outcome(r record, got map[string]any) error {
+	want := r.outcome
+	if r.history != nil {
+		want = outcomeOf(r.history)
+	}
+	for _, k := range [...]string{"status", "output", "error"} {
+		if err := m.match(k, want[k], got[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// outcomeOf takes an execution's outcome from the last event of its history.
+func outcomeOf(events []any) map[string]any {
+	last, _ := events[len(events)-1].(map[string]any)
+	t, _ := last["type"].(string)
+	o := map[string]any{"status": statusOf(t)}
+	for k, v := range last {
+		if d, ok := v.(map[string]any); ok && strings.HasSuffix(k, "EventDetails") {
+			for name, x := range d {
+				o[name] = x
+			}
+		}
+	}
+	return o
+}

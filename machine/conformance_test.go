@@ -1,0 +1,198 @@
+package machine
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/internal/conformance"
+	"github.com/weftworks/weft/limits"
+	"github.com/weftworks/weft/machine/history"
+)
+
+// floors are how many cases of each file must agree in each tier: raise them as the interpreter grows.
+var floors = map[string][3]int{
+	"pure": {1, 1, 1},
+}
+
+func TestConformance(t *testing.T) {
+	dir, ok := conformance.Dir()
+	if !ok {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no recordings: set WEFT_CONFORMANCE to the directory that holds asl/pure.jsonl")
+		}
+		t.Skip("no recordings: set WEFT_CONFORMANCE to the directory that holds asl/pure.jsonl")
+	}
+	for _, file := range []string{"pure", "lambda", "callback", "nested", "s3"} {
+		t.Run(file, func(t *testing.T) { conformanceFile(t, dir, file) })
+	}
+}
+
+func conformanceFile(t *testing.T, dir, file string) {
+	cases, err := conformance.Load(dir, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n [3]int
+	total, left := 0, 0
+	for _, c := range cases {
+		answers, ok := answer(t, c)
+		if !ok {
+			left++
+			continue
+		}
+		total++
+		tiers := c.Compare(answers)
+		for i, yes := range [...]bool{tiers.T1, tiers.T2, tiers.T3} {
+			if yes {
+				n[i]++
+			}
+		}
+		if !tiers.T3 {
+			t.Logf("%s: %s", c.ID, tiers.Why)
+		}
+	}
+	fmt.Printf("conformance: %s T1 %d/%d T2 %d/%d T3 %d/%d (left out: %d)\n", file, n[0], total, n[1], total, n[2], total, left)
+	for i, floor := range floors[file] {
+		if n[i] < floor {
+			t.Errorf("%s: %d cases agree in T%d, %d did before", file, n[i], i+1, floor)
+		}
+	}
+}
+
+// answer runs a case; false leaves it out because it was not recorded to its end or needs what is not built.
+func answer(t *testing.T, c *conformance.Case) ([]conformance.Answer, bool) {
+	if !c.Comparable() {
+		return nil, false
+	}
+	behaviours := map[string]string{}
+	for _, f := range c.Functions {
+		behaviours[f.Name] = f.Behaviour
+	}
+	var answers []conformance.Answer
+	for i, e := range c.Executions {
+		m := c.Machine(e.MachineARN)
+		if m == nil {
+			return nil, false
+		}
+		definition, problems := asl.Parse([]byte(m.Definition), asl.Options{Express: m.Type == "EXPRESS", Limits: limits.AWS})
+		if problems.Unsupported() {
+			return nil, false
+		}
+		if len(problems) > 0 {
+			t.Logf("%s: %v", c.ID, problems)
+			answers = append(answers, conformance.Answer{Status: "INVALID_DEFINITION"})
+			continue
+		}
+		answers = append(answers, execute(t, definition, m, &e, i, behaviours))
+	}
+	return answers, true
+}
+
+func execute(t *testing.T, definition *asl.Machine, m *conformance.Machine, e *conformance.Execution, i int, behaviours map[string]string) conformance.Answer {
+	name := e.Name
+	if name == "" {
+		name = fmt.Sprintf("5d8f2f0e-0000-4000-8000-%012d", i)
+	}
+	arn := strings.Replace(m.ARN, ":stateMachine:", ":execution:", 1) + ":" + name
+	if m.Type == "EXPRESS" {
+		arn = strings.Replace(m.ARN, ":stateMachine:", ":express:", 1) + ":" + name + ":0a1b2c3d"
+	}
+	w := newWorld(t, definition, Execution{ID: arn, Name: name, RoleARN: m.RoleARN, MachineID: m.ARN, MachineName: m.Name,
+		Seed: uint64(i), Express: m.Type == "EXPRESS"}, limits.AWS)
+	w.invoke = func(c Command, attempt int) reply { return behave(behaviours[c.Function], c.Input, attempt) }
+	input := e.Input
+	if input == "" {
+		input = "{}"
+	}
+	if err := w.run(compact(t, input)); err != nil {
+		return conformance.Answer{Status: "RUNNING: " + err.Error()}
+	}
+	a := conformance.Answer{Status: w.finish.Status.String(), Output: string(w.finish.Output)}
+	if w.finish.HasError {
+		a.Error = &w.finish.Error
+	}
+	if w.finish.HasCause {
+		a.Cause = &w.finish.Cause
+	}
+	for _, h := range w.history {
+		a.History = append(a.History, history.AppendJSON(nil, &h, history.JSONOptions{}))
+	}
+	return a
+}
+
+func compact(t testing.TB, text string) string {
+	t.Helper()
+	var v strings.Builder
+	var raw json.RawMessage
+	if err := json.Unmarshal([]byte(text), &raw); err != nil {
+		t.Fatal(err)
+	}
+	enc := json.NewEncoder(&v)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(raw); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(v.String())
+}
+
+// behave is a function of the recordings.
+func behave(behaviour string, input []byte, attempt int) reply {
+	switch behaviour {
+	case "identity":
+		return reply{output: input}
+	case "raise_exception":
+		return raise("Exception", "Some exception was raised.", 2, `raise Exception("Some exception was raised.")`, attempt)
+	case "raise_custom_exception":
+		return raise("CustomException", "", 9, "raise CustomException()", attempt)
+	case "return_bytes_str":
+		return reply{output: []byte(`"HelloWorld!"`)}
+	case "large_output":
+		return reply{output: []byte(`"` + strings.Repeat("é", 257*1024/2) + `"`)}
+	case "wait_60_seconds":
+		return reply{after: 60_000, output: input}
+	case "return_decorated_input":
+		var v any
+		if err := json.Unmarshal(input, &v); err != nil {
+			return reply{err: "Runtime.UnmarshalError", cause: err.Error()}
+		}
+		out, _ := json.Marshal("input-event-" + python(v))
+		return reply{output: out}
+	case "return_hello_world":
+		return reply{output: []byte(`{"Return":"HelloWorld"}`)}
+	}
+	return reply{err: "Lambda.ResourceNotFoundException", cause: "Function not found"}
+}
+
+func raise(name, message string, line int, source string, attempt int) reply {
+	cause, _ := json.Marshal(map[string]any{
+		"errorMessage": message, "errorType": name, "requestId": fmt.Sprintf("00000000-0000-4000-8000-%012d", attempt),
+		"stackTrace": []string{fmt.Sprintf("  File \"/var/task/handler.py\", line %d, in handler\n    %s\n", line, source)},
+	})
+	return reply{err: name, cause: string(cause)}
+}
+
+// python is Python's str of a JSON value, as far as the recordings need it.
+func python(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		if v {
+			return "True"
+		}
+		return "False"
+	case string:
+		return "'" + v + "'"
+	case []any:
+		parts := make([]string, len(v))
+		for i, x := range v {
+			parts[i] = python(x)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	}
+	return fmt.Sprint(v)
+}
