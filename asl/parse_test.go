@@ -236,11 +236,11 @@ func TestBounds(t *testing.T) {
 	if _, problems := Parse([]byte(wide), small); len(problems) != 1 || !strings.Contains(problems[0].Message, "at most 50") {
 		t.Errorf("size: %v", problems)
 	}
-	unknown := strings.Repeat(`,"Nonsense":1`, 5000)
+	unknown := []byte(strings.Repeat(`,"Nonsense":1`, 5000))
 	for i := range 20_000 {
-		unknown += fmt.Sprintf(`,"Nonsense%d":1`, i)
+		unknown = fmt.Appendf(unknown, `,"Nonsense%d":1`, i)
 	}
-	many := `{"StartAt":"A","States":{"A":{"Type":"Pass","End":true` + unknown + `}}}`
+	many := `{"StartAt":"A","States":{"A":{"Type":"Pass","End":true` + string(unknown) + `}}}`
 	_, problems := Parse([]byte(many), Options{})
 	if len(problems) != maxProblems || !strings.Contains(problems[maxProblems-1].Message, "more problems") {
 		t.Errorf("%d problems, the last %v", len(problems), problems[len(problems)-1].Message)
