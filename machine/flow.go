@@ -140,15 +140,54 @@ func (sc *scope) path(p *jsonpath.Path) (any, *failure) {
 
 // template evaluates a payload template.
 func (sc *scope) template(t *asl.Template) (value, *failure) {
-	v, err := t.Eval(sc)
-	if err == nil {
-		return treeValue(v), nil
+	tree, e := sc.node(&t.Root, "")
+	if e != nil {
+		return value{}, e
 	}
-	var where *asl.TemplateError
-	if errors.As(err, &where) {
-		return value{}, sc.expressionError(where.Expr, where.Field, where.Err)
+	return treeValue(tree), nil
+}
+
+// node evaluates a part of a template; field is the member it belongs to, as written.
+func (sc *scope) node(n *asl.Node, field string) (any, *failure) {
+	switch {
+	case n.Expr != nil:
+		v, err := n.Expr.Eval(sc)
+		if err != nil && matchesNothing(n.Expr, err) {
+			return []any{}, nil
+		}
+		if err != nil {
+			return nil, sc.expressionError(n.Expr.String(), field+".$", err)
+		}
+		return v, nil
+	case n.Fields != nil:
+		o := jsonvalue.NewObject(len(n.Fields))
+		for i := range n.Fields {
+			v, e := sc.node(&n.Fields[i].Node, n.Fields[i].Key)
+			if e != nil {
+				return nil, e
+			}
+			o.Set(n.Fields[i].Key, v)
+		}
+		return o, nil
+	case n.Items != nil:
+		items := make([]any, len(n.Items))
+		for i := range n.Items {
+			v, e := sc.node(&n.Items[i], field)
+			if e != nil {
+				return nil, e
+			}
+			items[i] = v
+		}
+		return items, nil
 	}
-	return value{}, runtimeError(sc.b, "%v", err)
+	return n.Literal, nil
+}
+
+// matchesNothing reports whether x is a path that gives a list and err says that data lacks its beginning:
+// in a template that is an empty list.
+func matchesNothing(x asl.Expr, err error) bool {
+	p, ok := x.(asl.PathExpr)
+	return ok && !p.IsDefinite() && isMissing(err)
 }
 
 // named is an error that brings its States.* name, as those of intrinsic functions do.

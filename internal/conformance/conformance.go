@@ -283,19 +283,23 @@ func (a *Answer) outcome() map[string]any {
 	return o
 }
 
-// ours applies the case's rewrites to an answer of ours.
+// ours applies the case's rewrites to an answer of ours. They were made for texts in which payloads are
+// values and what is quoted inside payloads is not.
 func (c *Case) ours(v map[string]any) map[string]any {
-	text, err := json.Marshal(normal(v))
-	if err != nil {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(opened(v, 1)); err != nil {
 		return v
 	}
-	rewritten := string(text)
+	text := b.String()
+	rewritten := text
 	for i, re := range c.rewrites {
 		rewritten = re.ReplaceAllLiteralString(rewritten, c.Rewrites[i][1])
 	}
 	var out map[string]any
 	if json.Unmarshal([]byte(rewritten), &out) != nil {
-		_ = json.Unmarshal(text, &out)
+		_ = json.Unmarshal([]byte(text), &out)
 	}
 	return out
 }

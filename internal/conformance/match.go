@@ -16,26 +16,29 @@ var dropped = map[string]bool{
 
 // normal returns v with strings that hold a JSON object or array as what they hold, at any depth, and
 // without the members that are not compared.
-func normal(v any) any {
+func normal(v any) any { return opened(v, 1000) }
+
+// opened is normal for strings at most so many strings deep.
+func opened(v any, depth int) any {
 	switch v := v.(type) {
 	case string:
 		var tree any
-		if s := strings.TrimSpace(v); s != "" && (s[0] == '{' || s[0] == '[') && json.Unmarshal([]byte(s), &tree) == nil {
-			return normal(tree)
+		if s := strings.TrimSpace(v); depth > 0 && s != "" && (s[0] == '{' || s[0] == '[') && json.Unmarshal([]byte(s), &tree) == nil {
+			return opened(tree, depth-1)
 		}
 		return v
 	case map[string]any:
 		o := make(map[string]any, len(v))
 		for k, x := range v {
 			if !dropped[k] {
-				o[k] = normal(x)
+				o[k] = opened(x, depth)
 			}
 		}
 		return o
 	case []any:
 		l := make([]any, len(v))
 		for i, x := range v {
-			l[i] = normal(x)
+			l[i] = opened(x, depth)
 		}
 		return l
 	}
