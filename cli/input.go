@@ -73,7 +73,7 @@ func checkInput(name string, text []byte) ([]byte, error) {
 	}
 	offset := int64(len(text))
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if errors.As(err, &syntax) && !strings.Contains(syntax.Error(), "unexpected end") {
 		offset = max(syntax.Offset-1, 0)
 	}
 	line, col := console.Place(text, offset)

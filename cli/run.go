@@ -84,6 +84,7 @@ func parseSpeculation(s string) (engine.Speculation, error) {
 // job is one `weft run` on its way.
 type job struct {
 	a       *app
+	path    string // as given
 	flags   runFlags
 	project *project.Project
 	def     *definition
@@ -98,7 +99,7 @@ type job struct {
 }
 
 func (a *app) run(ctx context.Context, path string, f runFlags) error {
-	j := &job{a: a, flags: f}
+	j := &job{a: a, path: path, flags: f}
 	spec, err := j.prepare(path)
 	if err != nil {
 		return err
@@ -272,6 +273,9 @@ func (j *job) follow(ctx context.Context, run *engine.Run) error {
 	}
 	failure := board.Failure()
 	res := resultOf(ended)
+	if run.Status == machine.Running && res.Status == machine.Succeeded {
+		j.note("%s", res.headline(failure))
+	}
 	return j.a.printResult(res, failure, j.flags.json, j.logsOf(failure), j.historyHint())
 }
 
@@ -297,7 +301,7 @@ func (j *job) timedOut(ctx context.Context) error {
 
 // command is what to type to go on with this run.
 func (j *job) command() string {
-	words := []string{"weft", "run", j.project.Machine, "--data", j.flags.data, "--name", j.flags.name}
+	words := []string{"weft", "run", j.path, "--data", j.flags.data, "--name", j.flags.name}
 	if j.flags.config != "" {
 		words = append(words, "--config", j.flags.config)
 	}
@@ -368,12 +372,52 @@ func declareHint(name string, declared []string, config, machinePath string) str
 	if len(declared) == 0 {
 		return hint
 	}
+	if near := nearest(name, declared); near != "" {
+		hint = fmt.Sprintf("did you mean %q? Otherwise %s", near, hint)
+	}
 	const shown = 12
 	list := strings.Join(declared[:min(len(declared), shown)], ", ")
 	if len(declared) > shown {
 		list += ", …"
 	}
 	return hint + "\ndeclared are: " + list
+}
+
+// nearest returns the name that could be meant by a mistyped one: at most a third of it differs; "" for none.
+func nearest(name string, names []string) string {
+	best, bestAt := "", max(len(name)/3, 1)+1
+	for _, n := range names {
+		if d := edits(name, n); d < bestAt {
+			best, bestAt = n, d
+		}
+	}
+	return best
+}
+
+// edits is the number of insertions, deletions, substitutions and swaps of neighbours from a to b, case ignored.
+func edits(a, b string) int {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
 }
 
 // functionOf returns the name of the function a state calls; "" when it calls none, or which one depends on

@@ -226,7 +226,7 @@ func TestPlainPrintsWhatChangedAndNotTooOften(t *testing.T) {
    1.2s    Count  2 running
    2.2s  Words    1/3 items, 2 running
    2.2s    Count  1 succeeded, 2 running
-   3.3s  Words    1/3 items, 1 failed, failed
+   3.3s  Words    1/3 items, 1 failed
    3.3s    Count  1 succeeded, 1 failed, 1 aborted
 `
 	if d := cmp.Diff(want, out.String()); d != "" {

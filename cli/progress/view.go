@@ -117,7 +117,7 @@ func itemWords(r *Row) []string {
 	if r.ItemsFailed > 0 {
 		w = append(w, console.Number(r.ItemsFailed)+" failed")
 	}
-	if r.Failed > r.Caught {
+	if r.Failed > r.Caught && r.ItemsFailed == 0 {
 		w = append(w, "failed")
 	}
 	return w
