@@ -35,7 +35,12 @@ def main():
         append(store, event["post"])
     except OSError as e:
         raise BadStore(f"cannot write the store: {e}; give a store that can be written")
-    json.dump({"post": event["post"], "store": store}, sys.stdout)
+    answer({"post": event["post"], "store": store})
+
+
+def answer(value):
+    # Half a surrogate pair, which JSON may hold and UTF-8 may not, is written as \ud83e.
+    sys.stdout.buffer.write(json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace"))
 
 
 def own_directory():
@@ -77,5 +82,5 @@ def post_id(line, store):
 try:
     main()
 except BadStore as e:
-    json.dump({"errorType": "BadStore", "errorMessage": str(e)}, sys.stdout)
+    answer({"errorType": "BadStore", "errorMessage": str(e)})
     sys.exit(1)

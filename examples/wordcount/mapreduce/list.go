@@ -174,7 +174,7 @@ func resolveRoot(ctx context.Context, root string) (string, error) {
 	}
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		return "", badInput("root: %v: give a directory", err)
+		return "", badInput("root %s: %v: give a directory", root, err)
 	}
 	if info, err := os.Stat(real); err != nil || !info.IsDir() {
 		return "", badInput("root %s is not a directory: give a directory", root)
