@@ -9,6 +9,8 @@ package lane
 
 import (
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -59,6 +61,8 @@ type Config struct {
 	NewBatch    func() Batch
 	Speculation Speculation
 	Logger      *slog.Logger
+	// Faults breaks a rule on purpose, for tests that must catch it.
+	Faults Faults
 	// Inbox bounds the items that clients may have waiting. 0: 65,536. Past it Submit answers fault.Busy.
 	Inbox int
 	// SnapshotBytes and SnapshotInstances are how much must have changed before a snapshot is taken between
@@ -67,6 +71,13 @@ type Config struct {
 	SnapshotInstances int
 	// Resident is how many instances stay in memory when idle. 0: 8,192.
 	Resident int
+}
+
+// Faults are the rules a simulation breaks to show that it would notice. Never set outside tests.
+type Faults struct {
+	EarlySnapshot bool // apply a snapshot before its position is durable
+	EarlyInvoke   bool // call every function before its cause is durable
+	EarlyReply    bool // answer clients before what they see is durable
 }
 
 // Item is one thing for the owner of a lane to do: fold an event, or look at the state.
@@ -107,6 +118,7 @@ type Lane struct {
 	pos      commitlog.Position // of the last entry appended or replayed
 	snapPos  commitlog.Position // of the last snapshot taken
 	snapping bool
+	wanted   bool // a snapshot, once the turn's events are in the log
 	// recovering holds until the recovery's own entry is durable.
 	recovering bool
 	recovered  commitlog.Position
@@ -197,8 +209,12 @@ func (l *Lane) signal() {
 // maxDue bounds the timers that one Turn fires, so that a burst does not starve the inbox.
 const maxDue = 4096
 
-// Turn folds what has come and the timers that are due at now (Unix milliseconds), in one log entry, and reports
-// whether there was anything.
+// entryBytes is how much one log entry gathers before the turn begins another, so that a full inbox of large messages
+// stays far below what the log takes.
+const entryBytes = 8 << 20
+
+// Turn folds what has come and the timers that are due at now (Unix milliseconds), in one log entry unless
+// that gets large, and reports whether there was anything.
 func (l *Lane) Turn(now int64) (worked bool, err error) {
 	l.now = max(now, l.core.Now())
 	l.mu.Lock()
@@ -226,8 +242,14 @@ func (l *Lane) Turn(now int64) (worked bool, err error) {
 		if err := l.do(&l.batch[i]); err != nil {
 			return true, l.fail(err)
 		}
+		l.batch[i] = Item{} // its client waits elsewhere now: a failure must not answer it twice
+		if len(l.buf) >= entryBytes {
+			if err := l.commit(true); err != nil {
+				return true, l.fail(err)
+			}
+			l.buf = partition.AppendBatch(l.buf[:0], l.now)
+		}
 	}
-	clear(l.batch)
 	logged := len(l.buf) > empty
 	if err := l.commit(logged); err != nil {
 		return true, l.fail(err)
@@ -295,11 +317,13 @@ func (l *Lane) prepare(ev *partition.Event) error {
 			l.core.InstallName(need.Name, ref)
 		case need.Ref != 0:
 			ok, err := l.install(need.Ref)
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
-			}
-			if !ok {
-				ev.Fresh = true // it was removed: the event falls on nothing
+			case !ok && ev.Kind == partition.Message:
+				return fault.New("", fault.Corrupt, ev.To, "the store of partition %d has the instance's name and not its record %d; restore the data directory from a backup", l.cfg.Partition.ID, need.Ref)
+			case !ok:
+				l.core.Absent(need.Ref) // it was removed: the event falls on nothing
 			}
 		default:
 			return nil
@@ -321,8 +345,8 @@ func (l *Lane) commit(logged bool) error {
 	if first {
 		l.recovered = l.pos
 	}
-	for dest, seq := range l.confirms {
-		l.out = append(l.out, partition.Effect{Kind: partition.Confirm, Partition: dest, Seq: seq})
+	for _, dest := range slices.Sorted(maps.Keys(l.confirms)) {
+		l.out = append(l.out, partition.Effect{Kind: partition.Confirm, Partition: dest, Seq: l.confirms[dest]})
 	}
 	clear(l.confirms)
 	if len(l.out) == 0 {
@@ -330,7 +354,8 @@ func (l *Lane) commit(logged bool) error {
 	}
 	if l.recovering && logged {
 		l.mu.Lock()
-		l.recovering = l.durable < l.recovered
+		// Durable is not enough: what was held may still be on its way out.
+		l.recovering = l.durable < l.recovered || l.draining || (len(l.held) > 0 && l.held[0].pos <= l.recovered)
 		l.mu.Unlock()
 	}
 	wait := make([]partition.Effect, 0, len(l.out))
@@ -349,6 +374,9 @@ func (l *Lane) commit(logged bool) error {
 
 // atOnce reports whether an effect may go before its cause is durable.
 func (l *Lane) atOnce(e *partition.Effect) bool {
+	if (l.cfg.Faults.EarlyInvoke && e.Kind == partition.Invoke) || (l.cfg.Faults.EarlyReply && e.Kind == partition.Reply) {
+		return true
+	}
 	if l.cfg.Speculation == None {
 		return false
 	}
@@ -366,8 +394,15 @@ func (l *Lane) atOnce(e *partition.Effect) bool {
 // hold keeps h until its position is durable.
 func (l *Lane) hold(h held) {
 	l.mu.Lock()
-	l.held = append(l.held, h)
+	failed := l.failed
+	if failed == nil {
+		l.held = append(l.held, h)
+	}
 	l.mu.Unlock()
+	if failed != nil {
+		l.deny(h.effects, failed) // the log failed during this turn: nothing will come to let it go
+		return
+	}
 	l.drain()
 }
 
@@ -448,13 +483,18 @@ func (l *Lane) Fail(err error) {
 	l.held = nil
 	l.mu.Unlock()
 	for _, h := range waiting {
-		for _, e := range h.effects {
-			if e.Kind == partition.Reply {
-				l.cfg.Host.Reply(e.Client, err, false)
-			}
-		}
+		l.deny(h.effects, err)
 	}
 	l.signal()
+}
+
+// deny answers the clients among effects that will not go with err.
+func (l *Lane) deny(effects []partition.Effect, err error) {
+	for _, e := range effects {
+		if e.Kind == partition.Reply {
+			l.cfg.Host.Reply(e.Client, err, false)
+		}
+	}
 }
 
 func (l *Lane) fail(err error) error {
@@ -474,14 +514,10 @@ func (l *Lane) refuse(err error) {
 			l.cfg.Host.Reply(c, err, false)
 		}
 	}
-	for _, e := range l.out {
-		if e.Kind == partition.Reply {
-			l.cfg.Host.Reply(e.Client, err, false)
-		}
-	}
+	l.deny(l.out, err)
 	l.out = nil
-	for ref, clients := range l.waiters {
-		for _, c := range clients {
+	for _, ref := range slices.Sorted(maps.Keys(l.waiters)) {
+		for _, c := range l.waiters[ref] {
 			l.cfg.Host.Reply(c, err, false)
 		}
 		delete(l.waiters, ref)

@@ -13,8 +13,10 @@ func (l *Lane) maybeSnapshot() {
 	if l.snapping {
 		return
 	}
+	wanted := l.wanted && l.pos > l.snapPos
+	l.wanted = false
 	instances, size := l.core.Changed()
-	if instances >= l.cfg.SnapshotInstances || size >= l.cfg.SnapshotBytes {
+	if wanted || instances >= l.cfg.SnapshotInstances || size >= l.cfg.SnapshotBytes {
 		l.snapshot()
 	}
 }
@@ -26,7 +28,11 @@ func (l *Lane) snapshot() {
 	pos := l.pos
 	l.core.Snapshot(batch, uint64(pos))
 	l.snapping, l.snapPos = true, pos
-	l.hold(held{pos: pos, then: func() {
+	after := pos
+	if l.cfg.Faults.EarlySnapshot {
+		after = 0
+	}
+	l.hold(held{pos: after, then: func() {
 		l.cfg.Host.Snapshot(l.cfg.Partition.ID, batch, pos, func() {
 			_ = l.Submit(Item{Internal: true, Read: func(*Reader) any { l.snapshotApplied(pos); return nil }})
 		})
@@ -42,9 +48,7 @@ func (l *Lane) snapshotApplied(pos commitlog.Position) {
 // Flush returns an item that takes a snapshot if anything was logged since the last one.
 func (l *Lane) Flush() Item {
 	return Item{Internal: true, Read: func(*Reader) any {
-		if !l.snapping && l.pos > l.snapPos {
-			l.snapshot()
-		}
+		l.wanted = true // not now: the core is ahead of the log in the middle of a turn
 		return nil
 	}}
 }
@@ -156,16 +160,22 @@ func (l *Lane) resume(refs map[partition.Ref]bool) error {
 	return nil
 }
 
+// lookup finds the instance that the store has under name.
 func (l *Lane) lookup(name string) (partition.Ref, bool, error) {
 	v, ok, err := l.cfg.Store.Get(partition.NameKey(l.cfg.Partition.ID, name))
 	if err != nil || !ok {
 		return 0, false, err
 	}
 	r := wire.NewReader(v)
-	return partition.Ref(r.Uint()), true, r.Err()
+	ref := partition.Ref(r.Uint())
+	return ref, r.Err() == nil && !l.core.Removed(ref), r.Err()
 }
 
+// install brings an instance from the store into memory, if the store has it.
 func (l *Lane) install(ref partition.Ref) (bool, error) {
+	if l.core.Removed(ref) {
+		return false, nil
+	}
 	rec, ok, err := l.cfg.Store.Get(partition.InstanceKey(l.cfg.Partition.ID, ref))
 	if err != nil || !ok {
 		return false, err

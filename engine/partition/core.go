@@ -39,7 +39,9 @@ type Core struct {
 	clock   uint64 // counts steps; instances remember when they were touched
 	dirty   []*instance
 	gone    []goneInstance
-	bytes   int // of packed instances and taken history since the last snapshot
+	bytes   int              // of packed instances and taken history since the last snapshot
+	removed map[Ref]struct{} // gone and flushingGone: the store still has them, and must not give them back
+	absent  map[Ref]struct{} // what the shell did not find for the event that comes next
 
 	// What the snapshot that is being applied holds.
 	flushing     []*instance
@@ -61,6 +63,8 @@ func New(cfg Config) *Core {
 		cfg:       cfg,
 		instances: make(map[Ref]*instance),
 		names:     make(map[string]Ref),
+		removed:   make(map[Ref]struct{}),
+		absent:    make(map[Ref]struct{}),
 		blobs:     blobs{by: make(map[BlobID]*blob), changed: make(map[BlobID]struct{})},
 	}
 }
@@ -79,7 +83,7 @@ func errVersion(what string, v byte) error {
 // Need is what a Core must be given before an event can be stepped. Zero: nothing.
 type Need struct {
 	Name string // look the name up: InstallName, or set the event's Fresh
-	Ref  Ref    // load the instance: Install
+	Ref  Ref    // load the instance: Install, or say Absent
 }
 
 // Needs returns what ev needs next. Call it until it returns the zero Need.
@@ -94,21 +98,37 @@ func (c *Core) Needs(ev *Event) Need {
 			return Need{Ref: ref}
 		}
 	case Done, Due, Continue:
-		if c.instances[ev.Ref] == nil && ev.Ref <= c.lastRef && !ev.Fresh {
+		if c.cold(ev.Ref) {
 			return Need{Ref: ev.Ref}
 		}
 	case Purge:
-		if ev.Fresh {
-			return Need{}
-		}
 		for _, ref := range readRefs(ev.Body) {
-			if c.instances[ref] == nil && ref <= c.lastRef {
+			if c.cold(ref) {
 				return Need{Ref: ref}
 			}
 		}
 	}
 	return Need{}
 }
+
+// cold reports whether the store may have an instance that is not in memory.
+func (c *Core) cold(ref Ref) bool {
+	if c.instances[ref] != nil || ref == 0 || ref > c.lastRef {
+		return false
+	}
+	_, absent := c.absent[ref]
+	return !absent && !c.Removed(ref)
+}
+
+// Removed reports whether an instance was removed since the last applied Snapshot: the store still has it, and whoever
+// looks there must pass it by.
+func (c *Core) Removed(ref Ref) bool {
+	_, removed := c.removed[ref]
+	return removed
+}
+
+// Absent tells the core that the store has no instance ref, which the event to be stepped next needs.
+func (c *Core) Absent(ref Ref) { c.absent[ref] = struct{}{} }
 
 // InstallName tells the core that the instance named name is ref.
 func (c *Core) InstallName(name string, ref Ref) { c.names[name] = ref }
@@ -121,6 +141,7 @@ func (c *Core) HasBlob(id BlobID) bool { return c.blobs.by[id] != nil }
 func (c *Core) Step(ev *Event) []Effect {
 	clear(c.effects)
 	c.effects = c.effects[:0]
+	clear(c.absent)
 	c.clock++
 	c.now = max(c.now, ev.Time)
 	switch ev.Kind {
@@ -269,6 +290,7 @@ func (c *Core) forget(in *instance) {
 func (c *Core) remove(in *instance) {
 	c.forget(in)
 	in.removed = true
+	c.removed[in.ref] = struct{}{}
 	c.gone = append(c.gone, goneInstance{ref: in.ref, name: in.name, saved: in.saved})
 }
 

@@ -35,7 +35,7 @@ const (
 	Define
 	// Purge removes the ended instances that Body lists (see AppendRefs).
 	Purge
-	// Recovered marks the end of a recovery: Seq is the partition's new incarnation.
+	// Recovered marks the end of a recovery: ID is the partition's new incarnation.
 	Recovered
 )
 

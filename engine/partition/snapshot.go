@@ -251,6 +251,9 @@ func (c *Core) Applied(keep int) {
 			c.evict(in)
 		}
 	}
+	for _, g := range c.flushingGone {
+		delete(c.removed, g.ref)
+	}
 	c.flushing, c.flushingGone = nil, nil
 	if len(c.instances) <= keep {
 		return

@@ -1,0 +1,87 @@
+package lane
+
+import (
+	"fmt"
+
+	"github.com/weftworks/weft/engine/commitlog"
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/internal/wire"
+)
+
+// Group is the lanes of one node, by partition, with the log and the store they share. It knows how they recover
+// together and how much of the log they still need.
+type Group struct {
+	Lanes    []*Lane
+	Log      commitlog.Log
+	Store    partition.Store
+	NewBatch func() Batch
+	Apply    func(Batch) error // to the store, in order
+	Flush    func() error      // makes all that was applied durable
+}
+
+// floorKey is where the store has the position before which no lane needs the log. A lane that has nothing to do has
+// an old snapshot, which is complete all the same; without the floor a recovery would ask for entries long gone.
+var floorKey = []byte("\xff\xfffloor")
+
+// Recover replays what the log has and the store has not. Call it before the lanes' Recovered. It returns the bytes
+// it replayed.
+func (g *Group) Recover() (bytes int64, err error) {
+	from := g.Lanes[0].Position()
+	for _, l := range g.Lanes {
+		from = min(from, l.Position())
+	}
+	floor, err := g.floor()
+	if err != nil {
+		return 0, err
+	}
+	err = g.Log.Recover(max(from+1, floor), func(pos commitlog.Position, p uint32, data []byte) error {
+		if int(p) >= len(g.Lanes) {
+			return fault.New("lane.Recover", fault.Corrupt, pos.String(), "the log has an entry of partition %d, the data directory has %d partitions", p, len(g.Lanes))
+		}
+		bytes += int64(len(data))
+		return g.Lanes[p].Replay(pos, data, g.Apply)
+	})
+	return bytes, err
+}
+
+func (g *Group) floor() (commitlog.Position, error) {
+	v, ok, err := g.Store.Get(floorKey)
+	if err != nil || !ok {
+		return 0, err
+	}
+	r := wire.NewReader(v)
+	pos := commitlog.Position(r.Uint())
+	if err := r.Err(); err != nil {
+		return 0, fmt.Errorf("the store's record of where the log begins does not decode: %w", err)
+	}
+	return pos, nil
+}
+
+// Needed returns the position of the first entry that a recovery would need if everything applied to the store were
+// durable; durable is the position up to which the log is. Any goroutine may ask.
+func (g *Group) Needed(durable commitlog.Position) commitlog.Position {
+	keep := durable + 1
+	for _, l := range g.Lanes {
+		// A lane whose last entry is in the store needs nothing up to here. Position is read before Applied: an
+		// entry appended in between is after keep or counts as not applied.
+		if pos, applied := l.Position(), l.Applied(); applied < pos {
+			keep = min(keep, applied+1)
+		}
+	}
+	return keep
+}
+
+// Cut makes the applied snapshots durable and tells the log what it may give up. The caller has read durable before.
+func (g *Group) Cut(durable commitlog.Position) error {
+	keep := g.Needed(durable)
+	b := g.NewBatch()
+	b.Set(floorKey, wire.AppendUint(nil, uint64(keep)))
+	if err := g.Apply(b); err != nil {
+		return err
+	}
+	if err := g.Flush(); err != nil {
+		return err
+	}
+	return g.Log.Trim(keep)
+}
