@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -148,11 +150,19 @@ func Find(dir string) (*Config, error) {
 func Parse(path, dir string, text []byte) (*Config, error) {
 	c := &Config{Path: path, Dir: dir, Limits: limits.Default}
 	r := &reader{dir: dir}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	var doc, more yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	switch err := decoder.Decode(&doc); {
+	case errors.Is(err, io.EOF): // nothing but comments
+	case err != nil:
 		r.syntax(err)
-	} else if len(doc.Content) > 0 {
+	default:
 		r.config(doc.Content[0], c)
+		if err := decoder.Decode(&more); err == nil {
+			r.problem(&more, "there is a second document; one file has one")
+		} else if !errors.Is(err, io.EOF) {
+			r.syntax(err)
+		}
 	}
 	if len(r.problems) > 0 {
 		r.sort()

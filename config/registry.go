@@ -1,7 +1,7 @@
 package config
 
 import (
-	"io"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -33,22 +33,22 @@ func (c *Config) Registry(o Options) (*function.Registry, error) {
 	r := function.NewRegistry()
 	for i := range c.Functions {
 		f := &c.Functions[i]
-		invoker, err := c.invoker(f, o)
-		if err == nil {
-			err = r.Register(f.Name, invoker, function.Settings{
-				Timeout: f.Timeout, Concurrency: f.Concurrency, Queue: f.Queue,
-				Idempotent: f.Idempotent, Runtime: string(f.Runtime),
-			})
-		}
-		if err != nil {
-			if closer, ok := invoker.(io.Closer); ok {
-				_ = closer.Close()
-			}
-			_ = r.Close()
-			return nil, err
+		if err := c.register(r, f, o); err != nil {
+			return nil, errors.Join(err, r.Close())
 		}
 	}
 	return r, nil
+}
+
+func (c *Config) register(r *function.Registry, f *Function, o Options) error {
+	invoker, err := c.invoker(f, o)
+	if err != nil {
+		return err
+	}
+	return r.Register(f.Name, invoker, function.Settings{
+		Timeout: f.Timeout, Concurrency: f.Concurrency, Queue: f.Queue,
+		Idempotent: f.Idempotent, Runtime: string(f.Runtime),
+	})
 }
 
 func (c *Config) invoker(f *Function, o Options) (function.Invoker, error) {

@@ -122,16 +122,21 @@ func (g *goFunc) invoke(ctx context.Context, req *Request, at *gate) (*Result, e
 	return nil, expired(ctx, caller, req, own)
 }
 
-// run is the body of a call's goroutine.
+var errGoexit = Failure("Runtime.ExitError", "the function ended its goroutine (runtime.Goexit) instead of returning")
+
+// run is the body of a call's goroutine. Its end is deferred because user code may end the goroutine.
 func (g *goFunc) run(ctx context.Context, input []byte, c *goCall, at *gate) {
+	c.err = errGoexit
+	defer func() {
+		if c.left.Swap(true) {
+			g.abandoned.Add(-1)
+		}
+		if at != nil {
+			at.leave()
+		}
+		close(c.done)
+	}()
 	c.res, c.err = g.call(ctx, input)
-	if c.left.Swap(true) {
-		g.abandoned.Add(-1)
-	}
-	if at != nil {
-		at.leave()
-	}
-	close(c.done)
 }
 
 // outcome is what a call that returned gives: a function that gave up because its time was over, and says so
@@ -158,11 +163,9 @@ func (g *goFunc) call(ctx context.Context, input []byte) (res *Result, err error
 		if returned {
 			return
 		}
-		if v := recover(); v != nil {
+		if v := recover(); v != nil { // nil: the goroutine is ending
 			res, err = nil, raised(v, stack(3))
-			return
 		}
-		res, err = nil, Failure("Runtime.ExitError", "the function ended its goroutine (runtime.Goexit) instead of returning")
 	}()
 	out, err := g.fn(ctx, input)
 	returned = true

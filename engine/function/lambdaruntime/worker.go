@@ -29,7 +29,7 @@ const (
 type worker struct {
 	pool *Pool
 	work chan *call    // a call for a process that is idle; capacity 1
-	gone chan struct{} // closed when the process has ended or is to end: nothing more to wait for
+	gone chan struct{} // closed when the process has ended
 	// conns counts open connections of the server; quiet has a value when it fell to zero.
 	conns atomic.Int64
 	quiet chan struct{}
@@ -206,11 +206,11 @@ func (w *worker) kill() {
 	}
 }
 
-// retire ends an idle process politely. Pool.mu is held.
+// retire ends an idle process politely: its request for work stays open, for many runtimes would take an
+// answer for a reason to end before they have heard the signal. Pool.mu is held.
 func (w *worker) retire() {
 	w.state = dead
 	w.doomed = true
-	close(w.gone)
 	if w.proc != nil {
 		w.stop = w.proc.Stop(grace)
 	}
@@ -232,13 +232,7 @@ func (w *worker) initExpired() {
 // connections, and our side sees their ends after the last byte. The bound is for descriptors that
 // somebody else inherited.
 func (w *worker) drain() {
-	w.pool.mu.Lock()
-	select {
-	case <-w.gone:
-	default:
-		close(w.gone)
-	}
-	w.pool.mu.Unlock()
+	close(w.gone)
 	bound := time.NewTimer(time.Second)
 	defer bound.Stop()
 	for w.conns.Load() > 0 {
