@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/weftworks/weft/engine/commitlog"
@@ -20,6 +21,7 @@ type entry struct {
 // Model remembers what was appended to a log and what the log said about it, over crashes, and finds
 // out where the log breaks its contract. Its methods may be called from any goroutine.
 type Model struct {
+	turn    sync.Mutex // held by Append
 	mu      sync.Mutex
 	told    sync.Cond // Durable was called
 	entries []entry   // of the log as it should be, in order
@@ -36,6 +38,16 @@ func NewModel() *Model {
 	m := &Model{}
 	m.told.L = &m.mu
 	return m
+}
+
+// Clone returns a model that goes its own way from here, for a log that exists twice.
+func (m *Model) Clone() *Model {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := NewModel()
+	c.entries = slices.Clone(m.entries)
+	c.trimmed, c.durable, c.highest, c.wrong = m.trimmed, m.durable, m.highest, m.wrong
+	return c
 }
 
 // breach keeps the first breach of contract. m.mu is held.
@@ -76,25 +88,22 @@ func (m *Model) hear(epoch int, pos commitlog.Position, err error) {
 		m.failed = err
 	case pos <= m.durable:
 		m.breach("Durable(%s) after Durable(%s)", pos, m.durable)
-	case pos > m.highest:
-		m.breach("Durable(%s), which was never given", pos)
 	default:
 		m.durable = pos
 	}
 	m.told.Broadcast()
 }
 
-// Append appends an entry to log and remembers it. The Model's lock makes Append and remembering one
-// step, so concurrent callers are in one order.
+// Append appends an entry to log and remembers it. Concurrent callers take turns, so the order is known.
 func (m *Model) Append(log commitlog.Log, partition uint32, data []byte) (commitlog.Position, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	// The log may report the entry before Append returns, and hear waits for the lock: so the report
-	// comes after it is remembered.
-	pos, err := log.Append(partition, data)
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	pos, err := log.Append(partition, data) // without m.mu: Append may wait for a report
 	if err != nil {
 		return 0, err
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if pos <= m.highest {
 		m.breach("Append gives position %s, and %s was given before", pos, m.highest)
 	}
@@ -166,6 +175,9 @@ func (m *Model) Some(rng *rand.Rand) commitlog.Position {
 func (m *Model) Check(log commitlog.Log, atLeast commitlog.Position) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.durable > m.highest {
+		m.breach("Durable(%s), and the last position given was %s", m.durable, m.highest)
+	}
 	if m.wrong != nil {
 		return m.wrong
 	}
