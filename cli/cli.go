@@ -135,13 +135,8 @@ func (a *app) root() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
-	root.SetHelpCommand(&cobra.Command{Use: "help [command]", Short: "Explain a command", Hidden: true, Run: func(cmd *cobra.Command, args []string) {
-		target, _, err := cmd.Root().Find(args)
-		if err != nil || target == nil {
-			target = cmd.Root()
-		}
-		target.Help()
-	}})
+	root.SetUsageTemplate(usageTemplate)
+	root.SetHelpCommand(a.helpCommand())
 	root.AddGroup(&cobra.Group{ID: "main", Title: "Run and serve:"}, &cobra.Group{ID: "server", Title: "What a server keeps:"},
 		&cobra.Group{ID: "other", Title: "Other:"})
 	add := func(group string, cmds ...*cobra.Command) {

@@ -44,7 +44,7 @@ func (a *app) devCommand() *cobra.Command {
 			return a.dev(cmd.Context(), dir, f)
 		},
 	}
-	cmd.Flags().StringVar(&f.data, "data", "", "data directory (default DIR/.weft)")
+	cmd.Flags().StringVar(&f.data, "data", "", "data `DIR` (default .weft in the directory served)")
 	f.add(cmd)
 	return cmd
 }
@@ -56,6 +56,9 @@ func (a *app) dev(ctx context.Context, dir string, f serveFlags) error {
 	}
 	if f.data == "" {
 		f.data = filepath.Join(dir, ".weft")
+		if err := keepOutOfGit(f.data); err != nil {
+			return err
+		}
 	}
 	if config := filepath.Join(dir, project.ConfigName); f.config == "" {
 		if info, err := os.Stat(config); err == nil && !info.IsDir() {
@@ -76,6 +79,21 @@ func (a *app) dev(ctx context.Context, dir string, f serveFlags) error {
 		go w.watch(ctx)
 		return nil
 	})
+}
+
+// keepOutOfGit makes the data directory with a .gitignore for all that is in it.
+func keepOutOfGit(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fault.New("", fault.Unavailable, dir, "the data directory cannot be made (%w); name another with --data", err)
+	}
+	ignore := filepath.Join(dir, ".gitignore")
+	if _, err := os.Stat(ignore); err == nil {
+		return nil
+	}
+	if err := os.WriteFile(ignore, []byte("*\n"), 0o644); err != nil {
+		return fault.New("", fault.Unavailable, dir, "the data directory cannot be written (%w); name another with --data", err)
+	}
+	return nil
 }
 
 // announce says what is served and how to reach it.

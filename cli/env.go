@@ -67,8 +67,8 @@ AWS_DISABLE_HOST_PREFIX_INJECTION (botocore 1.37.5 and later) leave that out; ol
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&shell, "shell", "sh", "syntax: sh, fish, powershell or json")
-	cmd.Flags().StringVar(&server, "server", "", "URL of the server (default $WEFT_SERVER, else "+defaultServer+")")
+	cmd.Flags().StringVar(&shell, "shell", "sh", "syntax for `SHELL`: sh, fish, powershell or json")
+	cmd.Flags().StringVar(&server, "server", "", "`URL` of the server (default $WEFT_SERVER, else "+defaultServer+")")
 	return cmd
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/weftworks/weft/machine"
 )
 
-// Exit codes. They are fixed: scripts depend on them. docs/exit-codes.md says the same in a table.
+// Exit codes. They are fixed: scripts depend on them. `weft help exit-codes` says the same.
 const (
 	ExitOK          = 0   // done; the run succeeded
 	ExitRunFailed   = 1   // the run failed, timed out or was aborted

@@ -56,8 +56,8 @@ func (a *app) machinesCreate(r *remote) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&update, "update", false, "if the machine exists, give it this definition; its open runs keep theirs")
-	cmd.Flags().StringVar(&role, "role", roleARN, "role ARN to keep with the machine")
-	cmd.Flags().StringVar(&typ, "type", "STANDARD", "STANDARD or EXPRESS")
+	cmd.Flags().StringVar(&role, "role", roleARN, "role `ARN` to keep with the machine")
+	cmd.Flags().StringVar(&typ, "type", "STANDARD", "`TYPE`: STANDARD or EXPRESS")
 	return cmd
 }
 
@@ -99,7 +99,7 @@ type machineLine struct {
 func (a *app) machinesList(r *remote) *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
-		Use: "list", Short: "List the state machines, newest first", Args: args(0, 0, ""),
+		Use: "list", Short: "List the state machines", Args: args(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := r.dial()
 			if err != nil {
@@ -193,7 +193,7 @@ func (a *app) machinesDelete(r *remote) *cobra.Command {
 func (a *app) machinesValidate(r *remote) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE|-...",
-		Short: "Check definitions without a server: every problem with its place and what to write instead",
+		Short: "Check definitions, without a server: every problem, its place and its fix",
 		Example: `  weft machines validate greet.asl.json
   weft machines validate --json *.asl.json | jq .message`,
 		Args: args(1, -1, "FILE"),
@@ -278,7 +278,7 @@ func (a *app) machinesGraph(r *remote) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "tree", "tree, dot or mermaid")
+	cmd.Flags().StringVar(&format, "format", "tree", "`FORMAT`: tree, dot or mermaid")
 	return cmd
 }
 
@@ -327,7 +327,7 @@ func (a *app) printTable(r *remote, t *console.Table, empty string) error {
 }
 
 func limitFlag(cmd *cobra.Command, limit *int, def int) {
-	cmd.Flags().IntVar(limit, "limit", def, "show at most this many; 0: all")
+	cmd.Flags().IntVar(limit, "limit", def, "show at most `N`; 0: all")
 }
 
 // fields prints named values of one thing.

@@ -30,7 +30,7 @@ type remote struct {
 // flags adds --server, --json and --utc to every command below cmd.
 func (r *remote) flags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
-	f.StringVar(&r.server, "server", "", "URL of the server (default $WEFT_SERVER, else $AWS_ENDPOINT_URL_SFN, else "+defaultServer+")")
+	f.StringVar(&r.server, "server", "", "`URL` of the server (default $WEFT_SERVER, else $AWS_ENDPOINT_URL_SFN, else "+defaultServer+")")
 	f.BoolVar(&r.json, "json", false, "print JSON for programs; lists as one object a line")
 	f.BoolVar(&r.utc, "utc", false, "show times in UTC instead of local time")
 }

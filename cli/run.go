@@ -56,11 +56,11 @@ func (a *app) runCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0], f) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.input, "input", "", "input: JSON text, @FILE, or - for stdin (default input.json in DIR, else {})")
-	fl.StringVar(&f.config, "config", "", "file that declares the functions (default weft.yaml beside the machine)")
-	fl.StringVar(&f.data, "data", "", "keep the run in this directory; needs --name")
-	fl.StringVar(&f.name, "name", "", "name of the run; the same name in the same --data resumes it")
-	fl.DurationVar(&f.timeout, "timeout", 0, "stop the run if it has not ended after this long, e.g. 30s or 5m; 0: never")
+	fl.StringVar(&f.input, "input", "", "`JSON`, @FILE, or - for stdin (default input.json in DIR, else {})")
+	fl.StringVar(&f.config, "config", "", "`FILE` that declares the functions (default weft.yaml beside the machine)")
+	fl.StringVar(&f.data, "data", "", "keep the run in `DIR`; needs --name")
+	fl.StringVar(&f.name, "name", "", "`NAME` of the run; the same one in the same --data resumes it")
+	fl.DurationVar(&f.timeout, "timeout", 0, "stop the run if it has not ended after `DURATION`, e.g. 30s or 5m; 0: never")
 	fl.BoolVar(&f.json, "json", false, "print status, output, error, cause, arn, events and elapsed_ms as one JSON object")
 	fl.BoolVar(&f.quiet, "quiet", false, "show no progress and no notes; errors are still shown")
 	speculationFlag(fl.StringVar, &f.speculation)
@@ -68,7 +68,7 @@ func (a *app) runCommand() *cobra.Command {
 }
 
 func speculationFlag(add func(p *string, name, value, usage string), to *string) {
-	add(to, "speculation", "local", "what may go before it is durable: local (idempotent functions, this node) or none")
+	add(to, "speculation", "local", "`LEVEL`: what may go before it is durable: local (idempotent functions, this node) or none")
 }
 
 func parseSpeculation(s string) (engine.Speculation, error) {

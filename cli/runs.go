@@ -73,8 +73,8 @@ func (a *app) runsStart(r *remote) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&input, "input", "", "JSON text, @FILE, or - for stdin (default {})")
-	f.StringVar(&name, "name", "", "name of the run, unique for its machine (default a new UUID)")
+	f.StringVar(&input, "input", "", "`JSON`, @FILE, or - for stdin (default {})")
+	f.StringVar(&name, "name", "", "`NAME` of the run, unique for its machine (default a new UUID)")
 	f.BoolVar(&wait, "wait", false, "follow the run to its end, as `weft runs wait` does")
 	f.BoolVar(&quiet, "quiet", false, "with --wait: show no progress")
 	return cmd
@@ -120,7 +120,7 @@ func (a *app) runsList(r *remote) *cobra.Command {
 		},
 	}
 	limitFlag(cmd, &limit, 50)
-	cmd.Flags().StringVar(&status, "status", "", "only runs with this status: running, succeeded, failed, timed_out or aborted")
+	cmd.Flags().StringVar(&status, "status", "", "only runs with this `STATUS`: running, succeeded, failed, timed_out or aborted")
 	return cmd
 }
 
@@ -302,8 +302,8 @@ func (a *app) runsStop(r *remote) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&errorName, "error", "", "error name to keep with the run")
-	cmd.Flags().StringVar(&cause, "cause", "", "cause to keep with the run")
+	cmd.Flags().StringVar(&errorName, "error", "", "error `NAME` to keep with the run")
+	cmd.Flags().StringVar(&cause, "cause", "", "`CAUSE` to keep with the run")
 	return cmd
 }
 
@@ -325,7 +325,7 @@ func (a *app) runsWait(r *remote) *cobra.Command {
 			return a.waitFor(cmd.Context(), r, arn, timeout, quiet)
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "stop waiting after this long (exit 5); the run goes on. 0: never")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "stop waiting after `DURATION` (exit 5); the run goes on. 0: never")
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "show no progress")
 	return cmd
 }

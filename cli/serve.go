@@ -39,13 +39,13 @@ type serveFlags struct {
 
 func (f *serveFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.listen, "listen", defaultListen, "address to listen on; another than loopback needs a token; port 0 picks a free one")
-	fl.StringVar(&f.config, "config", "", "file that declares the functions (default weft.yaml, if there is one)")
-	fl.StringVar(&f.retain, "retain", "", "how long ended runs are kept: 7d, or by status: succeeded=1d,failed=30d; 0 keeps them for ever (default 7d)")
-	fl.StringVar(&f.tokenFile, "token-file", "", "file with the token that clients have to know (default $WEFT_TOKEN, else no token)")
+	fl.StringVar(&f.listen, "listen", defaultListen, "`ADDRESS` to listen on; another than loopback needs a token; port 0 picks a free one")
+	fl.StringVar(&f.config, "config", "", "`FILE` that declares the functions (default weft.yaml, if there is one)")
+	fl.StringVar(&f.retain, "retain", "", "`DURATION` for which ended runs are kept: 7d, or by status: succeeded=1d,failed=30d; 0 keeps them for ever (default 7d)")
+	fl.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the token that clients have to know (default $WEFT_TOKEN, else no token)")
 	speculationFlag(fl.StringVar, &f.speculation)
-	fl.StringVar(&f.logFormat, "log-format", "text", "format of the log on stderr: text or json")
-	fl.StringVar(&f.logLevel, "log-level", "info", "least level to log: debug, info, warn or error")
+	fl.StringVar(&f.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
+	fl.StringVar(&f.logLevel, "log-level", "info", "least `LEVEL` to log: debug, info, warn or error")
 	fl.BoolVar(&f.awsLimits, "aws-limits", false, "refuse what AWS would refuse: 256 KiB payloads, 25,000 events a run")
 }
 
@@ -79,7 +79,7 @@ func (a *app) serveCommand() *cobra.Command {
 			return s.serve(cmd.Context(), nil)
 		},
 	}
-	cmd.Flags().StringVar(&f.data, "data", "", "data directory; made if absent")
+	cmd.Flags().StringVar(&f.data, "data", "", "data `DIR`; made if absent")
 	f.add(cmd)
 	return cmd
 }

@@ -132,7 +132,17 @@ func (c *Client) failure(op string, status int, text []byte) error {
 	if kind == fault.Unauthorized {
 		return fault.New(op, kind, c.base, "the server wants its token; put it into WEFT_TOKEN (%w)", &RemoteError{Type: name, Message: msg})
 	}
+	if hint := hints[kind]; hint != "" {
+		return fault.New(op, kind, "", "%w; %s", &RemoteError{Type: name, Message: msg}, hint)
+	}
 	return &fault.Error{Op: op, Kind: kind, Err: &RemoteError{Type: name, Message: msg}}
+}
+
+// hints say what to do about what a server answered.
+var hints = map[fault.Kind]string{
+	fault.MachineNotFound: "list what there is with `weft machines list`",
+	fault.RunNotFound:     "list what there is with `weft runs list`",
+	fault.Busy:            "try again in a moment",
 }
 
 // RemoteError is what a server answered: an API error type and its words.
