@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/statemachine"
@@ -143,9 +144,20 @@ func (n *Node) machine(m *statemachine.Machine) *Machine {
 	return c
 }
 
+// checkDefinition refuses what the interpreter could not run.
+func (n *Node) checkDefinition(name string, text []byte, express bool) error {
+	if _, problems := asl.Parse(text, asl.Options{Limits: n.opts.Limits, Express: express}); problems.Err() != nil {
+		return fault.New("", fault.InvalidDefinition, name, "Invalid State Machine Definition: %w", problems)
+	}
+	return nil
+}
+
 // CreateMachine registers a machine. Doing it again with the same name, type, definition and settings answers the
 // machine that is there, other tags or role notwithstanding (as CreateStateMachine does).
 func (n *Node) CreateMachine(ctx context.Context, c CreateMachine) (*Machine, error) {
+	if err := n.checkDefinition(c.Name, c.Definition, c.Type == Express); err != nil {
+		return nil, err
+	}
 	return n.change(ctx, statemachine.OpCreate, c.Name, &statemachine.CatalogMessage{
 		Revision: uuid.NewString(), Express: c.Type == Express, Definition: c.Definition, RoleARN: &c.RoleARN,
 		Tags: c.Tags, Extra: c.Extra,
@@ -154,6 +166,11 @@ func (n *Node) CreateMachine(ctx context.Context, c CreateMachine) (*Machine, er
 
 // UpdateMachine changes a machine; runs in flight keep the definition they started with.
 func (n *Node) UpdateMachine(ctx context.Context, u UpdateMachine) (*Machine, error) {
+	if c := n.catalog.get(u.Name); c != nil && u.Definition != nil {
+		if err := n.checkDefinition(u.Name, u.Definition, c.machine.Express); err != nil {
+			return nil, err
+		}
+	}
 	return n.change(ctx, statemachine.OpUpdate, u.Name, &statemachine.CatalogMessage{
 		Revision: uuid.NewString(), Definition: u.Definition, RoleARN: u.RoleARN, Extra: u.Extra,
 	})

@@ -94,7 +94,7 @@ func (n *Node) abandon() error {
 // lockDir makes the directory and keeps other processes out of it.
 func (n *Node) lockDir() error {
 	const op = "engine.Open"
-	if err := n.opts.FS.MkdirAll(n.opts.Dir, 0o755); err != nil {
+	if err := n.makeDir(n.opts.Dir); err != nil {
 		return fault.New(op, fault.InvalidArgument, n.opts.Dir, "the data directory cannot be made: %w", err)
 	}
 	lock, err := n.opts.FS.Lock(n.opts.FS.PathJoin(n.opts.Dir, "LOCK"))
@@ -103,6 +103,31 @@ func (n *Node) lockDir() error {
 	}
 	n.release = func() { _ = lock.Close() }
 	return nil
+}
+
+// makeDir makes a directory and its parents and makes their entries durable.
+func (n *Node) makeDir(dir string) error {
+	fs := n.opts.FS
+	if _, err := fs.Stat(dir); err == nil {
+		return nil
+	}
+	parent := fs.PathDir(dir)
+	if parent != dir && parent != "." && parent != "" {
+		if err := n.makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := fs.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if parent == "" {
+		parent = "."
+	}
+	d, err := fs.OpenDir(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func (n *Node) openStore() (err error) {
