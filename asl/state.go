@@ -343,14 +343,27 @@ func (p *parser) compile(f *spot) *jsonpath.Path {
 		p.badPath(f, err)
 		return nil
 	}
-	if path.Variable() != "" {
-		p.soon(f, "reading variables ($"+path.Variable()+")")
-	}
+	p.variable(f, path)
 	return path
 }
 
+// variable reports a path that starts at a variable; variables come later.
+func (p *parser) variable(f *spot, path *jsonpath.Path) {
+	if path.Variable() != "" {
+		p.soon(f, "reading variables ($"+path.Variable()+")")
+	}
+}
+
 func (p *parser) badPath(f *spot, err error) {
-	p.report(f, SchemaInvalid, "", "%v", err).ServiceMessage = fmt.Sprintf("The value for the field '%s' must be a valid JSONPath", f.name())
+	p.report(f, SchemaInvalid, "", "%v", err).ServiceMessage = fmt.Sprintf("The value for the field '%s' must be a valid JSONPath%s", f.name(), orCall(f))
+}
+
+// orCall completes Step Functions' message for fields that may also call intrinsic functions.
+func orCall(f *spot) string {
+	if strings.HasSuffix(f.name(), ".$") {
+		return " or a valid intrinsic function call"
+	}
+	return ""
 }
 
 // nullablePath reads InputPath or OutputPath.

@@ -130,8 +130,15 @@ func (p *parser) templateObject(s *spot) Node {
 func (p *parser) expression(f *spot) Expr {
 	text := f.node.Scalar.(string)
 	if strings.HasPrefix(text, "States.") {
-		p.soon(f, "calling intrinsic functions")
-		return nil
+		c, paths, err := parseCall(text)
+		if err != nil {
+			p.badPath(f, err)
+			return nil
+		}
+		for _, path := range paths {
+			p.variable(f, path)
+		}
+		return c
 	}
 	if path := p.compile(f); path != nil {
 		return PathExpr{path}

@@ -185,6 +185,45 @@ func appendObject(dst []byte, o *Object) []byte {
 	return append(dst, '}')
 }
 
+// AppendMax is Append that gives up, with ok false, soon after the text has more than most bytes. A tree that
+// holds one part many times is small in memory and huge as text: use it wherever a template built the tree.
+func AppendMax(dst []byte, v any, most int) (text []byte, ok bool) {
+	end := len(dst) + most
+	var grow func(v any) bool
+	grow = func(v any) bool {
+		switch v := v.(type) {
+		case []any:
+			dst = append(dst, '[')
+			for i, item := range v {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				if !grow(item) {
+					return false
+				}
+			}
+			dst = append(dst, ']')
+		case *Object:
+			dst = append(dst, '{')
+			for i := range v.members {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = append(AppendString(dst, v.members[i].key), ':')
+				if !grow(v.members[i].value) {
+					return false
+				}
+			}
+			dst = append(dst, '}')
+		default:
+			dst = Append(dst, v)
+		}
+		return len(dst) <= end
+	}
+	ok = grow(v)
+	return dst, ok
+}
+
 // Text returns v as compact JSON text.
 func Text(v any) string { return string(Append(nil, v)) }
 

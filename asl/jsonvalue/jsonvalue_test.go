@@ -39,6 +39,25 @@ func TestParseThenAppendKeepsOrderDigitsAndLastDuplicate(t *testing.T) {
 	}
 }
 
+func TestAppendMaxGivesUp(t *testing.T) {
+	t.Parallel()
+	v := mustParse(t, `{"a":[1,{"b":"x"}],"c":{}}`)
+	text := Text(v)
+	if got, ok := AppendMax([]byte("x"), v, len(text)); !ok || string(got) != "x"+text {
+		t.Errorf("%s, %v", got, ok)
+	}
+	if _, ok := AppendMax(nil, v, len(text)-1); ok {
+		t.Error("one byte too many is accepted")
+	}
+	huge := v
+	for range 64 {
+		huge = []any{huge, huge}
+	}
+	if got, ok := AppendMax(nil, huge, 1000); ok || len(got) > 1100 {
+		t.Errorf("%d bytes, %v", len(got), ok)
+	}
+}
+
 func TestErrorsSayWhere(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -1,0 +1,392 @@
+package asl
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"math"
+	"math/bits"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/weftworks/weft/asl/jsonvalue"
+)
+
+// intrinsic is a function of payload templates. Source: Step Functions developer guide, Intrinsic functions.
+type intrinsic struct {
+	name        string
+	least, most int  // arguments
+	template    bool // its first argument is a format, whose escapes it reads itself
+	apply       func(*evaluation) (any, error)
+}
+
+func (f *intrinsic) arity() string {
+	switch {
+	case f.most == maxArguments:
+		return fmt.Sprintf("%d or more arguments", f.least)
+	case f.least == f.most:
+		return fmt.Sprintf("%d arguments", f.least)
+	}
+	return fmt.Sprintf("%d to %d arguments", f.least, f.most)
+}
+
+// intrinsics are the 18 functions by name, without "States.".
+var intrinsics = func() map[string]*intrinsic {
+	byName := map[string]*intrinsic{}
+	for _, f := range []intrinsic{
+		{"Array", 0, maxArguments, false, func(e *evaluation) (any, error) { return e.args, nil }},
+		{"ArrayContains", 2, 2, false, arrayContains},
+		{"ArrayGetItem", 2, 2, false, arrayGetItem},
+		{"ArrayLength", 1, 1, false, arrayLength},
+		{"ArrayPartition", 2, 2, false, arrayPartition},
+		{"ArrayRange", 3, 3, false, arrayRange},
+		{"ArrayUnique", 1, 1, false, arrayUnique},
+		{"Base64Decode", 1, 1, false, base64Decode},
+		{"Base64Encode", 1, 1, false, base64Encode},
+		{"Format", 1, maxArguments, true, format},
+		{"Hash", 2, 2, false, hashOf},
+		{"JsonMerge", 3, 3, false, jsonMerge},
+		{"JsonToString", 1, 1, false, jsonToString},
+		{"MathAdd", 2, 2, false, mathAdd},
+		{"MathRandom", 2, 3, false, mathRandom},
+		{"StringSplit", 2, 2, false, stringSplit},
+		{"StringToJson", 1, 1, false, stringToJSON},
+		{"UUID", 0, 0, false, uuid},
+	} {
+		byName[f.name] = &f
+	}
+	return byName
+}()
+
+func arrayContains(e *evaluation) (any, error) {
+	items, err := e.array(0)
+	for _, item := range items {
+		if jsonvalue.Equal(item, e.args[1]) {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+func arrayGetItem(e *evaluation) (any, error) {
+	items, err := e.array(0)
+	if err != nil {
+		return nil, err
+	}
+	i, err := e.whole(1)
+	if err != nil {
+		return nil, err
+	}
+	if i < 0 || i >= int64(len(items)) {
+		return nil, fmt.Errorf("index %d is outside the array, which has %d items", i, len(items))
+	}
+	return items[i], nil
+}
+
+func arrayLength(e *evaluation) (any, error) {
+	items, err := e.array(0)
+	return jsonvalue.Int(int64(len(items))), err
+}
+
+func arrayPartition(e *evaluation) (any, error) {
+	items, err := e.array(0)
+	if err != nil {
+		return nil, err
+	}
+	size, err := e.whole(1)
+	if err != nil {
+		return nil, err
+	}
+	if size < 1 {
+		return nil, fmt.Errorf("the size of a part must be at least 1, not %d", size)
+	}
+	parts := []any{}
+	for len(items) > 0 {
+		n := int(min(size, int64(len(items))))
+		parts = append(parts, items[:n:n])
+		items = items[n:]
+	}
+	return parts, nil
+}
+
+func arrayRange(e *evaluation) (any, error) {
+	var bounds [3]int64
+	for i := range bounds {
+		v, err := e.whole(i)
+		if err != nil {
+			return nil, err
+		}
+		if v > maxWhole || v < -maxWhole {
+			return nil, e.wrong(i, "between -2^53 and 2^53")
+		}
+		bounds[i] = v
+	}
+	first, last, step := bounds[0], bounds[1], bounds[2]
+	if step == 0 {
+		return nil, errors.New("the step must not be 0")
+	}
+	items := []any{}
+	for v := first; step > 0 && v <= last || step < 0 && v >= last; v += step {
+		if len(items) == maxRange {
+			return nil, fmt.Errorf("the range has more than %d items", maxRange)
+		}
+		items = append(items, jsonvalue.Int(v))
+	}
+	return items, nil
+}
+
+// arrayUnique keeps the first of equal items. Scalars are found by hashing, so only equal lists and objects cost
+// comparisons.
+func arrayUnique(e *evaluation) (any, error) {
+	items, err := e.array(0)
+	if err != nil {
+		return nil, err
+	}
+	kept := make([]any, 0, len(items))
+	seen := make(map[string][]any, len(items))
+	for _, item := range items {
+		key := bucket(item)
+		found := false
+		for _, other := range seen[key] {
+			if found = jsonvalue.Equal(item, other); found {
+				break
+			}
+		}
+		if !found {
+			seen[key] = append(seen[key], item)
+			kept = append(kept, item)
+		}
+	}
+	return kept, nil
+}
+
+// bucket is equal for equal values: the text of a scalar, the members' sizes of an object in no order.
+func bucket(v any) string {
+	switch v := v.(type) {
+	case jsonvalue.Number:
+		return fmt.Sprint("n", v.Float64())
+	case []any:
+		parts := make([]string, len(v))
+		for i, item := range v {
+			parts[i] = bucket(item)
+		}
+		return "[" + strings.Join(parts, ",") + "]"
+	case *jsonvalue.Object:
+		sum := uint64(0)
+		for key, item := range v.All() {
+			h := sha256.Sum256([]byte(key + "\x00" + bucket(item)))
+			sum += binary.LittleEndian.Uint64(h[:])
+		}
+		return fmt.Sprint("o", v.Len(), sum)
+	}
+	return jsonvalue.Text(v)
+}
+
+func base64Encode(e *evaluation) (any, error) {
+	s, err := e.short(0)
+	return base64.StdEncoding.EncodeToString([]byte(s)), err
+}
+
+func base64Decode(e *evaluation) (any, error) {
+	s, err := e.short(0)
+	if err != nil {
+		return nil, err
+	}
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return nil, fmt.Errorf("the string is not Base64: %w", err)
+	}
+	return strings.ToValidUTF8(string(b), "\uFFFD"), nil
+}
+
+// format fills each {} of a text with the next argument. A backslash takes the next character as it is.
+func format(e *evaluation) (any, error) {
+	text, err := e.text(0)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	args := e.args[1:]
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && i+1 < len(text):
+			_, n := utf8.DecodeRuneInString(text[i+1:])
+			b.WriteString(unescape(text[i : i+1+n]))
+			i += n
+		case strings.HasPrefix(text[i:], "{}"):
+			if len(args) == 0 {
+				return nil, fmt.Errorf("the text has more {} than the %d arguments behind it", len(e.args)-1)
+			}
+			b.WriteString(display(args[0]))
+			args = args[1:]
+			i++
+		default:
+			b.WriteByte(c)
+		}
+		if b.Len() > maxCallResult {
+			return nil, fmt.Errorf("the result is larger than %d bytes", maxCallResult)
+		}
+	}
+	if len(args) > 0 {
+		return nil, fmt.Errorf("the text has fewer {} than the %d arguments behind it", len(e.args)-1)
+	}
+	return b.String(), nil
+}
+
+// display is a value inside a text: a string without quotes, else JSON.
+func display(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	return jsonvalue.Text(v)
+}
+
+var hashes = map[string]func() hash.Hash{"MD5": md5.New, "SHA-1": sha1.New, "SHA-256": sha256.New, "SHA-384": sha512.New384, "SHA-512": sha512.New}
+
+func hashOf(e *evaluation) (any, error) {
+	text := display(e.args[0])
+	if n := utf8.RuneCountInString(text); n > maxBase64Chars {
+		return nil, fmt.Errorf("the data has %d characters; at most %d are allowed", n, maxBase64Chars)
+	}
+	algorithm, err := e.text(1)
+	if err != nil {
+		return nil, err
+	}
+	make, known := hashes[algorithm]
+	if !known {
+		return nil, fmt.Errorf("there is no algorithm %q; use MD5, SHA-1, SHA-256, SHA-384 or SHA-512", algorithm)
+	}
+	h := make()
+	h.Write([]byte(text))
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func jsonMerge(e *evaluation) (any, error) {
+	a, aOK := e.args[0].(*jsonvalue.Object)
+	b, bOK := e.args[1].(*jsonvalue.Object)
+	switch {
+	case !aOK:
+		return nil, e.wrong(0, "an object")
+	case !bOK:
+		return nil, e.wrong(1, "an object")
+	case e.args[2] != false:
+		return nil, errors.New("argument 3 must be false: objects are merged at their first level only")
+	}
+	merged := a.Clone()
+	for key, v := range b.All() {
+		merged.Set(key, v)
+	}
+	return merged, nil
+}
+
+func jsonToString(e *evaluation) (any, error) { return jsonvalue.Text(e.args[0]), nil }
+
+func stringToJSON(e *evaluation) (any, error) {
+	s, err := e.text(0)
+	if err != nil {
+		return nil, err
+	}
+	v, err := jsonvalue.ParseString(s)
+	if err != nil {
+		return nil, fmt.Errorf("the string is not JSON: %w", err)
+	}
+	return v, nil
+}
+
+func mathAdd(e *evaluation) (any, error) {
+	a, err := e.whole(0)
+	if err != nil {
+		return nil, err
+	}
+	b, err := e.whole(1)
+	if err != nil {
+		return nil, err
+	}
+	sum := a + b
+	if (sum > a) != (b > 0) && b != 0 {
+		return nil, errors.New("the sum does not fit 64 bits")
+	}
+	return jsonvalue.Int(sum), nil
+}
+
+// mathRandom draws from [first, last). With a seed the same number comes each time.
+func mathRandom(e *evaluation) (any, error) {
+	first, err := e.whole(0)
+	if err != nil {
+		return nil, err
+	}
+	last, err := e.whole(1)
+	if err != nil {
+		return nil, err
+	}
+	if first >= last {
+		return nil, fmt.Errorf("the start %d must be less than the end %d", first, last)
+	}
+	var draw uint64
+	if len(e.args) == 3 {
+		seed, err := e.whole(2)
+		if err != nil {
+			return nil, err
+		}
+		draw = mix(uint64(seed))
+	} else if draw, err = e.random(); err != nil {
+		return nil, err
+	}
+	high, _ := bits.Mul64(draw, uint64(last)-uint64(first))
+	return jsonvalue.Int(int64(uint64(first) + high)), nil
+}
+
+// mix is the SplitMix64 finaliser (Steele, Lea and Flood 2014): equal seeds give equal, well-spread numbers.
+func mix(z uint64) uint64 {
+	z += 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+func (e *evaluation) random() (uint64, error) {
+	r, ok := e.scope.(Randomness)
+	if !ok {
+		return 0, errors.New("there is no randomness here")
+	}
+	return r.Random(), nil
+}
+
+// stringSplit splits at every character of the second argument and drops empty parts.
+func stringSplit(e *evaluation) (any, error) {
+	s, err := e.text(0)
+	if err != nil {
+		return nil, err
+	}
+	separators, err := e.text(1)
+	if err != nil {
+		return nil, err
+	}
+	parts := []any{}
+	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
+		parts = append(parts, part)
+	}
+	return parts, nil
+}
+
+// uuid makes a version 4 UUID (RFC 9562).
+func uuid(e *evaluation) (any, error) {
+	a, err := e.random()
+	if err != nil {
+		return nil, err
+	}
+	b, err := e.random()
+	if err != nil {
+		return nil, err
+	}
+	a = a&^0xf000 | 0x4000
+	b = b&^(0xc<<60) | 0x8<<60
+	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", a>>32, a>>16&0xffff, a&0xffff, b>>48, b&(math.MaxUint64>>16)), nil
+}
