@@ -63,10 +63,8 @@ func (g *Group) floor() (commitlog.Position, error) {
 func (g *Group) Needed(durable commitlog.Position) commitlog.Position {
 	keep := durable + 1
 	for _, l := range g.Lanes {
-		// A lane whose last entry is in the store needs nothing up to here. Position is read before Applied: an
-		// entry appended in between is after keep or counts as not applied.
-		if pos, applied := l.Position(), l.Applied(); applied < pos {
-			keep = min(keep, applied+1)
+		if pos, ok := l.needs(); ok {
+			keep = min(keep, pos)
 		}
 	}
 	return keep

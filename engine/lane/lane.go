@@ -124,9 +124,10 @@ type Lane struct {
 	recovered  commitlog.Position
 	waiters    map[partition.Ref][]any
 
-	applied atomic.Uint64 // position of the last snapshot applied
-	last    atomic.Uint64 // pos, for others to read
-	steps   atomic.Uint64
+	applied   atomic.Uint64 // position of the last snapshot applied
+	appending atomic.Bool   // an Append has begun whose position last does not have yet
+	last      atomic.Uint64 // pos, for others to read
+	steps     atomic.Uint64
 }
 
 // held is what waits for a position to be durable.
@@ -168,6 +169,14 @@ func (l *Lane) Position() commitlog.Position { return commitlog.Position(l.last.
 
 // Applied returns the position of the last snapshot that the store has.
 func (l *Lane) Applied() commitlog.Position { return commitlog.Position(l.applied.Load()) }
+
+// needs returns the first position of the log that the lane would need if everything applied were durable; ok is
+// false if it needs none. Whoever asks has read the log's durable position before: an entry up to there has its
+// position in last, or appending set.
+func (l *Lane) needs() (pos commitlog.Position, ok bool) {
+	appending, last, applied := l.appending.Load(), l.last.Load(), l.applied.Load()
+	return commitlog.Position(applied) + 1, appending || applied < last
+}
 
 // Steps returns how many events the lane has folded since it was opened.
 func (l *Lane) Steps() uint64 { return l.steps.Load() }
@@ -335,12 +344,14 @@ func (l *Lane) prepare(ev *partition.Event) error {
 func (l *Lane) commit(logged bool) error {
 	first := l.recovering && l.recovered == 0
 	if logged {
+		l.appending.Store(true)
 		pos, err := l.cfg.Log.Append(uint32(l.cfg.Partition.ID), l.buf)
 		if err != nil {
 			return err
 		}
 		l.pos = pos
 		l.last.Store(uint64(pos))
+		l.appending.Store(false)
 	}
 	if first {
 		l.recovered = l.pos
