@@ -48,11 +48,11 @@ func invoke(c *Command, change ...func(*function.Request)) (*function.Result, er
 func TestSuccess(t *testing.T) {
 	t.Parallel()
 	for script, want := range map[string]string{
-		"cat": `{"a":"b c"}`,
-		`printf '{"x": 1}\n'; echo logged >&2`:                           `{"x":1}`,
-		"exit 0":                                                         "null",
+		"cat":                                  `{"a":"b c"}`,
+		`printf '{"x": 1}\n'; echo logged >&2`: `{"x":1}`,
+		"exit 0":                               "null",
 		`echo "[\"$WEFT_RUN\", $WEFT_ATTEMPT, \"$WEFT_KEY\", \"$MORE\"]"`: `["run-1",3,"key-1","mine"]`,
-		`[ "$WEFT_DEADLINE_MS" -gt 0 ] && echo true`:                     "true",
+		`[ "$WEFT_DEADLINE_MS" -gt 0 ] && echo true`:                      "true",
 	} {
 		res, err := invoke(shell(t, script, func(c *Config) { c.Env = []string{"MORE=mine"} }))
 		if err != nil || string(res.Output) != want {

@@ -133,9 +133,9 @@ func (o *Output) Cut() string {
 	b := o.recent
 	if len(b) > o.tail {
 		b = b[len(b)-o.tail:]
-		for i := 0; i < utf8.UTFMax && len(b) > 0 && !utf8.RuneStart(b[0]); i++ {
-			b = b[1:]
-		}
+	}
+	for i := 0; i < utf8.UTFMax && len(b) > 0 && !utf8.RuneStart(b[0]); i++ {
+		b = b[1:] // the rest of a character that was cut
 	}
 	s := string(bytes.ToValidUTF8(b, []byte("\uFFFD")))
 	o.recent = o.recent[:0]

@@ -59,7 +59,7 @@ func TestTailKeepsWholeCharacters(t *testing.T) {
 	p, out := start(t, `for i in 1 2 3 4 5 6 7 8 9; do printf 'ä€😀'; done`, 10, nil)
 	_ = p.Wait()
 	out.Close()
-	if got := out.Cut(); got != "😀" && !strings.HasSuffix("ä€😀ä€😀", got) || len(got) > 10 || got == "" {
+	if got := out.Cut(); got != "ä€😀" {
 		t.Errorf("tail %q", got)
 	}
 }
@@ -117,8 +117,8 @@ func TestChildrenDoNotOutliveTheLeader(t *testing.T) {
 
 func TestStopIsPoliteFirst(t *testing.T) {
 	t.Parallel()
-	up := make(chan string, 2)
-	p, out := start(t, `trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.01; done`, 10, func(l string) { up <- l })
+	up := make(chan string, 10)
+	p, out := start(t, `trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.01; done`, 100, func(l string) { up <- l })
 	<-up
 	timer := p.Stop(time.Minute)
 	if got := Reason(p.Wait()); got != "exit status 3" {
@@ -126,8 +126,8 @@ func TestStopIsPoliteFirst(t *testing.T) {
 	}
 	timer.Stop()
 	out.Close()
-	if l := <-up; l != "bye" {
-		t.Errorf("last line %q", l)
+	if tail := out.Cut(); !strings.HasSuffix(tail, "bye\n") {
+		t.Errorf("its last words are %q", tail)
 	}
 }
 
