@@ -24,7 +24,8 @@ type Runs interface {
 	StartRun(ctx context.Context, s engine.StartRun) (*engine.Run, error)
 	StopRun(ctx context.Context, id engine.RunID, errorName, cause string) (*engine.Run, error)
 	Run(ctx context.Context, id engine.RunID) (*engine.Run, error)
-	RunDefinition(ctx context.Context, id engine.RunID) ([]byte, error)
+	// RunDefinition returns the machine as it was when the run started.
+	RunDefinition(ctx context.Context, id engine.RunID) (*engine.Machine, error)
 	WaitRun(ctx context.Context, id engine.RunID) (*engine.Run, error)
 	ListRuns(ctx context.Context, q engine.ListRuns) (*engine.RunPage, error)
 	History(ctx context.Context, id engine.RunID, q engine.HistoryQuery) ([]history.Event, error)

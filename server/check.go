@@ -3,8 +3,10 @@ package server
 import (
 	"strings"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/limits"
 )
 
 // The severities of diagnostics. Only errors refuse a definition.
@@ -32,7 +34,7 @@ func (c *call) checkDefinition(definition string, t engine.MachineType) error {
 			continue
 		}
 		s := d.Code + ": " + d.Message
-		if d.Location != "" {
+		if d.Location != "" && d.Code != string(asl.InvalidJSON) { // whose message has it
 			s += " at " + d.Location
 		}
 		words = append(words, s)
@@ -43,5 +45,15 @@ func (c *call) checkDefinition(definition string, t engine.MachineType) error {
 	return fault.New("", fault.InvalidDefinition, "definition", "%s", strings.Join(words, ", "))
 }
 
-// checkDefinition is the Checker of the States Language.
-func checkDefinition(definition []byte, t engine.MachineType) []Diagnostic { return nil }
+// languageChecker is the Checker of the States Language: the problems that Step Functions finds too or, in a
+// definition that is good on AWS, what Weft does not support yet.
+func languageChecker(l limits.Set) Checker {
+	return func(definition []byte, t engine.MachineType) []Diagnostic {
+		_, problems := asl.Parse(definition, asl.Options{Express: t == engine.Express, Limits: l})
+		var out []Diagnostic
+		for _, p := range problems.Service() {
+			out = append(out, Diagnostic{Severity: SeverityError, Code: string(p.Code), Message: p.ServiceMessage, Location: p.ServiceLocation})
+		}
+		return out
+	}
+}

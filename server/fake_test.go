@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/machine"
@@ -35,9 +33,9 @@ type fake struct {
 
 type fakeRun struct {
 	engine.Run
-	definition []byte
-	events     []history.Event
-	ended      chan struct{}
+	machine *engine.Machine
+	events  []history.Event
+	ended   chan struct{}
 }
 
 const (
@@ -163,11 +161,6 @@ func (f *fake) StartRun(_ context.Context, s engine.StartRun) (*engine.Run, erro
 		f.ids++
 		s.Name = fmt.Sprintf("00000000-0000-4000-8000-%012d", f.ids)
 	}
-	kind := "execution:"
-	if m.Type == engine.Express {
-		kind = "express:"
-		s.Name += ":" + uuid.NewString()
-	}
 	id := engine.RunID{Machine: m.Name, Name: s.Name}
 	if old := f.runs[id]; old != nil {
 		if old.Status == machine.Running && string(old.Input) == string(s.Input) {
@@ -175,8 +168,8 @@ func (f *fake) StartRun(_ context.Context, s engine.StartRun) (*engine.Run, erro
 		}
 		return nil, fault.New("fake", fault.RunExists, s.Name, "exists")
 	}
-	r := &fakeRun{definition: m.Definition, ended: make(chan struct{})}
-	r.Run = engine.Run{ID: id, ARN: fakeARN + kind + m.Name + ":" + s.Name, MachineARN: m.ARN, Status: machine.Running,
+	r := &fakeRun{machine: m, ended: make(chan struct{})}
+	r.Run = engine.Run{ID: id, ARN: fakeARN + "execution:" + m.Name + ":" + s.Name, MachineARN: m.ARN, Status: machine.Running,
 		Started: fakeNow, Input: s.Input, Revision: m.Revision, RoleARN: m.RoleARN, Trace: s.Trace}
 	r.play()
 	f.runs[id] = r
@@ -195,7 +188,7 @@ func (r *fakeRun) play() {
 			End                      bool
 		}
 	}
-	_ = json.Unmarshal(r.definition, &d) // the server checked it
+	_ = json.Unmarshal(r.machine.Definition, &d) // the server checked it
 	data := r.Input
 	r.event(history.Event{Type: history.ExecutionStarted, Input: data, RoleARN: r.RoleARN})
 	for name := d.StartAt; ; {
@@ -276,14 +269,14 @@ func (f *fake) StopRun(_ context.Context, id engine.RunID, errorName, cause stri
 	return &run, nil
 }
 
-func (f *fake) RunDefinition(_ context.Context, id engine.RunID) ([]byte, error) {
+func (f *fake) RunDefinition(_ context.Context, id engine.RunID) (*engine.Machine, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, err := f.find(id)
 	if err != nil {
 		return nil, err
 	}
-	return r.definition, nil
+	return r.machine, nil
 }
 
 func (f *fake) WaitRun(ctx context.Context, id engine.RunID) (*engine.Run, error) {
@@ -358,9 +351,9 @@ func (f *fake) task(token string) error {
 }
 
 func (f *fake) SucceedTask(_ context.Context, token string, _ []byte) error { return f.task(token) }
-func (f *fake) FailTask(_ context.Context, token, _, _ string) error       { return f.task(token) }
-func (f *fake) HeartbeatTask(_ context.Context, token string) error        { return f.task(token) }
-func (f *fake) Healthy() error                                             { return f.sick }
+func (f *fake) FailTask(_ context.Context, token, _, _ string) error        { return f.task(token) }
+func (f *fake) HeartbeatTask(_ context.Context, token string) error         { return f.task(token) }
+func (f *fake) Healthy() error                                              { return f.sick }
 
 // newTestServer makes a server over a Backend with a clock that stands still.
 func newTestServer(t *testing.T, b Backend, edit ...func(*Options)) *Server {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
@@ -71,6 +73,13 @@ func (c *call) readStart() (engine.StartRun, *engine.Machine, error) {
 	if m.Deleting {
 		return s, nil, fault.New("", fault.MachineDeleting, text, "the machine is being deleted")
 	}
+	if m.Type == engine.Express {
+		// Names of express runs may repeat, so theirs carry an id. No name that a client gives has a colon.
+		if s.Name == "" {
+			s.Name = uuid.NewString()
+		}
+		s.Name += ":" + uuid.NewString()
+	}
 	return s, m, nil
 }
 
@@ -86,7 +95,7 @@ func (c *call) startExecution() (any, error) {
 	return struct {
 		ARN     string  `json:"executionArn"`
 		Started seconds `json:"startDate"`
-	}{run.ARN, seconds(run.Started)}, nil
+	}{runARN(run), seconds(run.Started)}, nil
 }
 
 // startError makes the error quote what AWS quotes: the run's ARN when it exists, the machine's otherwise.
@@ -228,7 +237,7 @@ type execution struct {
 
 func describe(run *engine.Run, withoutData bool) execution {
 	e := execution{
-		ARN: run.ARN, MachineARN: run.MachineARN, Name: displayName(run), Status: statusNames[run.Status],
+		ARN: runARN(run), MachineARN: run.MachineARN, Name: displayName(run), Status: statusNames[run.Status],
 		Started: seconds(run.Started), Stopped: ended(run), Trace: run.Trace,
 	}
 	if withoutData {
@@ -249,7 +258,16 @@ func describe(run *engine.Run, withoutData bool) execution {
 	return e
 }
 
-// displayName is a run's name. Names of express runs may repeat, so theirs carry an id after a colon.
+// runARN is a run's ARN; that of an express run has its own resource type.
+func runARN(run *engine.Run) string {
+	if a, err := arn.Parse(run.ARN); err == nil && strings.Contains(run.ID.Name, ":") {
+		a.Kind = arn.ExpressRun
+		return a.String()
+	}
+	return run.ARN
+}
+
+// displayName is a run's name without the id that readStart gives express runs.
 func displayName(run *engine.Run) string {
 	name, _, _ := strings.Cut(run.ID.Name, ":")
 	return name
@@ -296,23 +314,17 @@ func (c *call) describeStateMachineForExecution() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	definition, err := c.backend.RunDefinition(c.ctx, run.ID)
+	m, err := c.backend.RunDefinition(c.ctx, run.ID)
 	if err != nil {
 		return nil, err
 	}
-	// The machine may be deleted, or have been updated since; what the run is pinned to comes from the run.
-	m, err := c.backend.Machine(c.ctx, run.ID.Machine)
-	if fault.Is(err, fault.MachineNotFound) {
-		m, err = &engine.Machine{Updated: run.Started}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
+	definition := string(m.Definition)
 	if data == metadataOnly {
-		definition = []byte("{}")
+		definition = "{}"
 	}
+	// The machine may be gone or have been updated since; what the run is pinned to is not younger than the run.
 	updated := m.Updated
-	if m.Revision != run.Revision || updated == 0 {
+	if updated == 0 || updated > run.Started {
 		updated = run.Started
 	}
 	return struct {
@@ -323,7 +335,7 @@ func (c *call) describeStateMachineForExecution() (any, error) {
 		Updated    seconds `json:"updateDate"`
 		shownSettings
 		Revision string `json:"revisionId,omitempty"`
-	}{run.MachineARN, run.ID.Machine, string(definition), run.RoleARN, seconds(updated), settingsOf(m), run.Revision}, nil
+	}{run.MachineARN, run.ID.Machine, definition, run.RoleARN, seconds(updated), settingsOf(m), run.Revision}, nil
 }
 
 type runItem struct {

@@ -131,7 +131,7 @@ func (o *Options) fill() {
 		o.Grace = 10 * time.Second
 	}
 	if o.Check == nil {
-		o.Check = checkDefinition
+		o.Check = languageChecker(o.Limits)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
