@@ -156,17 +156,9 @@ func (s *service) serve(ctx context.Context, background func(ctx context.Context
 			return errors.Join(err, s.close())
 		}
 	}
-	go func() {
-		select {
-		case sig := <-signals:
-			s.log.Info("stopping", "signal", sig.String())
-			cancel(errInterrupted)
-			<-signals
-			s.a.note("stopped at once; everything acknowledged is kept")
-			os.Exit(ExitInterrupted)
-		case <-ctx.Done():
-		}
-	}()
+	done := make(chan struct{})
+	defer close(done)
+	go s.stopOn(signals, done, cancel)
 	s.a.note("listening on %s", s.url)
 	err = server.Serve(ctx, l, server.Options{Backend: s.node, Credentials: s.creds, Limits: s.options.Limits, Logger: s.log})
 	if closed := s.close(); err == nil {
@@ -176,6 +168,23 @@ func (s *service) serve(ctx context.Context, background func(ctx context.Context
 		s.log.Info("stopped")
 	}
 	return err
+}
+
+// stopOn asks the server to stop at the first signal and ends the process at the second.
+func (s *service) stopOn(signals <-chan os.Signal, done <-chan struct{}, cancel context.CancelCauseFunc) {
+	select {
+	case sig := <-signals:
+		s.log.Info("stopping", "signal", sig.String())
+		cancel(errInterrupted)
+	case <-done:
+		return
+	}
+	select {
+	case <-signals:
+		s.a.note("stopped at once; everything acknowledged is kept")
+		os.Exit(ExitInterrupted)
+	case <-done:
+	}
 }
 
 // open builds the functions and opens the node.

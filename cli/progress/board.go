@@ -64,7 +64,8 @@ type Board struct {
 
 	byName map[string]int
 	links  map[int64]link
-	leaf   Failure // of the latest failure that is not a Map's or a Parallel's
+	over   map[int][]int64 // by the row of a Map that is open: the last events of its items that are done
+	leaf   Failure         // of the latest failure that is not a Map's or a Parallel's
 	final  Failure
 }
 
@@ -84,7 +85,7 @@ const linksMax = 1 << 18
 
 // NewBoard returns a board with a row for every state of m; m may be nil, then rows appear as they come.
 func NewBoard(m *asl.Machine) *Board {
-	b := &Board{byName: map[string]int{}, links: map[int64]link{}, leaf: Failure{Item: -1}, final: Failure{Item: -1}}
+	b := &Board{byName: map[string]int{}, links: map[int64]link{}, over: map[int][]int64{}, leaf: Failure{Item: -1}, final: Failure{Item: -1}}
 	if m != nil {
 		b.addGraph(&m.Graph, -1, 0)
 	}
@@ -151,7 +152,7 @@ func (b *Board) Apply(e Event) {
 	case strings.HasSuffix(e.Type, "StateExited"):
 		to.row = b.exit(e, from)
 	case strings.HasSuffix(e.Type, "StateAborted"):
-		b.abort(e, from)
+		// It points to the failure that caused it and names no state; abort has counted it.
 	case strings.HasSuffix(e.Type, "StateStarted"), strings.HasSuffix(e.Type, "Scheduled"):
 		b.start(e, from)
 		to.forks = strings.HasSuffix(e.Type, "StateStarted")
@@ -159,6 +160,9 @@ func (b *Board) Apply(e Event) {
 	case failsGroup(e.Type):
 		b.settle(from)
 		to = link{row: b.group(from, e.Type), item: from.item, failed: true}
+		if to.row >= 0 {
+			b.abort(to.row)
+		}
 	case failsLeaf(e.Type):
 		to.failed = true
 		b.blame(to.row, to.item, e)
@@ -169,15 +173,20 @@ func (b *Board) Apply(e Event) {
 // remember makes e the end of its chain.
 func (b *Board) remember(e Event, from, to link) {
 	switch e.Type {
-	case "MapStateSucceeded", "ParallelStateSucceeded", "MapRunSucceeded", "TaskStateAborted",
-		"MapIterationFailed":
+	case "MapIterationSucceeded":
+		b.over[to.row] = append(b.over[to.row], e.Prev)
+		return // what this item's place is given to next points where this event does
+	case "MapStateSucceeded", "ParallelStateSucceeded", "MapRunSucceeded", "TaskStateAborted", "WaitStateAborted",
+		"MapStateAborted", "ParallelStateAborted", "MapIterationFailed", "MapIterationAborted":
 		return // these do not advance the chain: the next event points where they do
+	case "MapStateExited":
+		for _, id := range b.over[to.row] {
+			delete(b.links, id)
+		}
+		delete(b.over, to.row)
 	}
 	if !from.forks {
 		delete(b.links, e.Prev)
-	}
-	if e.Type == "MapIterationSucceeded" || e.Type == "MapIterationAborted" {
-		return // the chain ends here
 	}
 	if len(b.links) >= linksMax {
 		clear(b.links)
@@ -221,13 +230,16 @@ func (b *Board) exit(e Event, from link) int {
 	return at
 }
 
-func (b *Board) abort(e Event, from link) {
-	at, ok := b.byName[e.Name]
-	if !ok {
-		at = from.row
+// abort counts what is still open inside a group that failed as aborted. While the group is open several
+// times over, nobody can say which ones those are; then the end of the run settles it.
+func (b *Board) abort(group int) {
+	if b.Rows[group].Running() > 1 {
+		return
 	}
-	if at >= 0 {
-		b.Rows[at].Aborted++
+	for i, r := range b.Rows {
+		if i != group && b.inside(i, group) {
+			r.Aborted += r.Running()
+		}
 	}
 }
 
@@ -325,6 +337,9 @@ func (b *Board) execution(e Event, from link) {
 	if e.Type == "ExecutionFailed" && from.row >= 0 && !from.counted {
 		b.Rows[from.row].Failed++
 	}
+	for _, r := range b.Rows {
+		r.Aborted += r.Running()
+	}
 	b.final = b.failure(from.row, from.item)
 	if from.row >= 0 && from.failed && isGroup(b.Rows[from.row].Type) && b.within(b.leaf.State, from.row) {
 		b.final = b.leaf
@@ -335,11 +350,15 @@ func (b *Board) execution(e Event, from link) {
 // within reports whether state is inside the Map or Parallel in this row.
 func (b *Board) within(state string, group int) bool {
 	at, ok := b.byName[state]
-	for ok && at >= 0 {
+	return ok && b.inside(at, group)
+}
+
+// inside reports whether a row is a group's or of a state in it.
+func (b *Board) inside(at, group int) bool {
+	for ; at >= 0; at = b.Rows[at].parent {
 		if at == group {
 			return true
 		}
-		at = b.Rows[at].parent
 	}
 	return false
 }

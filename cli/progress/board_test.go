@@ -91,10 +91,12 @@ const retriedThenCaught = `
 16<15 PassStateExited C
 17<16 ExecutionSucceeded`
 
+// The shape of a Map with MaxConcurrency 2: the third item starts where the first one ended, and everything that
+// is aborted points to the failure.
 const mapFails = `
 1<0 ExecutionStarted
 2<0 MapStateEntered Words
-3<2 MapStateStarted length=3
+3<2 MapStateStarted length=4
 4<3 MapIterationStarted Words index=0
 5<4 TaskStateEntered Count
 6<5 LambdaFunctionScheduled
@@ -105,14 +107,14 @@ const mapFails = `
 11<10 LambdaFunctionSucceeded
 12<11 TaskStateExited Count
 13<12 MapIterationSucceeded Words index=0
-14<3 MapIterationStarted Words index=2
+14<12 MapIterationStarted Words index=2
 15<14 TaskStateEntered Count
 16<9 LambdaFunctionStarted
 17<16 LambdaFunctionFailed error=Boom
 18<17 MapIterationFailed Words index=1
-19<15 TaskStateAborted
-20<15 MapIterationAborted Words index=2
-21<17 MapStateFailed error=Boom
+19<17 TaskStateAborted
+20<17 MapIterationAborted Words index=2
+21<17 MapStateFailed
 22<21 ExecutionFailed error=Boom`
 
 func TestBoardCountsRetriesAndCatches(t *testing.T) {
@@ -130,7 +132,7 @@ func TestBoardCountsRetriesAndCatches(t *testing.T) {
 func TestBoardBlamesTheStateInsideTheMap(t *testing.T) {
 	t.Parallel()
 	b := apply(t, mapFails)
-	want := []string{"Words e1 s0 f1 items 2/1/1 of 3", "  Count e3 s1 f1 a1"}
+	want := []string{"Words e1 s0 f1 items 2/1/1 of 4", "  Count e3 s1 f1 a1"}
 	if d := cmp.Diff(want, counts(b)); d != "" {
 		t.Error(d)
 	}
@@ -192,6 +194,29 @@ func TestBoardParallelWithRetry(t *testing.T) {
 	}
 }
 
+// What happens in another branch when one fails: its states are aborted, not left running.
+func TestBoardAbortsTheOtherBranch(t *testing.T) {
+	t.Parallel()
+	b := apply(t, `
+1<0 ExecutionStarted
+2<0 ParallelStateEntered P
+3<2 ParallelStateStarted
+4<3 TaskStateEntered A
+5<4 LambdaFunctionScheduled
+6<3 WaitStateEntered B
+7<5 LambdaFunctionFailed error=Boom
+8<7 WaitStateAborted
+9<7 ParallelStateFailed
+10<9 ParallelStateExited P
+11<10 SucceedStateEntered S
+12<11 SucceedStateExited S
+13<12 ExecutionSucceeded`)
+	want := []string{"P e1 s0 f1 c1", "  A e1 s0 f1", "  B e1 s0 f0 a1", "S e1 s1 f0"}
+	if d := cmp.Diff(want, counts(b)); d != "" {
+		t.Error(d)
+	}
+}
+
 // A long loop must not grow the board: chains that went on are forgotten.
 func TestBoardForgetsWhatIsOver(t *testing.T) {
 	t.Parallel()
@@ -222,11 +247,11 @@ func TestPlainPrintsWhatChangedAndNotTooOften(t *testing.T) {
 	}
 	p.Show(start.Add(3300*time.Millisecond), b, true)
 	want := `   0.1s  Words  running
-   1.2s  Words    0/3 items, 2 running
+   1.2s  Words    0/4 items, 2 running
    1.2s    Count  2 running
-   2.2s  Words    1/3 items, 2 running
+   2.2s  Words    1/4 items, 2 running
    2.2s    Count  1 succeeded, 2 running
-   3.3s  Words    1/3 items, 1 failed
+   3.3s  Words    1/4 items, 1 failed
    3.3s    Count  1 succeeded, 1 failed, 1 aborted
 `
 	if d := cmp.Diff(want, out.String()); d != "" {
@@ -259,7 +284,7 @@ func TestLiveRepaintsInPlaceAndFits(t *testing.T) {
 	}
 	l.Show(start.Add(12*time.Second), b, true)
 	frames := strings.Split(out.String(), "\x1b[J")
-	want := "words  12.0s  12 events\n  ▸ Words    ░░░░░░░░░░░░░░░░░░░░ 0/3 items, 2 running\n  ▸   Count  1 succeeded, 1 running\n"
+	want := "words  12.0s  12 events\n  ▸ Words    ░░░░░░░░░░░░░░░░░░░░ 0/4 items, 2 running\n  ▸   Count  1 succeeded, 1 running\n"
 	if got := frames[len(frames)-1]; got != want {
 		t.Errorf("last frame\n%s\nwant\n%s", got, want)
 	}

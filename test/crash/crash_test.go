@@ -189,7 +189,7 @@ func TestKilledServerKeepsItsWord(t *testing.T) {
 		// The starts take a tenth of a second or so, a run a second and more: kill amid the starts or amid the runs.
 		length := 1800 * time.Millisecond
 		if round%2 == 0 {
-			length = 100 * time.Millisecond
+			length = 30 * time.Millisecond
 		}
 		select {
 		case <-time.After(time.Duration(rng.Int64N(int64(length)))):

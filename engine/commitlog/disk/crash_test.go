@@ -44,7 +44,7 @@ func (w *tripwire) MaybeError(op errorfs.Op) error {
 // manual is options for tests that need every operation to come in the same order.
 func manual(fs vfs.FS, durable commitlog.DurableFunc) *Options {
 	o := small(fs, durable)
-	o.Manual, o.BufferBytes = true, 1<<20
+	o.Manual, o.BufferBytes, o.FirstBytes = true, 1<<20, 0 // only files of full size are used again
 	return o
 }
 
@@ -290,5 +290,163 @@ func TestFailureIsFinal(t *testing.T) {
 		if err := resume(mem, m, good); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestRecoveredIsDurable ends a process between write and sync, opens the log again and then cuts the
+// power: what the second process has read must be there for the third.
+func TestRecoveredIsDurable(t *testing.T) {
+	t.Parallel()
+	mem, m := vfs.NewCrashableMem(), logtest.NewModel()
+	log, err := Open(testDir, manual(mem, m.Durable()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pos, err := m.Append(log, 1, []byte("written, not synced"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := log.WriteStep(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if err := log.lock.Close(); err != nil { // as the end of a process does
+		t.Fatal(err)
+	}
+	if log, err = Open(testDir, manual(mem, m.Durable())); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Check(log, pos); err != nil {
+		t.Fatal(err)
+	}
+	if err := resume(mem.CrashClone(vfs.CrashCloneCfg{}), m, pos); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRestartsLeaveOneSegment opens a log many times without using it.
+func TestRestartsLeaveOneSegment(t *testing.T) {
+	t.Parallel()
+	mem, m := vfs.NewCrashableMem(), logtest.NewModel()
+	if err := work(mem, m, 1); err != nil {
+		t.Fatal(err)
+	}
+	before, err := list(mem, testDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		atLeast := m.Reported()
+		log, err := Open(testDir, manual(mem, m.Durable()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(m.Check(log, atLeast), log.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after, err := list(mem, testDir)
+	if err != nil || len(after.segments) != len(before.segments)+1 {
+		t.Errorf("%d segments became %d; %v", len(before.segments), len(after.segments), err)
+	}
+}
+
+// TestBackPressure holds up a sync: Append must stop taking entries at the limit, and go on after.
+func TestBackPressure(t *testing.T) {
+	t.Parallel()
+	mem, m := vfs.NewMem(), logtest.NewModel()
+	entered, release := make(chan struct{}), make(chan struct{})
+	var hold errorfs.Toggle
+	hold.Injector = errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileSyncData {
+			entered <- struct{}{}
+			<-release
+		}
+		return nil
+	})
+	o := small(errorfs.Wrap(mem, &hold), m.Durable())
+	o.BufferBytes, o.Spares, o.SegmentBytes, o.FirstBytes = 1000, 1, 1<<20, 1<<20
+	log, err := Open(testDir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.files.makers.Wait()
+	hold.On()
+	if _, err := m.Append(log, 1, make([]byte, 5000)); err != nil { // larger than the buffer, alone
+		t.Fatal(err)
+	}
+	<-entered // the first frame is being synced; what follows must wait in the buffer
+	hold.Off()
+	taken := make(chan int)
+	go func() {
+		for i := range 20 {
+			if _, err := m.Append(log, 1, make([]byte, 100)); err != nil {
+				t.Error(err)
+			}
+			taken <- i
+		}
+		close(taken)
+	}()
+	for range 8 { // 8 * (100 + 2..10) fit into 1000
+		<-taken
+	}
+	log.mu.Lock()
+	waiting := len(log.fill.buf)
+	log.mu.Unlock()
+	if waiting > o.BufferBytes+frameHeaderBytes {
+		t.Errorf("%d bytes wait, the limit is %d", waiting, o.BufferBytes)
+	}
+	log.mu.Lock()
+	if log.fits(1000) {
+		t.Error("an entry that does not fit would be taken")
+	}
+	log.mu.Unlock()
+	close(release)
+	n := 8
+	for range taken {
+		n++
+	}
+	if err := errors.Join(log.Close(), m.Wrong()); err != nil || n != 20 {
+		t.Errorf("%d of 20 entries taken: %v", n, err)
+	}
+}
+
+func TestManualBufferIsBounded(t *testing.T) {
+	t.Parallel()
+	o := manual(vfs.NewMem(), nil)
+	o.BufferBytes = 1000
+	log, err := Open(testDir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; ; i++ {
+		_, err := log.Append(1, make([]byte, 100))
+		if fault.Is(err, fault.Busy) && i >= 8 {
+			break
+		}
+		if err != nil || i > 10 {
+			t.Fatalf("entry %d: %v", i, err)
+		}
+	}
+	if err := log.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Append(1, make([]byte, 100)); err != nil {
+		t.Errorf("after Flush: %v", err)
+	}
+	if _, err := log.Append(1, make([]byte, o.BufferBytes)); !fault.Is(err, fault.Busy) {
+		t.Errorf("a large entry behind a small one: %v", err)
+	}
+	if err := log.Close(); err != nil {
+		t.Error(err)
+	}
+	o.EntryBytesMax = 50
+	if log, err = Open(testDir, o); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Append(1, make([]byte, 51)); !fault.Is(err, fault.LimitExceeded) {
+		t.Errorf("an entry past the limit: %v", err)
+	}
+	if err := log.Close(); err != nil {
+		t.Error(err)
 	}
 }

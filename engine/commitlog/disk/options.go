@@ -26,7 +26,7 @@ type Options struct {
 
 	// FirstBytes is the size of a segment made while its writer waits (the first one, or when no
 	// spare is ready): small, because writing 64 MiB of zeros takes a fifth of a second. 0: 4 MiB, or
-	// SegmentBytes when that is less.
+	// SegmentBytes when that is less or the log is Manual, which makes no spares ahead.
 	FirstBytes int64
 
 	// Spares is how many files without a job are kept for later segments. 0: 2.
@@ -96,6 +96,9 @@ func (o *Options) withDefaults(dir string) (Options, error) {
 	}
 	if c.FirstBytes == 0 {
 		c.FirstBytes = min(4<<20, c.SegmentBytes)
+		if c.Manual {
+			c.FirstBytes = c.SegmentBytes
+		}
 	}
 	if c.Spares == 0 {
 		c.Spares = 2

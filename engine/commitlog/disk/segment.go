@@ -43,11 +43,14 @@ type header struct {
 }
 
 // encode returns the page.
-func (h *header) encode() []byte {
+func (h *header) encode() []byte { return h.encodeAs(formatVersion) }
+
+// encodeAs returns the page as a program of another version would write it.
+func (h *header) encodeAs(version uint32) []byte {
 	b := make([]byte, headerBytes)
 	copy(b, segmentMagic[:])
 	le := binary.LittleEndian
-	le.PutUint32(b[8:], formatVersion)
+	le.PutUint32(b[8:], version)
 	le.PutUint32(b[12:], h.number)
 	le.PutUint32(b[16:], h.prevNumber)
 	le.PutUint64(b[24:], uint64(h.prevEnd))

@@ -2,6 +2,7 @@ package lambdaruntime
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weftworks/weft/engine/function"
 )
 
 // TestMain plays a process of a function when asked to; otherwise it runs the tests and then looks for what
@@ -96,6 +99,8 @@ func play(mode string) {
 	case "initgarbage":
 		f.post("init/error", `oops`, headerType, "Runtime.Oops")
 		os.Exit(1)
+	case "node": // not a function: a node that is about to be killed
+		playNode()
 	case "second": // fails to start the first time; the file is its memory
 		marker := os.Getenv("MARKER")
 		if _, err := os.Stat(marker); err != nil {
@@ -191,4 +196,19 @@ func (f fake) trailer(answer string) {
 	if resp, err := http.DefaultClient.Do(req); err == nil {
 		resp.Body.Close()
 	}
+}
+
+// playNode invokes a function once, says which process served it, and goes on until it is killed.
+func playNode() {
+	self, _ := os.Executable()
+	p, err := New(Config{Name: "fake", Launch: Binary(self, ""), Env: []string{"WEFT_FAKE=serve"}})
+	if err != nil {
+		os.Exit(1)
+	}
+	res, err := p.Invoke(context.Background(), &function.Request{ID: "1", Input: []byte(`"pid"`)})
+	if err != nil {
+		os.Exit(1)
+	}
+	fmt.Printf("%s\n", res.Output)
+	select {}
 }

@@ -1,12 +1,15 @@
 package lambdaruntime
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -351,6 +354,43 @@ func TestCancelledCallRunsOn(t *testing.T) {
 	}
 	if again := pid(t, p); again != first {
 		t.Error("the process did not survive its caller")
+	}
+}
+
+// TestKilledNodeTakesItsProcesses kills a node as `kill -9` does and waits for the end of its function's process.
+func TestKilledNodeTakesItsProcesses(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has a parent-death signal; run this test there")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), "WEFT_FAKE=node")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	pid, convErr := strconv.Atoi(strings.TrimSpace(line))
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if err != nil || convErr != nil {
+		t.Fatal(err, convErr)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || strings.Contains(string(stat), ") Z ") { // nobody may be there to reap it
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("process %d survived its node", pid)
+		}
 	}
 }
 
