@@ -51,7 +51,11 @@ func (n *Node) keepHouse() {
 	tick := time.NewTicker(houseEvery)
 	defer tick.Stop()
 	var flushed, purged time.Time
-	flushedBytes := n.logStats().Bytes
+	flushedBytes, flushedPos := n.logStats().Bytes, n.lastDurable()
+	every := flushEvery
+	if n.opts.Dir == "" {
+		every = houseEvery // it only lets old versions go
+	}
 	for {
 		select {
 		case <-n.done:
@@ -69,12 +73,13 @@ func (n *Node) keepHouse() {
 			_ = l.Submit(l.Resend())
 		}
 		now := time.Now()
-		if bytes := n.logStats().Bytes; bytes != flushedBytes && (bytes-flushedBytes > flushLogBytes || now.Sub(flushed) > flushEvery) {
+		bytes, pos := n.logStats().Bytes, n.lastDurable()
+		if pos != flushedPos && (bytes-flushedBytes > flushLogBytes || now.Sub(flushed) > every) {
 			if err := n.flushStore(); err != nil {
 				n.fail(err)
 				continue
 			}
-			flushed, flushedBytes = now, bytes
+			flushed, flushedBytes, flushedPos = now, bytes, pos
 		}
 		if now.Sub(purged) > purgeEvery {
 			n.purge(now)

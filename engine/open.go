@@ -8,6 +8,7 @@ import (
 
 	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/engine/commitlog/disk"
+	logmemory "github.com/weftworks/weft/engine/commitlog/memory"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/statemachine"
@@ -176,7 +177,12 @@ func (n *Node) settle() (settings, error) {
 	return set, n.store.Flush()
 }
 
-func (n *Node) openLog() error {
+func (n *Node) openLog() (err error) {
+	if n.opts.Dir == "" {
+		n.logStats = func() LogStats { return LogStats{} }
+		n.log, err = logmemory.Open(new(logmemory.Disk), &logmemory.Options{Durable: n.heard})
+		return err
+	}
 	log, err := disk.Open(n.opts.FS.PathJoin(n.opts.Dir, "log"), &disk.Options{
 		FS: n.opts.FS, Durable: n.heard, SyncDelay: n.opts.SyncDelay, Logger: n.opts.Logger, DataDir: n.opts.Dir,
 	})
@@ -186,7 +192,7 @@ func (n *Node) openLog() error {
 	n.log = log
 	n.logStats = func() LogStats {
 		s := log.Stats()
-		return LogStats{Syncs: s.Frames, Bytes: s.Bytes}
+		return LogStats{Syncs: s.Frames, Bytes: s.Bytes, SyncP50: s.SyncP50, SyncP95: s.SyncP95, SyncP99: s.SyncP99}
 	}
 	return nil
 }

@@ -58,8 +58,8 @@ type Options struct {
 	Resident int
 }
 
-// RetainDefault is how long ended runs are kept.
-const RetainDefault = 7 * 24 * time.Hour
+// RetainDefault is how long ended runs are kept: as long as Step Functions keeps them.
+const RetainDefault = 90 * 24 * time.Hour
 
 const partitionsMax = 1024
 
@@ -78,9 +78,6 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
-		if o.Dir == "" {
-			o.FS = vfs.NewMem()
-		}
 	}
 	if o.Functions == nil {
 		o.Functions = function.NewRegistry()

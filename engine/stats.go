@@ -1,9 +1,13 @@
 package engine
 
+import "time"
+
 // LogStats is what the commit log has done since the node was opened.
 type LogStats struct {
 	Syncs int64 // group commits, one fdatasync each
 	Bytes int64 // written, headers included
+
+	SyncP50, SyncP95, SyncP99 time.Duration // of one fdatasync
 }
 
 // Stats is what a node has done since it was opened, and what it holds.

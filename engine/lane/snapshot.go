@@ -76,13 +76,18 @@ func (l *Lane) Replay(pos commitlog.Position, data []byte, apply func(Batch) err
 	if instances < l.cfg.SnapshotInstances && size < l.cfg.SnapshotBytes {
 		return nil
 	}
+	return l.Save(apply)
+}
+
+// Save writes what has changed to the store. Only before Recovered.
+func (l *Lane) Save(apply func(Batch) error) error {
 	batch := l.cfg.NewBatch()
-	l.core.Snapshot(batch, uint64(pos))
+	l.core.Snapshot(batch, uint64(l.pos))
 	if err := apply(batch); err != nil {
 		return err
 	}
-	l.snapPos = pos
-	l.snapshotApplied(pos)
+	l.snapPos = l.pos
+	l.snapshotApplied(l.pos)
 	return nil
 }
 

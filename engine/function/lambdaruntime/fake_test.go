@@ -198,10 +198,14 @@ func (f fake) trailer(answer string) {
 	}
 }
 
-// playNode invokes a function once, says which process served it, and goes on until it is killed.
+// playNode has a function in the middle of a call, says which process that is, and goes on until it is killed.
 func playNode() {
 	self, _ := os.Executable()
-	p, err := New(Config{Name: "fake", Launch: Binary(self, ""), Env: []string{"WEFT_FAKE=serve"}})
+	hanging := make(chan bool, 1)
+	p, err := New(Config{
+		Name: "fake", Processes: 1, Launch: Binary(self, ""), Env: []string{"WEFT_FAKE=serve"},
+		Lines: func(function.LogLine) { hanging <- true },
+	})
 	if err != nil {
 		os.Exit(1)
 	}
@@ -209,6 +213,8 @@ func playNode() {
 	if err != nil {
 		os.Exit(1)
 	}
+	go func() { _, _ = p.Invoke(context.Background(), &function.Request{ID: "2", Input: []byte(`"hang"`)}) }()
+	<-hanging
 	fmt.Printf("%s\n", res.Output)
 	select {}
 }
