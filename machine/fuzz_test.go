@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/limits"
 )
@@ -63,10 +64,23 @@ func wander(w *world, r *rand.Rand, steps int) {
 }
 
 func wanderer(t testing.TB, definition string, seed uint64) *world {
+	return wanderIn(t, parse(t, definition), seed)
+}
+
+// wandererIfValid is wanderer, nil for a definition that the validator refuses.
+func wandererIfValid(t testing.TB, definition string, seed uint64) *world {
+	m, problems := asl.Parse([]byte(definition), asl.Options{})
+	if len(problems) > 0 {
+		return nil
+	}
+	return wanderIn(t, m, seed)
+}
+
+func wanderIn(t testing.TB, m *asl.Machine, seed uint64) *world {
 	l := limits.Default
 	l.HistoryEvents = 400
 	l.PayloadBytes = 4000
-	w := newWorld(t, parse(t, definition), Execution{ID: "arn:run", Name: "run", Seed: seed}, l)
+	w := newWorld(t, m, Execution{ID: "arn:run", Name: "run", Seed: seed}, l)
 	w.in.MaxTransitions = 3
 	return w
 }

@@ -136,3 +136,26 @@ func TestCompareWithoutOrder(t *testing.T) {
 		})
 	}
 }
+
+func TestMatcher(t *testing.T) {
+	t.Parallel()
+	c := load(t, `{"id":"api","executions":[{"op":"x"}],"name_rewrites":[["machine-[0-9]+","<machine>"]],"expected":{
+		"describe_execution":{"status":"RUNNING","input":{},"output":"1"},
+		"create":{"stateMachineArn":"arn:<partition>:states:<region>:111111111111:stateMachine:<machine>","creationDate":"datetime","id":"<uuid:1>","ResponseMetadata":{}},
+		"again":{"id":"<uuid:1>"}}}`)
+	m := c.NewMatcher()
+	for _, tc := range []struct {
+		label, answer string
+		ok            bool
+	}{
+		{"create", `{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:machine-7","creationDate":1.5,"id":"abc"}`, true},
+		{"create", `{"stateMachineArn":"arn:aws:states:us-east-1:111111111111:activity:machine-7","creationDate":1.5,"id":"abc"}`, false},
+		{"again", `{"id":"abc"}`, true},
+		{"again", `{"id":"abd"}`, false},
+		{"never", `{}`, false},
+	} {
+		if err := m.Match(tc.label, []byte(tc.answer)); (err == nil) != tc.ok {
+			t.Errorf("%s %s: %v", tc.label, tc.answer, err)
+		}
+	}
+}

@@ -200,3 +200,32 @@ func outcomeOf(events []any) map[string]any {
 	}
 	return o
 }
+
+// Matcher compares answers of API calls with recorded ones. What a numbered token stands for must be the same
+// in all of them.
+type Matcher struct {
+	c *Case
+	m matcher
+}
+
+// NewMatcher returns a Matcher for the case.
+func (c *Case) NewMatcher() *Matcher {
+	return &Matcher{c: c, m: matcher{bound: map[string]string{}}}
+}
+
+// Match compares our answer, a JSON object, with the one recorded under label. An error says where they
+// differ first.
+func (x *Matcher) Match(label string, answer []byte) error {
+	recorded, ok := x.c.Expected[label]
+	if !ok {
+		return fmt.Errorf("nothing was recorded under %q", label)
+	}
+	var want, got map[string]any
+	if err := json.Unmarshal(recorded, &want); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, &got); err != nil {
+		return err
+	}
+	return x.m.match(label, want, x.c.ours(got))
+}
