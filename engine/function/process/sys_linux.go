@@ -9,7 +9,7 @@ import (
 )
 
 func isolate(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
 // awaitEnd blocks until the process has ended, and leaves it to be reaped. It reports whether it could.
