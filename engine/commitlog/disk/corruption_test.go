@@ -37,7 +37,7 @@ func sample(t *testing.T) (image, []frameAt) {
 		}
 		for i := range 6 {
 			for j := range 1 + i%3 {
-				if _, err := log.Append(uint32(j), make([]byte, 300*i+round)); err != nil {
+				if _, err := log.Append(uint32(j), make([]byte, 200*i+round)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -47,7 +47,7 @@ func sample(t *testing.T) (image, []frameAt) {
 			n := 1 + i%3
 			size := int64(frameHeaderBytes)
 			for range n {
-				size += int64(len(appendEntry(nil, 0, make([]byte, 300*i+round))))
+				size += int64(len(appendEntry(nil, 0, make([]byte, 200*i+round))))
 			}
 			frames = append(frames, frameAt{segmentName(log.active.number), log.active.off - size, log.active.off, entries, n})
 			entries += n
@@ -119,8 +119,8 @@ func read(fs vfs.FS) (entries int, err error) {
 }
 
 // TestEveryByte flips a bit of every byte of a log, one at a time. The log must be read whole if the
-// byte means nothing, cut if it is in the last frame, and else be refused; then Repair must keep every
-// entry before the byte.
+// byte means nothing, cut if it is in the last frame, and else be refused; then Repair (tried with some)
+// must keep every entry before the byte.
 func TestEveryByte(t *testing.T) {
 	t.Parallel()
 	im, frames := sample(t)
@@ -172,7 +172,7 @@ func checkFlip(t *testing.T, im image, name string, off int64, frames []frameAt,
 	case !fault.Is(err, fault.Corrupt) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "offset ") ||
 		!strings.Contains(err.Error(), "weft log repair --data data"):
 		t.Errorf("offset %d: %d entries, %v", off, n, err)
-	default:
+	case off%13 == 0: // Repair takes longer
 		keep := 0 // entries before the flip
 		for i, f := range frames {
 			if f.file < name || (f.file == name && off >= headerBytes && i < hit) {
@@ -280,7 +280,7 @@ func TestForeignFrames(t *testing.T) {
 		first   commitlog.Position
 		entries int // -1: refused
 	}{
-		{"as it should be", good, number, 1, next, 13 + 12},
+		{"as it should be", good, number, 1, next, 25},
 		{"of another segment", good, number - 1, 1, next, 24},
 		{"ahead", good, number, 1, next + 1, -1},
 		{"behind", good, number, 1, next - 1, -1},
@@ -290,7 +290,7 @@ func TestForeignFrames(t *testing.T) {
 		frame := append([]byte(nil), c.frame...)
 		sealFrame(frame, c.segment, c.count, c.first)
 		data := append([]byte(nil), im[last.file]...)
-		copy(data[last.end:], frame)
+		data = append(data[:last.end], frame...)
 		changed := image{}
 		for n, d := range im {
 			changed[n] = d
