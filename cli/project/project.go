@@ -130,7 +130,8 @@ func MachineName(path string) string {
 		}
 		return '-'
 	}, name)
-	name = strings.Trim(name[:min(len(name), limits.NameChars)], "-")
+	name = strings.Trim(name, "-")
+	name = strings.TrimRight(name[:min(len(name), limits.NameChars)], "-")
 	if name == "" {
 		return "machine"
 	}
