@@ -151,19 +151,10 @@ func (g *GoBuild) build(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", g.failed("%v", err)
 	}
-	out := g.BuildDir
-	if out == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			cache = os.TempDir()
-		}
-		out = filepath.Join(cache, "weft", "build")
-	}
-	out = filepath.Join(out, fmt.Sprintf("%x", sha256.Sum256([]byte(source)))[:16])
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	final, err := g.place(source)
+	if err != nil {
 		return "", g.failed("cannot make the build directory: %v", err)
 	}
-	final := filepath.Join(out, orDefault(g.Name, "function"))
 	fresh := fmt.Sprintf("%s.%d.new", final, os.Getpid())
 	defer os.Remove(fresh)
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
@@ -189,6 +180,20 @@ func (g *GoBuild) build(ctx context.Context) (string, error) {
 		return "", g.failed("%v", err)
 	}
 	return final, nil
+}
+
+// place makes the directory for the binary of a source, and returns the binary's path.
+func (g *GoBuild) place(source string) (string, error) {
+	out := g.BuildDir
+	if out == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			cache = os.TempDir()
+		}
+		out = filepath.Join(cache, "weft", "build")
+	}
+	out = filepath.Join(out, fmt.Sprintf("%x", sha256.Sum256([]byte(source)))[:16])
+	return filepath.Join(out, orDefault(g.Name, "function")), os.MkdirAll(out, 0o755)
 }
 
 // isProgram reports whether go build made a program: for other packages it writes an archive.
