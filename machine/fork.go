@@ -96,26 +96,28 @@ func (s *step) tolerance(b *branch, sc *scope) (tolerance, *failure) {
 	return tolerance{set: true, count: count, percent: percent}, nil
 }
 
-// iterate begins the next iteration of a Map in the line of control that ends with prev.
+// iterate begins the next iteration of a Map in the line of control that ends with prev. What is wrong with
+// its input is the Map's own failure: the iteration does not begin.
 func (s *step) iterate(fk *fork, prev int64) *failure {
-	c := fk.add(fk.next)
-	fk.next++
-	var item []byte
-	item, fk.at = nextElement(fk.items, fk.at)
-	c.item, c.prev = item, prev
-	s.note(c, history.Event{Type: history.MapIterationStarted, Name: fk.owner.state.Name, Index: int64(c.index)})
+	owner := fk.owner.state
+	item, at := nextElement(fk.items, fk.at)
 	input := item
-	if fk.owner.state.Parameters != nil {
-		v, e := flowOf(fk.owner.state).selectItem(s.scope(fk.owner), fk, c)
+	if owner.Parameters != nil {
+		candidate := &branch{parent: fk, index: fk.next, item: item}
+		v, e := flowOf(owner).selectItem(s.scope(fk.owner), fk, candidate)
 		if e != nil {
 			return e
 		}
 		input = v.json()
 	}
 	if len(input) > s.in.bounds.PayloadBytes {
-		return tooLarge(fk.owner.state.Name)
+		return tooLarge(owner.Name)
 	}
-	s.begin(c, fk.owner.state.Map.Processor.Start, input)
+	c := fk.add(fk.next)
+	fk.next, fk.at = fk.next+1, at
+	c.item, c.prev = item, prev
+	s.note(c, history.Event{Type: history.MapIterationStarted, Name: owner.Name, Index: int64(c.index)})
+	s.begin(c, owner.Map.Processor.Start, input)
 	s.f.ready = append(s.f.ready, c)
 	return nil
 }

@@ -115,6 +115,9 @@ func (o *Output) Reset() {
 // promises no more than 40; the bound keeps a step and a frame small whatever the number of items.
 const InlineConcurrency = 1000
 
+// ExpressSeconds is how long an EXPRESS run may take (Step Functions, quotas page).
+const ExpressSeconds = 300
+
 // Interpreter runs one definition. It is safe for concurrent use and must not be copied or changed once in use.
 type Interpreter struct {
 	Definition *asl.Machine

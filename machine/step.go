@@ -108,7 +108,7 @@ func (s *step) start(ev *Event) {
 		f.exec.StartTime = f.now
 	}
 	s.emit(history.Event{Type: history.ExecutionStarted, Input: f.input, RoleARN: f.exec.RoleARN})
-	if t := s.in.Definition.TimeoutSeconds; t > 0 {
+	if t := s.timeout(); t > 0 {
 		f.lastID++
 		f.deadline = f.lastID
 		s.command(Command{Kind: SetTimer, ID: f.deadline, Due: f.now + seconds(t)})
@@ -116,6 +116,15 @@ func (s *step) start(ev *Event) {
 	b := &f.root
 	s.begin(b, s.in.Definition.Graph.Start, f.input)
 	f.ready = append(f.ready, b)
+}
+
+// timeout is how many seconds the run may take; 0: any.
+func (s *step) timeout() int64 {
+	t := s.in.Definition.TimeoutSeconds
+	if s.f.exec.Express && (t <= 0 || t > ExpressSeconds) {
+		return ExpressSeconds
+	}
+	return t
 }
 
 // begin points b at the first state of a graph.
