@@ -26,6 +26,7 @@ func awsVariables(server, region, token string) []variable {
 	return []variable{
 		{"AWS_ENDPOINT_URL_SFN", server, "where Step Functions clients connect"},
 		{"AWS_REGION", region, "any region will do; the SDKs insist on one"},
+		{"AWS_DEFAULT_REGION", region, "the same for the aws command, version 1, and botocore"},
 		{"AWS_ACCESS_KEY_ID", keyID, "the SDKs insist on keys; a server with a token wants it as the secret one"},
 		{"AWS_SECRET_ACCESS_KEY", secret, ""},
 		{"AWS_DISABLE_HOST_PREFIX_INJECTION", "true", "else StartSyncExecution and TestState call sync-HOST, which does not resolve"},

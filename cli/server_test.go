@@ -240,6 +240,8 @@ func TestEnv(t *testing.T) {
 export AWS_ENDPOINT_URL_SFN=http://h:1
 # any region will do; the SDKs insist on one
 export AWS_REGION=us-east-1
+# the same for the aws command, version 1, and botocore
+export AWS_DEFAULT_REGION=us-east-1
 # the SDKs insist on keys; a server with a token wants it as the secret one
 export AWS_ACCESS_KEY_ID=weft
 export AWS_SECRET_ACCESS_KEY=weft

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
 	"sync"
 	"time"
@@ -80,10 +81,25 @@ func (d *dispatcher) run(ctx context.Context, cancel context.CancelCauseFunc, k 
 	ev := partition.Event{Kind: partition.Done, Ref: k.ref, ID: k.id}
 	if err != nil {
 		ev.Error, ev.Cause, ev.Flag = failureOf(err)
+		d.note(call.Function, err)
 	} else {
 		ev.Body = res.Output
 	}
 	_ = d.node.lanes[k.partition].Submit(lane.Item{Event: ev, Internal: true}) // a failed log has told everybody
+}
+
+// note logs a failed call with the end of what the function wrote.
+func (d *dispatcher) note(name string, err error) {
+	log := d.node.opts.Logger
+	if !log.Enabled(d.ctx, slog.LevelInfo) {
+		return
+	}
+	attrs := []any{"function", name, "error", err.Error()}
+	var e *function.Error
+	if errors.As(err, &e) && e.LogTail != "" {
+		attrs = append(attrs, "log_tail", e.LogTail)
+	}
+	log.Info("a function call failed", attrs...)
 }
 
 func failureOf(err error) (name, cause string, startFailed bool) {
