@@ -11,6 +11,7 @@ import (
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/fault"
 )
 
 // dispatcher calls functions for partitions and brings back their answers.
@@ -64,7 +65,8 @@ func (d *dispatcher) invoke(p partition.ID, ref partition.Ref, call partition.In
 
 func (d *dispatcher) run(ctx context.Context, cancel context.CancelCauseFunc, k callKey, call partition.Invocation) {
 	defer d.wg.Done()
-	req := function.Request{Function: call.Function, Input: call.Input, Attempt: 1, ID: requestID(k)}
+	id := requestID(k)
+	req := function.Request{Function: call.Function, Input: call.Input, Attempt: 1, ID: id, Key: id, Run: call.Instance}
 	if call.TimeoutMS > 0 {
 		req.Deadline = time.Now().Add(time.Duration(call.TimeoutMS) * time.Millisecond)
 	}
@@ -73,7 +75,8 @@ func (d *dispatcher) run(ctx context.Context, cancel context.CancelCauseFunc, k 
 	s.mu.Lock()
 	delete(s.calls, k)
 	s.mu.Unlock()
-	wanted := ctx.Err() == nil
+	// A registry that was closed before the node says fault.Unavailable: no word on the call itself.
+	wanted := ctx.Err() == nil && !fault.Is(err, fault.Unavailable)
 	cancel(nil)
 	if !wanted {
 		return // cancelled, or the node closes: the call is made again after the next start

@@ -341,7 +341,10 @@ func (c *Core) Outstanding(ref Ref, fn func(Invocation)) (resume bool) {
 	if in == nil {
 		return false
 	}
-	in.calls.each(fn)
+	in.calls.each(func(call Invocation) {
+		call.Instance = in.name
+		fn(call)
+	})
 	return in.resume
 }
 

@@ -48,6 +48,8 @@ type Invocation struct {
 	Input     []byte
 	TimeoutMS int64
 	Flags     uint8 // program-defined
+	// Instance is the name of the instance that waits, in effects only.
+	Instance string
 }
 
 // EffectKind is the kind of an effect.
@@ -112,6 +114,7 @@ func (e *Env) Discard() { e.drop = true }
 // Invoke asks for a call of a function; its ID must be new within the instance and larger than those before.
 func (e *Env) Invoke(call Invocation) {
 	e.inst.calls.add(call)
+	call.Instance = e.Name
 	e.core.emit(Effect{Kind: Invoke, Ref: e.Ref, Call: call})
 }
 
