@@ -238,6 +238,21 @@ func TestRunPrintsTheResultAloneOnStdout(t *testing.T) {
 	}
 }
 
+func TestRunRepaintsOnATerminal(t *testing.T) {
+	t.Parallel()
+	dir := files(t, map[string]string{"machine.asl.json": squares, "weft.yaml": shell, "input.json": `{"n": [1, 2]}`})
+	w := newWorld()
+	w.ErrTTY, w.env["NO_COLOR"] = true, "1"
+	if code := Main([]string{"run", dir}, w.IO); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, w.err)
+	}
+	last := regexp.MustCompile(`(?s)^.*\x1b\[J`).ReplaceAllString(w.err.String(), "")
+	want := regexp.MustCompile(`^\S+  \d+\.\ds  \d+ events\n  ✓ Each    2/2 items\n  ✓   Echo  2 succeeded\nweft: the run succeeded after .*\n$`)
+	if !want.MatchString(last) || strings.Contains(last, "\x1b") {
+		t.Errorf("the last frame is %q", last)
+	}
+}
+
 func TestRunReportsAFailure(t *testing.T) {
 	t.Parallel()
 	dir := files(t, map[string]string{

@@ -143,8 +143,9 @@ type watcher struct {
 	log    *slog.Logger
 	config string
 
-	seen  map[string]seenFile // by path
-	order []servedFile
+	seen     map[string]seenFile // by path
+	order    []servedFile
+	configAt time.Time // when weft.yaml was written last
 }
 
 // seenFile is how a file was when it was read last.
@@ -180,6 +181,7 @@ func (w *watcher) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.lookAtConfig()
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -204,6 +206,22 @@ func (w *watcher) look(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// lookAtConfig says when weft.yaml has changed, which takes a new start to matter: processes of the old
+// declarations may be at work.
+func (w *watcher) lookAtConfig() {
+	info, err := os.Stat(filepath.Join(w.dir, project.ConfigName))
+	if w.config != "" {
+		info, err = os.Stat(w.config)
+	}
+	if err != nil {
+		return
+	}
+	if was := w.configAt; !was.IsZero() && !was.Equal(info.ModTime()) || was.IsZero() && w.config == "" {
+		w.a.note("%s has changed; start weft dev again to use it (open runs go on)", project.ConfigName)
+	}
+	w.configAt = info.ModTime()
 }
 
 // register creates or updates the machine of one file.

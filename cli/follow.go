@@ -9,6 +9,7 @@ import (
 	"github.com/weftworks/weft/cli/console"
 	"github.com/weftworks/weft/cli/progress"
 	"github.com/weftworks/weft/engine"
+	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/machine"
 	"github.com/weftworks/weft/machine/history"
 )
@@ -93,7 +94,8 @@ func (f *follower) follow(ctx context.Context) error {
 			f.view.Show(f.now(), f.board, true)
 			return errTimeout
 		case <-tick.C:
-			if err := f.catchUp(ctx); err != nil {
+			// A server that is away for a moment comes back; one that does not, wait gives up on.
+			if err := f.catchUp(ctx); err != nil && !fault.Is(err, fault.Unavailable) && !fault.Is(err, fault.Busy) {
 				return err
 			}
 			f.view.Show(f.now(), f.board, false)

@@ -96,7 +96,7 @@ func (f *functions) names() []string {
 
 // parse reads a definition with the States Language's parser; problems have their places in the text as written.
 func (d *definition) parse() (*asl.Machine, []problem) {
-	m, found := asl.Parse(d.json, asl.Options{})
+	m, found := asl.Parse(d.json, asl.Options{Express: d.express})
 	problems := make([]problem, 0, len(found))
 	for i := range found {
 		p := &found[i]

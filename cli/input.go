@@ -92,6 +92,8 @@ type definition struct {
 	text   []byte // as written
 	json   []byte // what the engine gets: text, or its JSON when text is YAML
 	places *project.Places
+
+	express bool // it is meant for an EXPRESS machine, which may say less
 }
 
 func newDefinition(name string, text []byte) *definition {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +45,12 @@ func (a *app) machinesCreate(r *remote) *cobra.Command {
 			def, err := a.readDefinition(args[1])
 			if err != nil {
 				return err
+			}
+			switch typ = strings.ToUpper(typ); typ {
+			case "STANDARD", "EXPRESS":
+				def.express = typ == "EXPRESS"
+			default:
+				return usage("--type %q is not known; use STANDARD or EXPRESS", typ)
 			}
 			if _, err := a.check(def); err != nil {
 				return err

@@ -208,6 +208,10 @@ func TestDevFollowsItsFiles(t *testing.T) {
 	if out, _ := s.run(0, "runs", "start", "a", "--wait"); out != "234\n" {
 		t.Errorf("after a bad edit, a answered %s", out)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "weft.yaml"), []byte("functions: {}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	stderr.waitFor(t, `weft.yaml has changed; start weft dev again`)
 	if text, err := os.ReadFile(filepath.Join(dir, ".weft", ".gitignore")); err != nil || string(text) != "*\n" {
 		t.Errorf(".gitignore: %q, %v", text, err)
 	}
