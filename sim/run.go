@@ -189,6 +189,9 @@ func (w *World) drain() {
 	if w.node == nil {
 		w.restart()
 	}
+	for len(w.asked) > 0 {
+		w.close(w.asked[0], errTimeout) // what they wait for may have been lost with an earlier process
+	}
 	begun := w.stats.Actions
 	for w.failure == nil {
 		if w.stats.Actions-begun > drainMax {
