@@ -35,9 +35,9 @@ func sample(t *testing.T) (image, []frameAt) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range 6 {
+		for i := range 8 {
 			for j := range 1 + i%3 {
-				if _, err := log.Append(uint32(j), make([]byte, 200*i+round)); err != nil {
+				if _, err := log.Append(uint32(j), make([]byte, 200*(i%6)+round)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -47,7 +47,7 @@ func sample(t *testing.T) (image, []frameAt) {
 			n := 1 + i%3
 			size := int64(frameHeaderBytes)
 			for range n {
-				size += int64(len(appendEntry(nil, 0, make([]byte, 200*i+round))))
+				size += int64(len(appendEntry(nil, 0, make([]byte, 200*(i%6)+round))))
 			}
 			frames = append(frames, frameAt{segmentName(log.active.number), log.active.off - size, log.active.off, entries, n})
 			entries += n
@@ -130,6 +130,9 @@ func TestEveryByte(t *testing.T) {
 	}
 	if n, err := read(im.files(t)); err != nil || n != total || len(im) < 4 {
 		t.Fatalf("the sample: %d of %d entries in %d files, %v", n, total, len(im), err)
+	}
+	if frames[len(frames)-3].file != frames[len(frames)-1].file {
+		t.Fatal("the last segment should have several frames")
 	}
 	for name, data := range im {
 		t.Run(name, func(t *testing.T) {
@@ -269,7 +272,7 @@ func TestForeignFrames(t *testing.T) {
 	im, frames := sample(t)
 	last := frames[len(frames)-1]
 	number, _, _ := parseName(last.file)
-	next := commitlog.First(2) + commitlog.Position(last.first+last.num-frames[6].first)
+	next := commitlog.First(2) + commitlog.Position(last.first+last.num-frames[8].first)
 	good := appendEntry(make([]byte, frameHeaderBytes), 1, []byte("late"))
 	short := append([]byte(nil), good[:len(good)-1]...)
 	for _, c := range []struct {
@@ -280,8 +283,8 @@ func TestForeignFrames(t *testing.T) {
 		first   commitlog.Position
 		entries int // -1: refused
 	}{
-		{"as it should be", good, number, 1, next, 25},
-		{"of another segment", good, number - 1, 1, next, 24},
+		{"as it should be", good, number, 1, next, 31},
+		{"of another segment", good, number - 1, 1, next, 30},
 		{"ahead", good, number, 1, next + 1, -1},
 		{"behind", good, number, 1, next - 1, -1},
 		{"with an entry too few", good, number, 2, next, -1},
