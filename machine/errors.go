@@ -3,9 +3,11 @@ package machine
 import (
 	"fmt"
 	"math"
+	"unicode/utf8"
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/asl/jsonvalue"
+	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine/history"
 )
 
@@ -38,9 +40,21 @@ func runtimeError(b *branch, format string, args ...any) *failure {
 }
 
 func stateError(b *branch, name, format string, args ...any) *failure {
-	return &failure{name: name, hasName: true, hasCause: true, cause: fmt.Sprintf(
+	return &failure{name: name, hasName: true, hasCause: true, cause: clip(fmt.Sprintf(
 		"An error occurred while executing the state '%s' (entered at the event id #%d). ", b.state.Name, b.entered) +
-		fmt.Sprintf(format, args...)}
+		fmt.Sprintf(format, args...))}
+}
+
+// clip bounds a cause, which may quote a state's whole input.
+func clip(cause string) string {
+	if len(cause) <= limits.CauseChars {
+		return cause
+	}
+	n := limits.CauseChars
+	for n > 0 && !utf8.RuneStart(cause[n]) {
+		n--
+	}
+	return cause[:n]
 }
 
 func tooLarge(what string) *failure {
@@ -153,7 +167,7 @@ func (s *step) catch(b *branch, e *failure) (*branch, bool) {
 		sc := s.scope(b)
 		out, bad := flowOf(b.state).caught(sc, c, e)
 		if bad == nil {
-			if text := out.json(); len(text) <= s.in.bounds.PayloadBytes {
+			if text := out.json(s.in.bounds.PayloadBytes); len(text) <= s.in.bounds.PayloadBytes {
 				return s.leaveTo(b, text, c.To), true
 			}
 			bad = tooLarge(b.state.Name)

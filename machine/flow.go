@@ -43,10 +43,16 @@ func textValue(text []byte) value { return value{text: text} }
 
 func treeValue(tree any) value { return value{tree: tree, parsed: true} }
 
-// json returns the value as text.
-func (v *value) json() []byte {
+// json returns the value as text. A tree may share its parts, so its text can be far larger than what it
+// takes in memory: a text past most bytes is not made, and what is returned is only good for its length,
+// which is most+1.
+func (v *value) json(most int) []byte {
 	if v.text == nil {
-		v.text = jsonvalue.Append(nil, v.tree)
+		text, ok := jsonvalue.AppendMax(nil, v.tree, most)
+		if !ok {
+			return make([]byte, most+1)
+		}
+		v.text = text
 	}
 	return v.text
 }
@@ -100,6 +106,12 @@ func (sc *scope) Data() any {
 	}
 	return tree
 }
+
+// dataText returns what "$" is as a cause quotes it.
+func (sc *scope) dataText() []byte { return sc.data.json(sc.most()) }
+
+// most is the largest text a state may pass on, in bytes.
+func (sc *scope) most() int { return sc.s.in.bounds.PayloadBytes }
 
 // Context returns what "$$" is.
 func (sc *scope) Context() any { return sc.s.contextObject(sc.b, sc.item) }
@@ -197,7 +209,7 @@ func (sc *scope) expressionError(x, field string, err error) *failure {
 	var missing *jsonpath.MissingError
 	if errors.As(err, &missing) {
 		return runtimeError(sc.b, "The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
-			missing.Path, field, sc.data.json())
+			missing.Path, field, sc.dataText())
 	}
 	name := errRuntime
 	if n := named(nil); errors.As(err, &n) {

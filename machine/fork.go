@@ -13,7 +13,7 @@ func (s *step) parallel(b *branch) *branch {
 	if e != nil {
 		return s.failed(b, e)
 	}
-	input := v.json()
+	input := v.json(s.in.bounds.PayloadBytes)
 	if len(input) > s.in.bounds.PayloadBytes {
 		return s.failed(b, tooLarge(b.state.Name))
 	}
@@ -74,7 +74,7 @@ func (s *step) newMap(b *branch) (*fork, *failure) {
 	fk.length = countElements(items)
 	fk.results = make([][]byte, fk.length)
 	if b.state.Parameters != nil {
-		fk.data = data.json()
+		fk.data = data.json(s.in.bounds.PayloadBytes)
 	}
 	return fk, nil
 }
@@ -108,7 +108,7 @@ func (s *step) iterate(fk *fork, prev int64) *failure {
 		if e != nil {
 			return e
 		}
-		input = v.json()
+		input = v.json(s.in.bounds.PayloadBytes)
 	}
 	if len(input) > s.in.bounds.PayloadBytes {
 		return tooLarge(owner.Name)

@@ -53,7 +53,7 @@ func place(sc *scope, p *asl.ReferencePath, result value) (value, *failure) {
 	}
 	v, err := p.Expr.Set(input, r)
 	if err != nil {
-		return value{}, stateError(sc.b, errResultPath, "Unable to apply step \"%s\" to input %s", p.Expr, sc.data.json())
+		return value{}, stateError(sc.b, errResultPath, "Unable to apply step \"%s\" to input %s", p.Expr, sc.dataText())
 	}
 	return treeValue(v), nil
 }
@@ -99,7 +99,10 @@ func (jsonPathFlow) items(sc *scope, st *asl.State, data *value) ([]byte, *failu
 		}
 		items, path = treeValue(v), p.String()
 	}
-	text := items.json()
+	text := items.json(sc.most())
+	if len(text) > sc.most() {
+		return nil, tooLarge(st.Name)
+	}
 	if len(text) == 0 || text[0] != '[' {
 		return nil, runtimeError(sc.b, "Reference path \"%s\" must point to array.", path)
 	}

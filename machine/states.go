@@ -82,7 +82,7 @@ func (s *step) complete(b *branch, sc *scope, result value) *branch {
 	if e != nil {
 		return s.failed(b, e)
 	}
-	return s.leave(b, out.json())
+	return s.leave(b, out.json(s.in.bounds.PayloadBytes))
 }
 
 // leave exits b's state with its output and goes on to what follows.
@@ -211,5 +211,5 @@ func (s *step) choose(b *branch) *branch {
 	if e != nil {
 		return s.failed(b, e)
 	}
-	return s.leaveTo(b, out.json(), next)
+	return s.leaveTo(b, out.json(s.in.bounds.PayloadBytes), next)
 }

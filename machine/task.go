@@ -54,7 +54,7 @@ func (s *step) call(b *branch, sc *scope) (call, *failure) {
 	if e != nil {
 		return call{}, e
 	}
-	c := call{arguments: v.json(), function: st.Task.Target.Function}
+	c := call{arguments: v.json(s.in.bounds.PayloadBytes), function: st.Task.Target.Function}
 	if len(c.arguments) > s.in.bounds.PayloadBytes {
 		return call{}, tooLarge(st.Name)
 	}
@@ -100,7 +100,7 @@ func (c *call) lambda(b *branch, arguments *value) *failure {
 	}
 	c.input = []byte("{}")
 	if payload, _ := o.Get("Payload"); payload != nil {
-		c.input = jsonvalue.Append(nil, payload)
+		c.input = jsonvalue.Append(nil, payload) // a part of the arguments, whose text is bounded
 	}
 	logType, _ := o.Get("LogType")
 	c.tail = logType == "Tail"
