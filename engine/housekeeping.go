@@ -90,20 +90,7 @@ func (n *Node) keepHouse() {
 }
 
 // flushStore makes the applied snapshots durable and cuts the log before them.
-func (n *Node) flushStore() error {
-	keep := n.lastDurable() + 1
-	for _, l := range n.lanes {
-		// A lane whose last entry is in the store needs nothing up to here. Position is read first: an
-		// entry appended in between is after keep or counted as not applied.
-		if pos, applied := l.Position(), l.Applied(); applied < pos {
-			keep = min(keep, applied+1)
-		}
-	}
-	if err := n.store.Flush(); err != nil {
-		return err
-	}
-	return n.log.Trim(keep)
-}
+func (n *Node) flushStore() error { return n.shared.Cut(n.lastDurable()) }
 
 func (n *Node) lastDurable() commitlog.Position { return commitlog.Position(n.durable.Load()) }
 

@@ -27,6 +27,7 @@ type Node struct {
 	store    store.Store
 	release  func() // the data directory's lock
 	lanes    []*lane.Lane
+	shared   lane.Group
 	dispatch *dispatcher
 	catalog  catalog
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/engine/commitlog/disk"
 	logmemory "github.com/weftworks/weft/engine/commitlog/memory"
 	"github.com/weftworks/weft/engine/lane"
@@ -218,27 +217,17 @@ func (n *Node) openLanes(count int) error {
 
 // recover replays what the log has and the store has not.
 func (n *Node) recover() error {
-	began, bytes := time.Now(), 0
-	from := n.lanes[0].Position()
-	for _, l := range n.lanes {
-		from = min(from, l.Position())
+	began := time.Now()
+	n.shared = lane.Group{
+		Lanes: n.lanes, Log: n.log, Store: stored{n.store}, Flush: n.store.Flush,
+		NewBatch: func() lane.Batch { return new(store.Batch) },
+		Apply:    func(b lane.Batch) error { return n.store.Apply(b.(*store.Batch)) },
 	}
-	apply := func(b lane.Batch) error { return n.store.Apply(b.(*store.Batch)) }
-	err := n.log.Recover(from+1, func(pos commitlog.Position, p uint32, data []byte) error {
-		if int(p) >= len(n.lanes) {
-			return fault.New("engine.Open", fault.Corrupt, n.opts.Dir, "the log has an entry of partition %d, the directory has %d partitions", p, len(n.lanes))
-		}
-		bytes += len(data)
-		return n.lanes[p].Replay(pos, data, apply)
-	})
-	if err != nil {
-		return err
+	bytes, err := n.shared.Recover()
+	if err == nil && bytes > 0 {
+		n.opts.Logger.Info("recovered", "log_bytes", bytes, "elapsed_ms", time.Since(began).Milliseconds())
 	}
-	if bytes > 0 {
-		took := time.Since(began)
-		n.opts.Logger.Info("recovered", "log_bytes", bytes, "elapsed_ms", took.Milliseconds())
-	}
-	return nil
+	return err
 }
 
 // start lets the node live.
