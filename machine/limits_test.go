@@ -27,7 +27,7 @@ func TestTemplateThatGrows(t *testing.T) {
 	if w.finish.Status != Failed || w.finish.Error != errDataLimit {
 		t.Errorf("the run ended %v %s", w.finish.Status, w.finish.Error)
 	}
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > 512<<20 {
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 128<<20 {
 		t.Errorf("the run allocated %d MiB", grown>>20)
 	}
 }

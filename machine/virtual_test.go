@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -121,8 +122,9 @@ func (w *world) step(ev Event) {
 }
 
 func equalOutputs(a, b *Output) bool {
-	return slices.EqualFunc(a.Commands, b.Commands, func(x, y Command) bool { return gocmp.Equal(x, y) }) &&
-		slices.EqualFunc(a.History, b.History, func(x, y history.Event) bool { return gocmp.Equal(x, y) })
+	same := func(x, y any) bool { return reflect.DeepEqual(x, y) }
+	return slices.EqualFunc(a.Commands, b.Commands, func(x, y Command) bool { return same(x, y) }) &&
+		slices.EqualFunc(a.History, b.History, func(x, y history.Event) bool { return same(x, y) })
 }
 
 // invariants checks what holds for the output of every step.
