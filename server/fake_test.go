@@ -39,7 +39,7 @@ type fakeRun struct {
 }
 
 const (
-	fakeNow = 1772600767123 // 2026-03-04T05:06:07.123Z
+	fakeNow = 1772600767123                            // 2026-03-04T05:06:07.123Z
 	fakeARN = "arn:aws:states:us-east-1:111111111111:" // the account of the recordings
 )
 

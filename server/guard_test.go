@@ -476,3 +476,41 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// patient is a Backend whose runs take some time to end.
+type patient struct {
+	*fake
+	time time.Duration
+}
+
+func (b *patient) WaitRun(ctx context.Context, id engine.RunID) (*engine.Run, error) {
+	timer := time.NewTimer(b.time)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return b.StopRun(ctx, id, "", "")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TestSyncOutlivesReadTimeout holds that the deadline for reading a request does not end a run that is waited for.
+func TestSyncOutlivesReadTimeout(t *testing.T) {
+	t.Parallel()
+	const readTimeout = 20 * time.Millisecond
+	h := httptest.NewUnstartedServer(newTestServer(t, &patient{newFake(), 10 * readTimeout}))
+	h.Config.ReadTimeout = readTimeout
+	h.Start()
+	defer h.Close()
+	if _, err := send(h.URL, "CreateStateMachine", waitMachine); err != nil {
+		t.Fatal(err)
+	}
+	res, err := send(h.URL, "StartSyncExecution", `{"stateMachineArn":"w"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != 200 {
+		t.Errorf("status %d, want 200", res.StatusCode)
+	}
+}
