@@ -224,9 +224,6 @@ func (s *Server) guarded(w http.ResponseWriter, r *http.Request, x *exchange) (a
 	}
 	defer s.bodies.release(held)
 	x.in = len(body)
-	// The deadline for reading has done its work. Left standing, it would end a long operation: net/http keeps
-	// reading to notice that the client is gone.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if fail := s.auth.after(r, body); fail != nil {
 		return nil, fail
 	}
