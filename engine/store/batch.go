@@ -2,6 +2,8 @@ package store
 
 import (
 	"encoding/binary"
+
+	"github.com/weftworks/weft/fault"
 )
 
 // op is the kind of one change in a batch.
@@ -19,17 +21,24 @@ const (
 type Batch struct {
 	buf   []byte // (op, length uvarint, key, length uvarint, value or end of the range)*
 	count int
+	bad   bool // there was an empty key
 }
 
-// Set gives key a value; nil is an empty value.
-func (b *Batch) Set(key, value []byte) { b.add(opSet, key, value) }
+// Set gives key a value; nil is an empty value. A key must not be empty: Apply refuses the batch.
+func (b *Batch) Set(key, value []byte) {
+	b.bad = b.bad || len(key) == 0
+	b.add(opSet, key, value)
+}
 
 // Delete removes key if it is there.
 func (b *Batch) Delete(key []byte) { b.add(opDelete, key, nil) }
 
 // DeleteRange removes all keys from lower (included) to upper (excluded). It does nothing when upper is
-// not greater than lower; there is no unbounded range.
+// not greater than lower; an empty lower is before every key, and there is no such upper.
 func (b *Batch) DeleteRange(lower, upper []byte) {
+	if len(lower) == 0 {
+		lower = []byte{0} // the least key there is
+	}
 	if string(lower) < string(upper) {
 		b.add(opDeleteRange, lower, upper)
 	}
@@ -51,7 +60,15 @@ func (b *Batch) Len() int { return b.count }
 func (b *Batch) Bytes() int { return len(b.buf) }
 
 // Reset empties b and keeps its memory.
-func (b *Batch) Reset() { b.buf, b.count = b.buf[:0], 0 }
+func (b *Batch) Reset() { b.buf, b.count, b.bad = b.buf[:0], 0, false }
+
+// Check returns fault.InvalidArgument if the batch has a change that no store takes. Apply calls it.
+func (b *Batch) Check() error {
+	if b.bad {
+		return fault.New("store.Apply", fault.InvalidArgument, "", "a batch sets the empty key; a key has at least one byte")
+	}
+	return nil
+}
 
 // Writer is what a batch is played into. Its arguments are valid during the call only.
 type Writer interface {

@@ -17,7 +17,7 @@
 //	err = it.Err()
 package store
 
-// Store is an ordered map from keys to values, compared bytewise.
+// Store is an ordered map from keys, of at least one byte and compared bytewise, to values.
 //
 // Batches are atomic and ordered: readers see all of a batch or nothing, and a crash leaves exactly the
 // state after some prefix of the applied batches, which holds at least those applied before the last
@@ -34,7 +34,8 @@ type Store interface {
 	Get(key []byte) (value []byte, ok bool, err error)
 
 	// Apply makes a batch visible. It owns nothing of b after it returns. It waits while more than a
-	// bounded number of applied bytes are not durable yet.
+	// bounded number of applied bytes are not durable yet. A batch with an empty key is refused whole,
+	// with fault.InvalidArgument.
 	Apply(b *Batch) error
 
 	// Flush makes everything applied before the call durable.

@@ -37,6 +37,9 @@ func Open(dir string, options *Options) (*Log, error) {
 	l.files.dirFile = dirFile
 	if err := l.recover(); err != nil {
 		l.files.stop()
+		if l.active != nil {
+			err = closeAll(err, l.active.file)
+		}
 		return nil, openError(dir, closeAll(err, lock))
 	}
 	if !opts.Manual {

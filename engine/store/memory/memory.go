@@ -72,6 +72,9 @@ func (s *Store) Apply(b *store.Batch) error {
 	if err := s.usable("Apply"); err != nil {
 		return err
 	}
+	if err := b.Check(); err != nil {
+		return err
+	}
 	c := changes{s.root()}
 	if err := b.Each(&c); err != nil {
 		return err

@@ -36,19 +36,25 @@ func newGate(dir string, log *slog.Logger) *gate {
 
 func (g *gate) wrap(fs vfs.FS) vfs.FS { return &gatedFS{errorfs.Wrap(fs, g), g} }
 
-// gatedFS is a file system behind a gate. Pebble panics when a directory cannot be synced, so it is not
-// told: the gate closes, and nobody is told of anything that came after.
+// gatedFS is a file system behind a gate. Pebble ends the process when a manifest or the marker that names
+// it cannot be written, and when a directory cannot be synced; so it is not told. The gate closes, what
+// Pebble takes for written is in its memory only, and nobody hears of a flush that ended after that.
 type gatedFS struct {
 	*errorfs.FS
 	gate *gate
 }
 
-// Create implements vfs.FS. A marker file names another file (the current manifest), and Pebble makes
-// both durable with one sync of their directory, which leaves open which of them a crash keeps. So what a
-// marker may name is made durable before there is a marker.
+// Create implements vfs.FS. A marker names another file, and Pebble makes both durable with one sync of
+// their directory, which leaves open which of them a crash keeps. So what a marker may name is made
+// durable before there is a marker.
 func (fs *gatedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if strings.HasPrefix(fs.PathBase(name), "marker.") {
-		dir, err := fs.FS.OpenDir(fs.PathDir(name))
+	base := fs.PathBase(name)
+	marker := strings.HasPrefix(base, "marker.")
+	if !marker && !strings.HasPrefix(base, "MANIFEST-") {
+		return fs.FS.Create(name, category)
+	}
+	if marker {
+		dir, err := fs.OpenDir(fs.PathDir(name))
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +62,15 @@ func (fs *gatedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File
 			return nil, err
 		}
 	}
-	return fs.FS.Create(name, category)
+	if fs.gate.err() != nil {
+		return &quietFile{vfs.NewMemFile(nil), fs.gate}, nil
+	}
+	f, err := fs.FS.Create(name, category)
+	if err != nil {
+		fs.gate.fail(fmt.Errorf("making %s: %w", base, err))
+		f = vfs.NewMemFile(nil) // takes the file's place; nothing is written to it
+	}
+	return &quietFile{f, fs.gate}, nil
 }
 
 // OpenDir implements vfs.FS.
@@ -65,19 +79,59 @@ func (fs *gatedFS) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gatedDir{f, fs.gate}, nil
+	return &quietFile{f, fs.gate}, nil
 }
 
-// gatedDir is a directory behind a gate.
-type gatedDir struct {
+// quietFile is a file or directory whose failed writes and syncs close the gate and look well otherwise.
+type quietFile struct {
 	vfs.File
 	gate *gate
 }
 
+// quiet does a write or sync unless the gate is closed, which its failure does.
+func (f *quietFile) quiet(what string, do func() error) {
+	if f.gate.err() != nil {
+		return
+	}
+	if err := do(); err != nil {
+		f.gate.fail(fmt.Errorf("%s: %w", what, err))
+	}
+}
+
+// Write implements vfs.File.
+func (f *quietFile) Write(b []byte) (int, error) {
+	f.quiet("writing the manifest", func() error { _, err := f.File.Write(b); return err })
+	return len(b), nil
+}
+
 // Sync implements vfs.File.
-func (d *gatedDir) Sync() error {
-	if err := d.File.Sync(); err != nil {
-		d.gate.fail(fmt.Errorf("syncing a directory: %w", err))
+func (f *quietFile) Sync() error {
+	f.quiet("syncing the manifest or its directory", f.File.Sync)
+	return nil
+}
+
+// SyncData implements vfs.File.
+func (f *quietFile) SyncData() error {
+	f.quiet("syncing the manifest", f.File.SyncData)
+	return nil
+}
+
+// SyncTo implements vfs.File.
+func (f *quietFile) SyncTo(length int64) (fullSync bool, err error) {
+	f.quiet("syncing the manifest", func() (err error) { fullSync, err = f.File.SyncTo(length); return err })
+	return fullSync, nil
+}
+
+// Preallocate implements vfs.File.
+func (f *quietFile) Preallocate(offset, length int64) error {
+	f.quiet("making room for the manifest", func() error { return f.File.Preallocate(offset, length) })
+	return nil
+}
+
+// Close implements vfs.File.
+func (f *quietFile) Close() error {
+	if err := f.File.Close(); err != nil {
+		f.gate.fail(fmt.Errorf("closing the manifest: %w", err))
 	}
 	return nil
 }
@@ -90,11 +144,7 @@ var errGate = errors.New("the store has failed and changes no file")
 // MaybeError is asked before every operation on a file. A retry (it begins with a new file) waits here
 // until the store closes, as Pebble would otherwise repeat it without a pause.
 func (g *gate) MaybeError(op errorfs.Op) error {
-	switch op.Kind {
-	case errorfs.OpFileClose, errorfs.OpLock:
-		return nil
-	}
-	if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
+	if op.Kind == errorfs.OpFileClose || op.Kind == errorfs.OpLock || op.Kind.ReadOrWrite() == errorfs.OpIsRead {
 		return nil
 	}
 	select {

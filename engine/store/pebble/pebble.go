@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -33,10 +32,10 @@ type Options struct {
 	// FS is where the directory is. nil: the machine's files.
 	FS vfs.FS
 	// CacheBytes bounds the blocks kept in memory for readers. 0: 64 MiB. More helps when cold
-	// instances and histories are read often.
+	// instances and histories are read often. What memtables do not use is the cache's, too.
 	CacheBytes int64
 	// MemTableBytes is how much is applied before it is flushed in the background. 0: 32 MiB. Up to
-	// three times as much is in memory. Larger: fewer, longer flushes and less compaction.
+	// four times as much is in memory. Larger: fewer, longer flushes and less compaction.
 	MemTableBytes int64
 	// RunsMax is how many sorted runs level 0 may have before Apply waits for compaction. 0: 20.
 	RunsMax int
@@ -45,6 +44,9 @@ type Options struct {
 }
 
 const (
+	// memTablesMax is how many memtables there are at most: the one that fills, those being flushed, and
+	// one kept for the next.
+	memTablesMax = flushesMax + 2
 	// flushesMax is how many flushes may be under way before Apply waits.
 	flushesMax = 2
 	// never is a threshold at which Pebble would stall writers by itself, out of reach.
@@ -113,16 +115,18 @@ func Open(dir string, options *Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, opts: opts, gate: newGate(dir, opts.Logger), compacted: make(chan struct{}, 1)}
-	cache := pebble.NewCache(opts.CacheBytes)
+	// Pebble takes the memory of memtables out of the cache's; without this nothing is left for blocks.
+	cache := pebble.NewCache(opts.CacheBytes + memTablesMax*opts.MemTableBytes)
 	defer cache.Unref() // the database holds its own reference
 	s.db, err = pebble.Open(dir, s.pebbleOptions(cache))
 	if err == nil {
 		err = s.syncParent()
 	}
-	if err == nil {
-		err = s.gate.err()
+	if cause := s.gate.err(); cause != nil {
+		err = cause
 	}
 	if err != nil {
+		s.gate.release()
 		if s.db != nil {
 			err = errors.Join(err, s.db.Close())
 		}
@@ -212,8 +216,8 @@ func (w writer) DeleteRange(lower, upper []byte) error { return w.b.DeleteRange(
 // Apply implements store.Store.
 func (s *Store) Apply(b *store.Batch) error {
 	const op = "store.Apply"
-	if b.Len() == 0 {
-		return nil
+	if err := b.Check(); err != nil || b.Len() == 0 {
+		return err
 	}
 	s.apply.Lock()
 	defer s.apply.Unlock()
@@ -400,12 +404,10 @@ func (l *logger) Errorf(format string, args ...any) {
 	l.log.Debug("pebble: " + fmt.Sprintf(format, args...))
 }
 
-// Fatalf is where Pebble would end the process. For a manifest that cannot be written closing the gate
-// is enough, as nothing more reaches the files; anything else is a broken invariant.
+// Fatalf is where Pebble ends the process. The gate keeps it from coming here because of files; what is
+// left are broken invariants.
 func (l *logger) Fatalf(format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
 	l.gate.fail(errors.New(message))
-	if !strings.HasPrefix(message, "MANIFEST ") {
-		panic("pebble: " + message)
-	}
+	panic("pebble: " + message)
 }

@@ -100,13 +100,19 @@ func testValues(t *testing.T, h Harness) {
 	apply(t, s, func(b *store.Batch) {
 		b.Set(key, value)
 		b.Set([]byte("empty"), nil)
-		b.Set(nil, []byte("at the empty key"))
 	})
 	key[0], value[0] = 'x', 'x' // the store must have copies
 	wantGet(t, s, "a", []byte("one"))
 	wantGet(t, s, "x", nil)
 	wantGet(t, s, "empty", []byte{})
-	wantGet(t, s, "", []byte("at the empty key"))
+	wantGet(t, s, "", nil)
+	var b store.Batch
+	b.Set([]byte("good"), nil)
+	b.Set(nil, []byte("at the empty key"))
+	if err := s.Apply(&b); !fault.Is(err, fault.InvalidArgument) {
+		t.Errorf("an empty key: %v", err)
+	}
+	wantGet(t, s, "good", nil)
 	got, _, err := s.Get([]byte("a"))
 	if err != nil {
 		t.Fatal(err)
