@@ -39,8 +39,10 @@ func TestIntrinsics(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		`States.Format('{} is \{{}\}, it\'s \\ {}', $.s, $.n, $$.Execution.Id)`: `"a,b;c is {2.5}, it's \\ r1"`,
-		`States.Format($.t, 'x')`:                                            `"x-{}"`,
-		`States.Format('{}{}{}', null, true, $.o)`:                           `"nulltrue{\"a\":1,\"b\":2}"`,
+		`States.Format($.t, 'x')`:                        `"x-{}"`,
+		`States.Format('{}{}{}', null, true, $.o)`:       `"nulltrue{a=1, b=2}"`,
+		`States.Format('{} {}', $.list, States.Array())`: `"[1, 2, 2.0, [3], [3], {a=1, b=2}, {b=2, a=1}] []"`,
+		`States.Format('{}', States.Array('a, b', null, false, States.StringToJson('{"k":{"l":["x y"]},"":{}}')))`: `"[a, b, null, false, {k={l=[x y]}, ={}}]"`,
 		`States.StringToJson($.json)`:                                        `{"k":[1]}`,
 		`States.JsonToString($.o)`:                                           `"{\"a\":1,\"b\":2}"`,
 		`States.Array()`:                                                     `[]`,

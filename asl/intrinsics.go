@@ -224,7 +224,7 @@ func format(e *evaluation) (any, error) {
 			if len(args) == 0 {
 				return nil, fmt.Errorf("the text has more {} than the %d arguments behind it", len(e.args)-1)
 			}
-			b.WriteString(display(args[0]))
+			show(&b, args[0])
 			args = args[1:]
 			i++
 		default:
@@ -240,7 +240,49 @@ func format(e *evaluation) (any, error) {
 	return b.String(), nil
 }
 
-// display is a value inside a text: a string without quotes, else JSON.
+// show writes a value into a text as Step Functions does, which prints its Java values: strings bare at every level,
+// [a, b] for arrays and {k=v, l=w} for objects. It stops soon after maxCallResult bytes.
+func show(b *strings.Builder, v any) {
+	switch v := v.(type) {
+	case string:
+		b.WriteString(v)
+	case []any:
+		b.WriteByte('[')
+		for i, item := range v {
+			if b.Len() > maxCallResult {
+				return
+			}
+			separate(b, i)
+			show(b, item)
+		}
+		b.WriteByte(']')
+	case *jsonvalue.Object:
+		b.WriteByte('{')
+		i := 0
+		for key, item := range v.All() {
+			if b.Len() > maxCallResult {
+				return
+			}
+			separate(b, i)
+			i++
+			b.WriteString(key)
+			b.WriteByte('=')
+			show(b, item)
+		}
+		b.WriteByte('}')
+	default:
+		b.WriteString(jsonvalue.Text(v))
+	}
+}
+
+// separate writes what stands in front of a value's i-th part.
+func separate(b *strings.Builder, i int) {
+	if i > 0 {
+		b.WriteString(", ")
+	}
+}
+
+// display is a value as a text of its own: a string without quotes, else JSON.
 func display(v any) string {
 	if s, ok := v.(string); ok {
 		return s
