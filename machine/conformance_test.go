@@ -14,7 +14,7 @@ import (
 
 // floors are how many cases of each file must agree in each tier: raise them as the interpreter grows.
 var floors = map[string][3]int{
-	"pure":     {100, 100, 100},
+	"pure":     {101, 101, 101},
 	"lambda":   {36, 36, 36},
 	"callback": {20, 20, 20},
 }
