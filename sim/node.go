@@ -29,6 +29,7 @@ type node struct {
 	heard   error // the log's word that it failed
 	failed  error
 	jobs    []job
+	open    map[*Ask]int // requests taken and not answered
 }
 
 // job is a snapshot on its way to the store.
@@ -40,7 +41,7 @@ type job struct {
 // start opens the node and recovers it.
 func (w *World) start() error {
 	w.began++
-	n := &node{w: w, epoch: w.began}
+	n := &node{w: w, epoch: w.began, open: make(map[*Ask]int)}
 	var err error
 	n.log, err = disk.Open("data/log", &disk.Options{
 		FS: w.disk, Durable: n.hear, SegmentBytes: w.shape.segmentBytes, Manual: true, DataDir: "data",
@@ -127,6 +128,11 @@ func (n *node) fail(err error) {
 	for _, l := range n.lanes {
 		_, _ = l.Turn(n.w.Now) // answers those who still wait
 	}
+	for a, count := range n.open {
+		if count > 0 && !a.OneWay {
+			n.w.Fail("a client of partition %d was not told that the node failed", a.Partition)
+		}
+	}
 }
 
 func (n *node) turn(i int) {
@@ -142,20 +148,27 @@ func (n *node) release(i int) { n.lanes[i].Durable(n.durable) }
 func (n *node) write() {
 	n.w.note("write")
 	_, err := n.log.WriteStep()
-	n.settle(err)
+	n.logged(err)
 }
 
 func (n *node) sync() {
 	n.w.note("sync")
 	_, err := n.log.SyncStep()
-	n.settle(err)
+	n.logged(err)
 }
 
-// settle ends a step of the log or the store.
-func (n *node) settle(err error) {
+// logged ends a step of the log. When it failed, the node or one of its lanes finds out first.
+func (n *node) logged(err error) {
 	if err == nil {
 		err = n.heard
 	}
+	if err != nil && (n.w.calm || n.w.Chance(0.5)) {
+		n.settle(err)
+	}
+}
+
+// settle ends a step of the store.
+func (n *node) settle(err error) {
 	if err != nil {
 		n.w.stats.IOErrors++
 		n.fail(err)
@@ -219,7 +232,13 @@ func (h host) Send(dest partition.ID, ev *partition.Event) {
 	}}, false)
 }
 
-func (h host) Reply(client, value any, missing bool) { h.w.answer(client.(*Ask), value, missing) }
+func (h host) Reply(client, value any, missing bool) {
+	a := client.(*Ask)
+	if h.open[a]--; h.open[a] < 0 {
+		h.w.Fail("a request to partition %d was answered more than once, the last time with %v", a.Partition, value)
+	}
+	h.w.answer(a, value, missing)
+}
 
 func (h host) Idempotent(function string) bool { return h.w.workload.Idempotent(function) }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // actionsDefault is long enough for several crashes and recoveries.
-const actionsDefault = 400
+const actionsDefault = 2500
 
 // drainMax bounds what is done after the faults stop. A node that needs more is stuck.
 const drainMax = 200_000
@@ -27,6 +27,10 @@ func Run(opts Options) (result Result) {
 		w.guard(w.act)
 	}
 	if w.failure == nil {
+		w.drain()
+	}
+	if w.failure == nil {
+		w.down(true) // once more, so that what was quiet for long is recovered as well
 		w.drain()
 	}
 	if w.failure == nil {
@@ -100,7 +104,7 @@ func (w *World) act() {
 			w.client(false)
 			return
 		}
-		w.trouble(0.15)
+		w.trouble(0.15 * w.shape.trouble)
 		w.restart()
 		return
 	}
@@ -136,9 +140,7 @@ func (w *World) act() {
 	case p < 990:
 		w.client(false)
 	default:
-		if w.shape.crashes {
-			w.trouble(1)
-		}
+		w.trouble(w.shape.trouble)
 	}
 }
 
@@ -149,7 +151,7 @@ func (w *World) client(winding bool) {
 
 // trouble plans or makes a fault, with probability p.
 func (w *World) trouble(p float64) {
-	if !w.shape.crashes || !w.Chance(p) {
+	if !w.Chance(p) {
 		return
 	}
 	switch w.Rand.IntN(6) {
@@ -183,7 +185,7 @@ func (w *World) drain() {
 	w.calm = true
 	w.disk.full = false
 	w.plan.failAt, w.plan.crashAt = 0, 0
-	if w.node != nil && w.node.failed != nil {
+	if w.node != nil && (w.node.failed != nil || w.node.heard != nil) {
 		w.down(false)
 	}
 	if w.node == nil {

@@ -42,7 +42,7 @@ type shape struct {
 	snapshotBytes     int
 	resident          int
 	drop, repeat      float64 // of messages
-	crashes           bool
+	trouble           float64 // how often faults come: 1 is every 100 actions
 }
 
 // delivery is something on its way.
@@ -72,7 +72,7 @@ func newWorld(opts Options) *World {
 	w.partitions = 1 + r.IntN(4)
 	w.shape = shape{
 		segmentBytes: int64(8+8*r.IntN(4)) << 10, snapshotInstances: 1 + r.IntN(40), snapshotBytes: 1 + r.IntN(8<<10), resident: 1 + r.IntN(12),
-		crashes: r.IntN(8) != 0,
+		trouble: []float64{0, 0.1, 0.3, 1, 1}[r.IntN(5)],
 	}
 	if r.IntN(2) == 0 {
 		w.shape.speculation = lane.None
@@ -174,19 +174,25 @@ type Ask struct {
 	// Answer hears what comes: the value, or missing; err when the node refused or the client gave up. Values
 	// may come after the client gave up, and err once.
 	Answer func(value any, missing bool, err error)
+	// OneWay is a request that is not answered.
+	OneWay bool
 
 	closed bool
 }
 
 // Request sends a request to the partition.
 func (w *World) Request(a *Ask) {
-	a.Item.Event.Client = a
-	w.asked = append(w.asked, a)
+	if !a.OneWay {
+		a.Item.Event.Client = a
+		w.asked = append(w.asked, a)
+	}
 	w.post(delivery{what: "request", to: func() {
 		if w.node == nil {
 			return // nobody listens; the client gives up some time
 		}
+		w.node.open[a]++
 		if err := w.node.lanes[a.Partition].Submit(a.Item); err != nil {
+			w.node.open[a]--
 			w.close(a, err)
 		}
 	}}, false)

@@ -18,6 +18,8 @@ type Group struct {
 	NewBatch func() Batch
 	Apply    func(Batch) error // to the store, in order
 	Flush    func() error      // makes all that was applied durable
+
+	floor commitlog.Position // what floorKey has
 }
 
 // floorKey is where the store has the position before which no lane needs the log. A lane that has nothing to do has
@@ -31,11 +33,10 @@ func (g *Group) Recover() (bytes int64, err error) {
 	for _, l := range g.Lanes {
 		from = min(from, l.Position())
 	}
-	floor, err := g.floor()
-	if err != nil {
+	if g.floor, err = g.readFloor(); err != nil {
 		return 0, err
 	}
-	err = g.Log.Recover(max(from+1, floor), func(pos commitlog.Position, p uint32, data []byte) error {
+	err = g.Log.Recover(max(from+1, g.floor), func(pos commitlog.Position, p uint32, data []byte) error {
 		if int(p) >= len(g.Lanes) {
 			return fault.New("lane.Recover", fault.Corrupt, pos.String(), "the log has an entry of partition %d, the data directory has %d partitions", p, len(g.Lanes))
 		}
@@ -45,7 +46,7 @@ func (g *Group) Recover() (bytes int64, err error) {
 	return bytes, err
 }
 
-func (g *Group) floor() (commitlog.Position, error) {
+func (g *Group) readFloor() (commitlog.Position, error) {
 	v, ok, err := g.Store.Get(floorKey)
 	if err != nil || !ok {
 		return 0, err
@@ -59,7 +60,7 @@ func (g *Group) floor() (commitlog.Position, error) {
 }
 
 // Needed returns the position of the first entry that a recovery would need if everything applied to the store were
-// durable; durable is the position up to which the log is. Any goroutine may ask.
+// durable; durable is the position up to which the log is.
 func (g *Group) Needed(durable commitlog.Position) commitlog.Position {
 	keep := durable + 1
 	for _, l := range g.Lanes {
@@ -67,10 +68,11 @@ func (g *Group) Needed(durable commitlog.Position) commitlog.Position {
 			keep = min(keep, pos)
 		}
 	}
-	return keep
+	return max(keep, g.floor) // a lane that did nothing for long needs what came after the floor alone
 }
 
-// Cut makes the applied snapshots durable and tells the log what it may give up. The caller has read durable before.
+// Cut makes the applied snapshots durable and tells the log what it may give up. The caller has read durable before,
+// and one goroutine at a time calls Cut.
 func (g *Group) Cut(durable commitlog.Position) error {
 	keep := g.Needed(durable)
 	b := g.NewBatch()
@@ -81,5 +83,6 @@ func (g *Group) Cut(durable commitlog.Position) error {
 	if err := g.Flush(); err != nil {
 		return err
 	}
+	g.floor = keep
 	return g.Log.Trim(keep)
 }

@@ -257,7 +257,7 @@ func (b *Bank) purge(c *client) {
 		}
 	}
 	it := lane.Item{Event: partition.Event{Kind: partition.Purge, Body: partition.AppendRefs(nil, refs)}}
-	b.w.Request(&sim.Ask{Item: it, Partition: b.place(c.name), Answer: func(any, bool, error) {}})
+	b.w.Request(&sim.Ask{Item: it, Partition: b.place(c.name), OneWay: true})
 }
 
 func (b *Bank) place(name string) partition.ID { return partition.Place(name, b.w.Partitions()) }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/weftworks/weft/sim"
 	"github.com/weftworks/weft/sim/bank"
+	"github.com/weftworks/weft/sim/runs"
 )
 
 var table = []struct {
@@ -25,6 +26,7 @@ var table = []struct {
 	make func(*sim.World) sim.Workload
 }{
 	{"bank", bank.New},
+	{"runs", runs.New},
 }
 
 // Names returns the names of the workloads.
