@@ -16,6 +16,8 @@
 //	res, err := r.Invoke(ctx, &function.Request{Function: "greet", Input: []byte(`"Ada"`), ID: "1"})
 //	// res.Output: "hello, Ada" as JSON
 //
+// What a function needs before its first call (a build) is done then, or by Registry.Prepare.
+//
 // Which error means what (Error.Type):
 //
 //	the type the user code gave                 it raised, returned or posted an error
@@ -56,6 +58,11 @@ type Request struct {
 	// Timeout is the function's own time-out (0: none), counted from the moment user code is entered.
 	// Registry.Invoke sets it from the declaration; callers of a Registry leave it alone.
 	Timeout time.Duration
+	// Patient says that the caller waits for a Go function that does not heed the end of its context, which saves a
+	// goroutine and the switches to it: without a time-out and a Deadline the function runs on the caller's
+	// goroutine. The caller has to expect that a function which ends its goroutine (runtime.Goexit, which is what
+	// testing.T.FailNow does) ends the caller's: a deferred call there reports GoroutineEnded.
+	Patient bool
 }
 
 // Result is what a function answered.
@@ -83,6 +90,13 @@ func (e *Error) Error() string { return e.Type + ": " + e.Cause }
 // An Invoker that is also an io.Closer is closed with its Registry.
 type Invoker interface {
 	Invoke(ctx context.Context, req *Request) (*Result, error)
+}
+
+// Preparer is an Invoker with work to do before its first call, which Registry.Prepare lets it do earlier: a build,
+// or finding out that a program is missing. Prepare may be called at any time, also while calls run, and does the
+// work once; a call does not wait for it to be called.
+type Preparer interface {
+	Prepare(ctx context.Context) error
 }
 
 // LogLine is one line that a function wrote to stdout or stderr, without its newline; longer lines than

@@ -18,7 +18,7 @@ import (
 // aws-lambda-go has it; an *Error in its chain is passed on as it is. A panic fails the call with its
 // stack and never ends the node. When the call's time is over or its context cancelled before fn
 // returns, Invoke returns and fn is left to itself: it is counted in Stats.Abandoned and keeps its place
-// in the concurrency limit until it does return.
+// in the concurrency limit until it does return. A Patient request without a time limit waits for fn instead.
 func Go(fn func(ctx context.Context, input []byte) ([]byte, error)) Invoker {
 	return &goFunc{fn: func(ctx context.Context, input []byte) ([]byte, error) {
 		out, err := fn(ctx, input)
@@ -88,7 +88,7 @@ func (g *goFunc) Invoke(ctx context.Context, req *Request) (*Result, error) {
 }
 
 // invoke calls the function and leaves the gate (unless nil) when the function has returned. Without a
-// deadline and without a way to cancel, it needs no goroutine of its own.
+// deadline, and with a caller that waits or cannot cancel, it needs no goroutine of its own.
 func (g *goFunc) invoke(ctx context.Context, req *Request, at *gate) (*Result, error) {
 	limit, own := req.Deadline, false
 	if req.Timeout > 0 {
@@ -96,11 +96,8 @@ func (g *goFunc) invoke(ctx context.Context, req *Request, at *gate) (*Result, e
 			limit, own = mine, true
 		}
 	}
-	if limit.IsZero() && ctx.Done() == nil {
-		if at != nil {
-			defer at.leave()
-		}
-		return g.call(ctx, req.Input)
+	if limit.IsZero() && (req.Patient || ctx.Done() == nil) {
+		return g.direct(ctx, req.Input, at)
 	}
 	caller := ctx
 	if !limit.IsZero() {
@@ -122,12 +119,33 @@ func (g *goFunc) invoke(ctx context.Context, req *Request, at *gate) (*Result, e
 	return nil, expired(ctx, caller, req, own)
 }
 
-var errGoexit = Failure("Runtime.ExitError", "the function ended its goroutine (runtime.Goexit) instead of returning")
+// direct calls the function on the caller's goroutine.
+func (g *goFunc) direct(ctx context.Context, input []byte, at *gate) (*Result, error) {
+	if at != nil {
+		defer at.leave()
+	}
+	if ctx.Err() != nil {
+		return nil, Ended(ctx)
+	}
+	res, err := g.call(ctx, input)
+	if err != nil && ctx.Err() != nil {
+		return nil, Ended(ctx)
+	}
+	return res, err
+}
+
+// GoroutineEnded is the failure of a call whose function ended its goroutine instead of returning.
+func GoroutineEnded() *Error {
+	return Failure("Runtime.ExitError", "the function ended its goroutine (runtime.Goexit) instead of returning")
+}
 
 // run is the body of a call's goroutine. Its end is deferred because user code may end the goroutine.
 func (g *goFunc) run(ctx context.Context, input []byte, c *goCall, at *gate) {
-	c.err = errGoexit
+	ended := true
 	defer func() {
+		if ended {
+			c.err = GoroutineEnded()
+		}
 		if c.left.Swap(true) {
 			g.abandoned.Add(-1)
 		}
@@ -137,6 +155,7 @@ func (g *goFunc) run(ctx context.Context, input []byte, c *goCall, at *gate) {
 		close(c.done)
 	}()
 	c.res, c.err = g.call(ctx, input)
+	ended = false
 }
 
 // outcome is what a call that returned gives: a function that gave up because its time was over, and says so

@@ -156,6 +156,68 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
+// A patient request waits for a function that is deaf to its context, on the caller's goroutine, and still tells a
+// cancelled call from a failed one.
+func TestPatientRequests(t *testing.T) {
+	t.Parallel()
+	why := errors.New("the run was stopped")
+	calls := 0
+	var stop context.CancelCauseFunc
+	r := registryWith(t, Go(func(ctx context.Context, in []byte) ([]byte, error) {
+		calls++
+		switch string(in) {
+		case "1":
+			stop(why)
+			return []byte(`"deaf"`), nil
+		case "2":
+			stop(why)
+			return nil, ctx.Err()
+		}
+		runtime.Goexit()
+		return nil, nil
+	}), Settings{Concurrency: 1})
+	invoke := func(input string) (*Result, error) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stop = cancel
+		return r.Invoke(ctx, &Request{Function: "f", Input: []byte(input), Patient: true})
+	}
+	if res, err := invoke("1"); err != nil || string(res.Output) != `"deaf"` {
+		t.Errorf("a deaf function: %v, %v", res, err)
+	}
+	if _, err := invoke("2"); !errors.Is(err, why) {
+		t.Errorf("a function that heeds its context: %v", err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	if _, err := r.Invoke(ctx, &Request{Function: "f", Patient: true}); !errors.Is(err, why) || calls != 2 {
+		t.Errorf("a call cancelled before: %v after %d calls", err, calls)
+	}
+	ended := make(chan error)
+	go func() {
+		err := error(GoroutineEnded())
+		defer func() { ended <- err }()
+		_, err = invoke("3")
+	}()
+	if e := failure(t, <-ended); e.Type != "Runtime.ExitError" {
+		t.Error(e)
+	}
+	if s := r.Stats()[0]; s.Running != 0 || s.Abandoned != 0 {
+		t.Errorf("left behind: %+v", s)
+	}
+}
+
+// A time-out ends a patient call too.
+func TestPatientRequestsEndAtTheirTimeout(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	r := registryWith(t, Go(func(context.Context, []byte) ([]byte, error) { <-release; return nil, nil }), Settings{Timeout: time.Millisecond})
+	defer close(release)
+	_, err := r.Invoke(t.Context(), &Request{Function: "f", Patient: true})
+	if e := failure(t, err); e.Type != "Sandbox.Timedout" {
+		t.Error(e)
+	}
+}
+
 func BenchmarkGo(b *testing.B) {
 	fn := Go(func(_ context.Context, in []byte) ([]byte, error) { return in, nil })
 	input := []byte(`{"n":1}`)
@@ -184,6 +246,19 @@ func BenchmarkGo(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := r.Invoke(ctx, &Request{Function: "f", Input: input}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("patient", func(b *testing.B) {
+		r := registryWith(b, fn, Settings{Concurrency: 8})
+		parent, stop := context.WithCancel(context.Background())
+		defer stop()
+		b.ReportAllocs()
+		for b.Loop() {
+			ctx, cancel := context.WithCancelCause(parent)
+			_, err := r.Invoke(ctx, &Request{Function: "f", Input: input, Patient: true})
+			if cancel(nil); err != nil {
 				b.Fatal(err)
 			}
 		}
