@@ -125,8 +125,11 @@ func (w *World) act() {
 		w.deliver()
 	case p < 830 && len(w.calls) > 0:
 		w.execute()
-	case p < 860:
+	case p < 858:
 		w.Now += int64(w.Rand.IntN(50))
+	case p < 860:
+		w.note("clock set back")
+		w.Now -= int64(w.Rand.IntN(5000))
 	case p < 870:
 		w.tick()
 	case p < 885:
