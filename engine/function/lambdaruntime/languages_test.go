@@ -1,7 +1,9 @@
 package lambdaruntime
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -165,6 +167,73 @@ func TestGoBuild(t *testing.T) {
 	wait.Wait()
 	if fmt.Sprint(heard) != "[false true]" {
 		t.Errorf("progress %v: it was not built once", heard)
+	}
+}
+
+// A binary is linked once while its source stays as it is, and a new one never touches the old one's bytes.
+func TestGoBuildLinksOnlyWhatHasChanged(t *testing.T) {
+	t.Parallel()
+	need(t, "go")
+	dir, source := t.TempDir(), t.TempDir()
+	write := func(body string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(source, "main.go"), []byte(body), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := func() (string, os.FileInfo, error) { // as a process of its own does
+		g := &GoBuild{Source: filepath.Join(source, "main.go"), Name: "f", BuildDir: dir}
+		path, err := g.Build(t.Context())
+		info, _ := os.Stat(path)
+		return path, info, err
+	}
+	write("package main\n\nfunc main() { println(1) }\n")
+	path, first, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(dir, "kept")
+	if err := os.Link(path, kept); err != nil {
+		t.Skip("the file system has no hard links: every build links")
+	}
+	before, _ := os.ReadFile(kept)
+	if _, second, err := build(); err != nil || !os.SameFile(first, second) {
+		t.Errorf("nothing has changed, but it was linked again (%v)", err)
+	}
+	write("package main\n\nfunc main() { println(2) }\n")
+	if _, third, err := build(); err != nil || os.SameFile(first, third) {
+		t.Errorf("the source has changed, but it was not linked again (%v)", err)
+	}
+	if after, _ := os.ReadFile(kept); !bytes.Equal(before, after) {
+		t.Error("a new build wrote into the old binary")
+	}
+	write("package main\n\nfunc main() { undefinedThing() }\n")
+	if _, _, err := build(); err == nil || !strings.Contains(err.Error(), "undefinedThing") {
+		t.Errorf("a broken source: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*", "*.new")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestPrepareStartsNothing(t *testing.T) {
+	t.Parallel()
+	need(t, "go")
+	p := goFunction(t, "broken")
+	var e *function.Error
+	if err := p.Prepare(t.Context()); !errors.As(err, &e) || e.Type != "Weft.BuildFailed" || !strings.Contains(e.Cause, "undefinedThing") {
+		t.Errorf("a broken function: %v", err)
+	}
+	p = goFunction(t, "echo")
+	if err := p.Prepare(t.Context()); err != nil {
+		t.Error(err)
+	}
+	var s function.Stats
+	if p.AddStats(&s); s.Starts != 0 {
+		t.Errorf("%d processes were started", s.Starts)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

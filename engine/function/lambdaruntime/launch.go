@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weftworks/weft/engine/function"
@@ -81,7 +82,8 @@ func (i *interpreter) Launch(context.Context) (Command, error) {
 }
 
 // GoBuild is a Launcher for Go source: a directory with a main package, or one file. It is built on first use,
-// once, with the go tool and its cache, whoever asks; a failed build is tried again on the next start.
+// once, with the go tool and its cache, whoever asks; a failed build is tried again on the next start. The binary
+// stays in BuildDir, by the path of its source, and is not linked again by a later process when nothing has changed.
 type GoBuild struct {
 	// Source is the directory or file; Dir is where the function runs ("": the source's directory).
 	Source, Dir string
@@ -155,11 +157,14 @@ func (g *GoBuild) build(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", g.failed("cannot make the build directory: %v", err)
 	}
-	fresh := fmt.Sprintf("%s.%d.new", final, os.Getpid())
+	fresh := fmt.Sprintf("%s.%d.%d.new", final, os.Getpid(), builds.Add(1))
+	_ = os.Remove(fresh)      // a killed process of this id left it
+	_ = os.Link(final, fresh) // what go build finds up to date it does not link again; without, it links
 	defer os.Remove(fresh)
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", fresh, target)
+	// Without -buildvcs=false every commit would be a reason to link again, and a checkout of another user's fails.
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", fresh, target)
 	cmd.Dir = dir
 	cmd.WaitDelay = time.Second
 	words, err := cmd.CombinedOutput()
@@ -176,10 +181,33 @@ func (g *GoBuild) build(ctx context.Context) (string, error) {
 	if !isProgram(fresh) {
 		return "", g.failed("its package is not main, so there is nothing to run")
 	}
-	if err := os.Rename(fresh, final); err != nil {
+	if err := replace(fresh, final); err != nil {
 		return "", g.failed("%v", err)
 	}
 	return final, nil
+}
+
+// builds numbers the files that binaries are built in.
+var builds atomic.Int64
+
+// replace puts a new binary in the place of an old one, which a process may be running, unless it is the old one.
+// It is synced before: go build would take a torn one for up to date for ever.
+func replace(fresh, final string) error {
+	now, err := os.Stat(fresh)
+	if err != nil {
+		return err
+	}
+	if was, err := os.Stat(final); err == nil && os.SameFile(was, now) {
+		return nil
+	}
+	f, err := os.OpenFile(fresh, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(fresh, final)
 }
 
 // place makes the directory for the binary of a source, and returns the binary's path.

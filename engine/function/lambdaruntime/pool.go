@@ -77,7 +77,8 @@ func orDefault[T comparable](v, d T) T {
 	return v
 }
 
-// Pool is one function and its processes. It implements function.Invoker, function.StatsSource and io.Closer.
+// Pool is one function and its processes. It implements function.Invoker, function.Preparer, function.StatsSource
+// and io.Closer.
 type Pool struct {
 	cfg    Config
 	ctx    context.Context // ends when the Pool closes
@@ -119,7 +120,7 @@ func (c *call) finish(o outcome) {
 	}
 }
 
-// New makes a Pool. Nothing is started before the first call.
+// New makes a Pool. Nothing is built or started before the first call or Prepare.
 func New(cfg Config) (*Pool, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
@@ -127,6 +128,15 @@ func New(cfg Config) (*Pool, error) {
 	p := &Pool{cfg: cfg, processes: map[*worker]struct{}{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p, nil
+}
+
+// Prepare implements function.Preparer: it makes ready what the Launcher needs and starts no process.
+func (p *Pool) Prepare(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(p.ctx, func() { cancel(function.Closed(p.cfg.Name)) })()
+	_, err := p.cfg.Launch.Launch(ctx)
+	return err
 }
 
 // Invoke implements function.Invoker. When ctx is cancelled the call is given up, but a process that runs it
