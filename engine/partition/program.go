@@ -111,8 +111,12 @@ func (e *Env) HasClient() bool { return e.client != nil }
 // Discard undoes the creation of the instance: nothing of it is kept.
 func (e *Env) Discard() { e.drop = true }
 
-// Invoke asks for a call of a function; its ID must be new within the instance and larger than those before.
+// Invoke asks for a call of a function; its ID must be new within the instance and larger than those before. An
+// instance that has ended wants nothing any more: this, SetTimer and Continue then do nothing.
 func (e *Env) Invoke(call Invocation) {
+	if e.inst.ended {
+		return
+	}
 	e.inst.calls.add(call)
 	call.Instance = e.Name
 	e.core.emit(Effect{Kind: Invoke, Ref: e.Ref, Call: call})
@@ -127,6 +131,9 @@ func (e *Env) Cancel(id uint64) {
 
 // SetTimer arms timer id, new within the instance and larger than those before, for due (Unix milliseconds).
 func (e *Env) SetTimer(id uint64, due int64) {
+	if e.inst.ended {
+		return
+	}
 	e.inst.timers = append(e.inst.timers, timer{id: id, due: due})
 	e.core.timers.add(timerKey{due: due, ref: e.Ref, id: id})
 }
@@ -145,6 +152,9 @@ func (e *Env) Send(to string, program ProgramID, op uint8, body []byte) {
 
 // Continue asks for a Continue event behind the events already waiting.
 func (e *Env) Continue() {
+	if e.inst.ended {
+		return
+	}
 	e.inst.resume = true
 	e.core.emit(Effect{Kind: Resume, Ref: e.Ref})
 }
@@ -152,10 +162,17 @@ func (e *Env) Continue() {
 // Blob returns a blob of the partition, or nil.
 func (e *Env) Blob(id BlobID) []byte { return e.core.blobs.get(id) }
 
-// Pin makes the instance keep a blob for as long as it exists. It may be called once per instance.
+// Pin makes the instance keep a blob, which must be there, for as long as it exists, instead of the one it kept before.
 func (e *Env) Pin(id BlobID) {
+	was := e.inst.blob
+	if was == id || e.core.blobs.by[id] == nil {
+		return
+	}
 	e.inst.blob = id
 	e.core.blobs.pin(id)
+	if was != "" {
+		e.core.blobs.unpin(was)
+	}
 }
 
 // List says how the instance is listed from now on.
