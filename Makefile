@@ -1,7 +1,63 @@
+# Go and a C compiler (for -race) are all that is needed; modules and tools come at the versions pinned here and in go.mod.
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS   += --no-print-directory
+
+MODULES     := . test/aws
+GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME    ?= 10s
+SEEDS       ?= 10000
+ROUNDS      ?= 200
+SIM_FAULTS  := ack-before-sync reuse-positions skip-dedup drop-outbox early-snapshot early-invoke early-reply early-cut
+BENCH       ?=
+
 .DEFAULT_GOAL := help
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
-test: ## run all tests
-	go vet ./...
-	go test ./...
-.PHONY: help test
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: ## build bin/weft
+	CGO_ENABLED=0 go build -trimpath -o bin/weft ./cmd/weft
+
+run: ## count the words of the Go source tree (examples/wordcount)
+	go run ./cmd/weft run examples/wordcount
+
+test: ## go vet and all tests of both modules; the last line says "N passed, N failed"
+	@for m in $(MODULES); do echo "go vet ($$m)"; (cd $$m && go vet ./...); done
+	@go run ./internal/testsum -timeout=9m -- $(MODULES)
+
+race: ## all tests under the race detector
+	@go run ./internal/testsum -race -timeout=25m -- $(MODULES)
+
+conformance: ## the States Language cases, one line a file of cases
+	@go test -count=1 -run Conformance -v ./... | grep -E 'conformance:|^(--- )?FAIL|^panic'
+
+test-aws: ## drive Weft with the AWS SDK for Go and, where present, the aws command
+	cd test/aws && go test -count=1 -v ./...
+
+crash: ## kill -9 a serving weft ROUNDS times (default 200) amid 500 runs each
+	WEFT_CRASH_ROUNDS=$(ROUNDS) go test -count=1 -v -timeout=60m ./test/crash
+
+sim: ## simulate SEEDS nodes (default 10000), then break each rule once and see it caught
+	go run ./sim/cmd/weft-sim -seeds $(SEEDS)
+	@for f in $(SIM_FAULTS); do go run ./sim/cmd/weft-sim -fault $$f -seeds 1000; done
+
+fuzz: ## run every fuzz target for FUZZTIME (default 10s)
+	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | sort); do \
+	  for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]+)\(.*/\1/p' $$f); do \
+	    echo "$$t in $$(dirname $$f)"; \
+	    go test -run='^$$' -fuzz="^$$t\$$" -fuzztime=$(FUZZTIME) $$(dirname $$f); \
+	  done; \
+	done
+
+bench: ## measure; prints a table and writes bench/out/latest.jsonl (BENCH="-only five" for a part)
+	go run ./bench $(BENCH)
+
+lint: ## gofmt, go vet and golangci-lint
+	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'd:"; echo "$$bad"; exit 1; fi
+	@for m in $(MODULES); do (cd $$m && go vet ./...); done
+	go run $(GOLANGCI) run ./...
+
+clean: ## remove what the other targets make
+	rm -rf bin bench/out .weft
+
+.PHONY: help build run test race conformance test-aws crash sim fuzz bench lint clean

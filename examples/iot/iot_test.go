@@ -1,3 +1,4 @@
+// Package iot_test runs the thermostat of examples/iot, and its two functions by themselves.
 package iot_test
 
 import (

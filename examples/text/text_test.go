@@ -1,3 +1,4 @@
+// Package text_test publishes posts with examples/text, and calls its five functions by themselves.
 package text_test
 
 import (

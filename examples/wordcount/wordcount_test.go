@@ -1,3 +1,4 @@
+// Package wordcount_test runs examples/wordcount, kills it, and compares its table with what coreutils count.
 package wordcount_test
 
 import (
