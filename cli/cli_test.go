@@ -170,7 +170,13 @@ func TestCommandLines(t *testing.T) {
 		{[]string{"serve"}, 2, []string{"--data is missing"}},
 		{[]string{"serve", "--data", at("d"), "--listen", "nonsense"}, 2, []string{"HOST:PORT"}},
 		{[]string{"serve", "--data", at("d"), "--listen", "0.0.0.0:0"}, 2, []string{"needs a token"}},
-		{[]string{"serve", "--data", at("d"), "--retain", "soon"}, 2, []string{`"soon" is no duration`}},
+		{[]string{"serve", "--data", at("d"), "--retain", "soon"}, 2, []string{`"soon" does not say how long`}},
+		{[]string{"serve", "--data", at("d"), "--retain", "failed=forever,succeeded=1ms"}, 2, []string{`"1ms" is not from 1s to 100 years`}},
+		{[]string{"serve", "--data", at("bad.yaml")}, 2, []string{"bad.yaml: this is not a directory"}},
+		{[]string{"dev", at("one"), "--data", at("bad.yaml/d")}, 2, []string{"a part of this path is a file"}},
+		{[]string{"run", at("one"), "--data", at("bad.yaml"), "--name", "n"}, 2, []string{"bad.yaml: this is not a directory"}},
+		{[]string{"run", "-", "--input", "-"}, 2, []string{"the definition comes from stdin already"}},
+		{[]string{"run", "-"}, 2, []string{"stdin:1:1:"}},
 		{[]string{"serve", "--data", at("d"), "--log-format", "xml"}, 2, []string{"text or json"}},
 		{[]string{"serve", "--data", at("d"), "--log-level", "loud"}, 2, []string{"debug, info, warn or error"}},
 		{[]string{"serve", "--data", at("d"), "--token-file", at("gone")}, 3, []string{"cannot read the token"}},
@@ -235,6 +241,73 @@ func TestRunPrintsTheResultAloneOnStdout(t *testing.T) {
 	w.In, w.OutTTY = strings.NewReader(`{"n":[7]}`), true
 	if code := Main([]string{"run", dir, "--input", "-"}, w.IO); code != 0 || w.out.String() != "[\n  7\n]\n" {
 		t.Errorf("on a terminal: exit code %d, stdout %q", code, w.out.String())
+	}
+}
+
+func TestRunReadsADefinitionFromStdin(t *testing.T) {
+	t.Parallel()
+	dir := files(t, map[string]string{"weft.yaml": shell})
+	args := []string{"run", "-", "--input", `{"n": [1]}`, "--config", filepath.Join(dir, "weft.yaml"), "--data", t.TempDir(), "--name", "one"}
+	for _, says := range []string{"the run succeeded", "stdin/one has ended already"} {
+		w := newWorld()
+		w.In = strings.NewReader(squares)
+		if code := Main(args, w.IO); code != 0 || w.out.String() != "[1]\n" || !strings.Contains(w.err.String(), says) {
+			t.Errorf("exit code %d, stdout %q\n%s", code, w.out, w.err)
+		}
+	}
+	w := newWorld()
+	w.In = strings.NewReader(squares)
+	if code := Main(args[:4], w.IO); code != 2 || !strings.Contains(w.err.String(), `in a file and name it with --config`) {
+		t.Errorf("without functions: exit code %d\n%s", code, w.err)
+	}
+}
+
+// needGo skips a test that builds functions where there is no Go, except in CI.
+func needGo(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("go is not on the PATH")
+		}
+		t.Skip("go is not on the PATH; install it to run this test")
+	}
+}
+
+// Two Go functions that do not compile, which a machine names, and one it does not.
+var broken = map[string]string{
+	"machine.asl.json": `{"StartAt":"A","States":{
+		"A":{"Type":"Task","Resource":"a","Next":"B"},
+		"B":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"b"},"Next":"C"},
+		"C":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName.$":"$.f"},"End":true}}}`,
+	"a/main.go": "package main\n\nfunc main() { missingInA() }\n",
+	"b/main.go": "package main\n\nfunc main() { missingInB() }\n",
+	"c/main.go": "package main\n\nfunc main() { missingInC() }\n",
+	"weft.yaml": `functions:
+  a: {runtime: go, source: a/main.go}
+  b: {runtime: go, source: b/main.go}
+  c: {runtime: go, source: c/main.go}
+`,
+}
+
+func TestRunBuildsFunctionsBeforeItStarts(t *testing.T) {
+	t.Parallel()
+	needGo(t)
+	dir, data := files(t, broken), filepath.Join(t.TempDir(), "data")
+	code, stdout, stderr := weft("run", dir, "--data", data, "--name", "one")
+	if code != ExitUsage || stdout != "" {
+		t.Errorf("exit code %d, stdout %q", code, stdout)
+	}
+	for _, s := range []string{"weft: building function a", "function a: go build ", "undefined: missingInA", "function b: ", "undefined: missingInB",
+		"weft: 2 functions cannot be made ready; nothing was started"} {
+		if !strings.Contains(stderr, s) {
+			t.Errorf("stderr has no %q:\n%s", s, stderr)
+		}
+	}
+	if strings.Contains(stderr, "missingInC") {
+		t.Errorf("a function that nobody names was built:\n%s", stderr)
+	}
+	if _, err := os.Stat(data); !os.IsNotExist(err) {
+		t.Errorf("the data directory was made: %v", err)
 	}
 }
 

@@ -56,6 +56,9 @@ func (a *app) dev(ctx context.Context, dir string, f serveFlags) error {
 	}
 	if f.data == "" {
 		f.data = filepath.Join(dir, ".weft")
+		if err := checkData(f.data); err != nil {
+			return err
+		}
 		if err := keepOutOfGit(f.data); err != nil {
 			return err
 		}

@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/weftworks/weft/cli/console"
 	"github.com/weftworks/weft/config"
 	"github.com/weftworks/weft/engine/function"
+	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 )
 
@@ -33,8 +37,8 @@ type functionOptions struct {
 	line func(function.LogLine)
 }
 
-// openFunctions reads the file at path ("": no file, no functions). Nothing is built or started before the
-// first call.
+// openFunctions reads the file at path ("": no file, no functions). Nothing is built or started before Prepare or
+// the first call.
 func openFunctions(path string, o functionOptions) (*functions, error) {
 	cfg := &config.Config{Limits: limits.Default}
 	if path != "" {
@@ -82,6 +86,93 @@ func (f *functions) tailOf(name string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.tails[info.Name]
+}
+
+// joined takes the errors of errors.Join apart; nil has none.
+func joined(err error) []error {
+	if list, ok := err.(interface{ Unwrap() []error }); ok {
+		return list.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+// subject is what an error is about; "" when it does not say.
+func subject(err error) string {
+	var fe *fault.Error
+	if errors.As(err, &fe) {
+		return fe.Subject
+	}
+	return ""
+}
+
+// plainWords is what a function's failure says, without Lambda's JSON around it.
+func plainWords(err error) string {
+	var failed *function.Error
+	if errors.As(err, &failed) {
+		return causeLine(failed.Cause)
+	}
+	return sentence(err)
+}
+
+// prepareFunctions makes the functions that a machine names ready, so that what does not compile is known before anything is
+// started. What say hears meanwhile comes out of notes and is shown. Functions whose name depends on the input wait
+// for their first call.
+func (j *job) prepareFunctions(ctx context.Context) error {
+	var names []string
+	for s := range states(&j.machine.Graph) {
+		if name := functionOf(s); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- j.fns.Prepare(ctx, names...) }()
+	for {
+		select {
+		case text := <-j.notes:
+			j.say(text)
+		case <-j.signals:
+			cancel()
+			<-done
+			j.a.note("interrupted; nothing was started")
+			return errInterrupted
+		case err := <-done:
+			for len(j.notes) > 0 {
+				j.say(<-j.notes)
+			}
+			return j.unprepared(err)
+		}
+	}
+}
+
+func (j *job) say(text string) {
+	if !j.flags.quiet {
+		fmt.Fprintln(j.a.Err, console.CleanLines(text))
+	}
+}
+
+// unprepared explains why functions cannot be made ready.
+func (j *job) unprepared(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	failures := joined(err)
+	for _, e := range failures {
+		head, body, _ := strings.Cut(console.CleanLines(plainWords(e)), "\n")
+		fmt.Fprintf(j.a.Err, "%s %s\n", j.a.errStyle().Bold("function "+console.Clean(subject(e))+":"), head)
+		if body != "" {
+			fmt.Fprintln(j.a.Err, console.Indent(body, "  "))
+		}
+	}
+	j.a.note("%s cannot be made ready; nothing was started", console.Count(int64(len(failures)), "function"))
+	return reported(fault.InvalidArgument)
 }
 
 // names returns the declared names.

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/cli/console"
@@ -18,6 +20,22 @@ import (
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 )
+
+// checkData refuses a data directory that cannot be one, before anything is opened; it need not exist.
+func checkData(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case path == "", errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, syscall.ENOTDIR):
+		return fault.New("", fault.InvalidArgument, path, "a part of this path is a file, not a directory; name another data directory")
+	case err != nil:
+		return fault.New("", fault.InvalidArgument, path, "the data directory cannot be used: %w", errors.Unwrap(err))
+	case !info.IsDir():
+		return fault.New("", fault.InvalidArgument, path, "this is not a directory; --data names the directory that holds, or will hold, machines and runs")
+	}
+	return nil
+}
 
 // readInput reads what --input names: a JSON text, @FILE or - for stdin; "" is nil.
 func (a *app) readInput(arg string) ([]byte, error) {

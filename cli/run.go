@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/cli/console"
 	"github.com/weftworks/weft/cli/progress"
 	"github.com/weftworks/weft/cli/project"
@@ -32,8 +33,9 @@ type runFlags struct {
 const runHelp = `Run a state machine to its end, in this process, and print its result.
 
 PATH is a definition (*.asl.json, *.asl.yaml), or a directory that holds machine.asl.json or exactly one
-such file. Functions are declared in the weft.yaml beside it; in a directory, input.json is the input
-unless --input says otherwise.
+such file; - reads a definition (JSON) from stdin. Functions are declared in the weft.yaml beside it, or where
+--config says; in a directory, input.json is the input unless --input says otherwise. Go functions are
+built before anything is started.
 
 Progress goes to stderr, the result alone to stdout. Without --data the run lives in memory. With
 --data and --name every step is kept on disk: if the process is killed, the same command resumes the
@@ -45,13 +47,14 @@ found; 4 conflict; 5 unavailable; 6 data corrupt; 130 interrupted.`
 func (a *app) runCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "run DIR|FILE",
+		Use:   "run DIR|FILE|-",
 		Short: "Run a state machine to its end and print its result",
 		Long:  runHelp,
 		Example: `  weft run examples/wordcount
   weft run greet.asl.json --input '{"name": "Ada"}'
   weft run order --input @order.json --data ./data --name order-7    # survives kill -9
-  weft run order --json --quiet | jq .output`,
+  weft run order --json --quiet | jq .output
+  jq '.StartAt = "Pay"' order/machine.asl.json | weft run - --config order/weft.yaml`,
 		Args: args(1, 1, "PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0], f) },
 	}
@@ -110,6 +113,9 @@ func (a *app) run(ctx context.Context, path string, f runFlags) error {
 	if err := j.openFunctions(); err != nil {
 		return err
 	}
+	if err := j.prepareFunctions(ctx); err != nil {
+		return errors.Join(err, j.fns.Close())
+	}
 	o := engine.Options{Dir: f.data, Functions: j.fns, Limits: j.fns.config.Limits, Speculation: spec, Logger: a.logger()}
 	if j.node, err = engine.Open(o); err != nil {
 		return errors.Join(err, j.fns.Close())
@@ -131,7 +137,10 @@ func (j *job) prepare(path string) (engine.Speculation, error) {
 	case f.timeout < 0:
 		return spec, usage("--timeout must not be negative")
 	}
-	if j.project, err = project.Find(path); err != nil {
+	if err = checkData(f.data); err != nil {
+		return spec, err
+	}
+	if err = j.find(path); err != nil {
 		return spec, err
 	}
 	if j.def, err = j.a.readDefinition(j.project.Machine); err != nil {
@@ -151,6 +160,22 @@ func (j *job) prepare(path string) (engine.Speculation, error) {
 	}
 	return spec, err
 }
+
+// find sets the project: what lies at path, or a definition on stdin.
+func (j *job) find(path string) (err error) {
+	if path != "-" {
+		j.project, err = project.Find(path)
+		return err
+	}
+	if j.flags.input == "-" {
+		return usage("the definition comes from stdin already; give the input as JSON or @FILE")
+	}
+	j.project = &project.Project{Name: stdinName, Machine: path}
+	return nil
+}
+
+// stdinName is the name of a machine that is read from stdin.
+const stdinName = "stdin"
 
 // openFunctions reads weft.yaml and refuses a machine that calls what it does not declare.
 func (j *job) openFunctions() error {
@@ -365,7 +390,9 @@ func undeclared(d *definition, m *asl.Machine, fns *functions, config string) []
 // declareHint says what to write to declare a function, and which ones there are.
 func declareHint(name string, declared []string, config, machinePath string) string {
 	where := shortPath(config)
-	if config == "" {
+	if config == "" && machinePath == "" {
+		where = "a file and name it with --config"
+	} else if config == "" {
 		where = "a new " + shortPath(filepath.Join(filepath.Dir(machinePath), project.ConfigName))
 	}
 	hint := fmt.Sprintf("declare it under functions: in %s, for example\n  %s: {runtime: python, handler: %s.handler}", where, name, strings.ReplaceAll(name, "-", "_"))
@@ -432,7 +459,13 @@ func functionOf(s *asl.State) string {
 	if s.Parameters == nil {
 		return ""
 	}
-	for _, f := range s.Parameters.Root.Fields {
+	root := &s.Parameters.Root
+	if o, ok := root.Literal.(*jsonvalue.Object); ok { // nothing in it depends on the input
+		v, _ := o.Get("FunctionName")
+		name, _ := v.(string)
+		return name
+	}
+	for _, f := range root.Fields {
 		if f.Key == "FunctionName" && f.Node.Expr == nil {
 			name, _ := f.Node.Literal.(string)
 			return name

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/weftworks/weft/cli/project"
@@ -41,7 +43,7 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.listen, "listen", defaultListen, "`ADDRESS` to listen on; another than loopback needs a token; port 0 picks a free one")
 	fl.StringVar(&f.config, "config", "", "`FILE` that declares the functions (default weft.yaml, if there is one)")
-	fl.StringVar(&f.retain, "retain", "", "`DURATION` for which ended runs are kept: 7d, or by status: succeeded=1d,failed=30d; 0 keeps them for ever (default 7d)")
+	fl.StringVar(&f.retain, "retain", "", "`DURATION` for which ended runs are kept: 7d, or by status: succeeded=1d,failed=forever (default what the file that declares functions says, else 90d)")
 	fl.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the token that clients have to know (default $WEFT_TOKEN, else no token)")
 	speculationFlag(fl.StringVar, &f.speculation)
 	fl.StringVar(&f.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
@@ -55,6 +57,8 @@ SIGTERM. Everything acknowledged survives a crash: the same command goes on wher
 Only this machine can connect unless --listen names another address, which needs a token: WEFT_TOKEN or
 --token-file. AWS clients give it as their secret access key with access key id "weft" (weft env prints
 that), others as "Authorization: Bearer TOKEN".
+
+Functions are made ready (Go: built) once the server listens; a call that comes earlier waits for it.
 
 GET /healthz answers 200 while the node takes work; GET /metrics is for Prometheus.`
 
@@ -114,6 +118,9 @@ func (a *app) prepareServer(f serveFlags) (*service, error) {
 	if s.options.Speculation, err = parseSpeculation(f.speculation); err != nil {
 		return nil, err
 	}
+	if err = checkData(f.data); err != nil {
+		return nil, err
+	}
 	if s.options.Retain, err = parseRetain(f.retain); err != nil {
 		return nil, err
 	}
@@ -160,7 +167,15 @@ func (s *service) serve(ctx context.Context, background func(ctx context.Context
 	defer close(done)
 	go s.stopOn(signals, done, cancel)
 	s.a.note("listening on %s", s.url)
-	err = server.Serve(ctx, l, server.Options{Backend: s.node, Credentials: s.creds, Limits: s.options.Limits, Logger: s.log})
+	prepared := make(chan struct{})
+	go func() {
+		defer close(prepared)
+		s.prepareFunctions(ctx)
+	}()
+	err = server.Serve(ctx, l, server.Options{Backend: s.node, Credentials: s.creds, Limits: s.options.Limits, Logger: s.log,
+		Collectors: []prometheus.Collector{s.node.Collector()}})
+	cancel(nil)
+	<-prepared
 	if closed := s.close(); err == nil {
 		err = closed
 	}
@@ -168,6 +183,18 @@ func (s *service) serve(ctx context.Context, background func(ctx context.Context
 		s.log.Info("stopped")
 	}
 	return err
+}
+
+// prepareFunctions builds Go functions while nobody has called them yet. What cannot be built is tried again, and fails,
+// when it is called.
+func (s *service) prepareFunctions(ctx context.Context) {
+	err := s.fns.Prepare(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	for _, e := range joined(err) {
+		s.log.Warn("a function cannot be made ready; calls of it fail", "function", subject(e), "error", plainWords(e))
+	}
 }
 
 // stopOn asks the server to stop at the first signal and ends the process at the second.
@@ -198,15 +225,20 @@ func (s *service) open() error {
 	if !s.flags.awsLimits {
 		s.options.Limits = s.fns.config.Limits
 	}
-	if r := s.fns.config.Retain; s.options.Retain == nil && r != (config.Retain{}) {
-		s.options.Retain = map[machine.Status]time.Duration{machine.Succeeded: r.Succeeded, machine.Failed: r.Failed,
-			machine.TimedOut: r.TimedOut, machine.Aborted: r.Aborted}
-	}
+	s.options.Retain = retained(s.fns.config.Retain, s.options.Retain)
 	if s.node, err = engine.Open(s.options); err != nil {
 		s.fns.Close()
 		return err
 	}
 	return nil
+}
+
+// retained is what the file says, the flag's word counting more.
+func retained(file, flag map[machine.Status]time.Duration) map[machine.Status]time.Duration {
+	all := map[machine.Status]time.Duration{}
+	maps.Copy(all, file)
+	maps.Copy(all, flag)
+	return all
 }
 
 func (s *service) close() error { return errors.Join(s.node.Close(), s.fns.Close()) }
@@ -265,11 +297,11 @@ func parseRetain(text string) (map[machine.Status]time.Duration, error) {
 	}
 	out := map[machine.Status]time.Duration{}
 	if !strings.Contains(text, "=") {
-		d, err := parseDays(text)
+		d, err := config.ParseRetention(text)
 		for _, s := range []machine.Status{machine.Succeeded, machine.Failed, machine.TimedOut, machine.Aborted} {
 			out[s] = d
 		}
-		return out, err
+		return out, retainUsage(err)
 	}
 	for _, part := range strings.Split(text, ",") {
 		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
@@ -277,36 +309,20 @@ func parseRetain(text string) (map[machine.Status]time.Duration, error) {
 		if !ok || status == 0 || status == machine.Running {
 			return nil, usage("--retain %q: write STATUS=DURATION with one of succeeded, failed, timed_out, aborted", part)
 		}
-		d, err := parseDays(value)
+		d, err := config.ParseRetention(value)
 		if err != nil {
-			return nil, err
+			return nil, retainUsage(err)
 		}
 		out[status] = d
 	}
 	return out, nil
 }
 
-// retainMax is longer than anybody keeps anything, and far from an overflow.
-const retainMax = 100 * 365 * 24 * time.Hour
-
-// parseDays is time.ParseDuration that also knows days: "7d".
-func parseDays(text string) (time.Duration, error) {
-	var d time.Duration
-	var err error
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		var n float64
-		if n, err = strconv.ParseFloat(days, 64); err == nil && n*24 < retainMax.Hours() {
-			d = time.Duration(n * 24 * float64(time.Hour))
-		} else if err == nil {
-			d = retainMax + 1
-		}
-	} else {
-		d, err = time.ParseDuration(text)
+func retainUsage(err error) error {
+	if err == nil {
+		return nil
 	}
-	if err != nil || d < 0 || d > retainMax {
-		return 0, usage("--retain: %q is no duration; write 12h, 7d, or 0 for ever", text)
-	}
-	return d, nil
+	return usage("--retain: %v", err)
 }
 
 // serverLogger makes the log of a server on stderr.

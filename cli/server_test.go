@@ -2,14 +2,21 @@ package cli
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weftworks/weft/cli/project"
+	"github.com/weftworks/weft/config"
+	"github.com/weftworks/weft/machine"
 )
 
 // startServer runs a server command until the test ends and returns its URL and what it writes on stderr.
@@ -161,6 +168,65 @@ func TestServerWithAToken(t *testing.T) {
 	}
 	session{t, map[string]string{"WEFT_TOKEN": "wrong", "WEFT_SERVER": url}}.run(2, "machines", "list")
 	session{t, map[string]string{"WEFT_TOKEN": token, "AWS_ENDPOINT_URL_SFN": url}}.run(0, "machines", "list")
+}
+
+func TestServerShowsItsMetrics(t *testing.T) {
+	t.Parallel()
+	dir := files(t, map[string]string{"machine.asl.json": squares, "weft.yaml": shell})
+	url, _ := startServer(t, nil, "dev", dir)
+	s := session{t, map[string]string{"WEFT_SERVER": url}}
+	if out, _ := s.run(0, "runs", "start", project.MachineName(filepath.Join(dir, "machine.asl.json")), "--input", `{"n":[1,2]}`, "--wait"); out != "[1,2]\n" {
+		t.Fatalf("the run printed %s", out)
+	}
+	res, err := http.Get(url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`\nweft_function_invocations_total\{function="echo"\} 2\n`, `\nweft_healthy 1\n`, `\nweft_steps_total [1-9]`} {
+		if !regexp.MustCompile(want).Match(text) {
+			t.Errorf("/metrics has nothing like %s:\n%s", want, text)
+		}
+	}
+}
+
+// A server listens before its functions are built, and says which cannot be.
+func TestServerBuildsFunctionsInTheBackground(t *testing.T) {
+	t.Parallel()
+	needGo(t)
+	_, stderr := startServer(t, nil, "dev", files(t, broken))
+	stderr.waitFor(t, `cannot be made ready; calls of it fail" function=c error="[^\n]*missingInC`)
+	text := stderr.String()
+	if strings.Index(text, "listening on") > strings.Index(text, "building function") {
+		t.Errorf("it built before it listened:\n%s", text)
+	}
+	if !strings.Contains(text, "missingInA") || !strings.Contains(text, "missingInB") {
+		t.Errorf("it does not say what is wrong with the others:\n%s", text)
+	}
+}
+
+func TestRetained(t *testing.T) {
+	t.Parallel()
+	file, err := config.Parse("f", t.TempDir(), []byte("retain: {succeeded: 1d, failed: 2d}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flag, err := parseRetain("failed=forever,timed-out=3d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const day = 24 * time.Hour
+	want := map[machine.Status]time.Duration{machine.Succeeded: day, machine.Failed: 0, machine.TimedOut: 3 * day}
+	if d := cmp.Diff(want, retained(file.Retain, flag)); d != "" {
+		t.Error(d)
+	}
+	if all, err := parseRetain("0"); err != nil || len(all) != 4 || all[machine.Aborted] != 0 {
+		t.Errorf("--retain 0: %v, %v", all, err)
+	}
 }
 
 func TestServerErrors(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
+	"github.com/weftworks/weft/machine"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -30,12 +31,10 @@ type Config struct {
 	Functions []Function
 	// Limits are the node's limits; fields the file does not name have their defaults.
 	Limits limits.Set
-	// Retain says how long ended runs are kept.
-	Retain Retain
+	// Retain says how long ended runs are kept, by status, as engine.Options.Retain has it: 0 is for ever, a status
+	// that the file does not name has the engine's default.
+	Retain map[machine.Status]time.Duration
 }
-
-// Retain is how long runs are kept after their end, by status. 0: for ever.
-type Retain struct{ Succeeded, Failed, TimedOut, Aborted time.Duration }
 
 // Runtime says what runs a function.
 type Runtime string
@@ -215,21 +214,32 @@ func (r *reader) limits(n *yaml.Node, set *limits.Set) {
 	})
 }
 
-func (r *reader) retain(n *yaml.Node, keep *Retain) {
-	const least, most = time.Second, 100 * 365 * 24 * time.Hour
-	if n.Kind == yaml.ScalarNode {
-		var d time.Duration
-		r.duration(n, &d, least, most)
-		*keep = Retain{d, d, d, d}
+func (r *reader) retain(n *yaml.Node, keep *map[machine.Status]time.Duration) {
+	if *keep = map[machine.Status]time.Duration{}; n.Kind == yaml.ScalarNode {
+		r.retention(n, *keep, machine.Succeeded, machine.Failed, machine.TimedOut, machine.Aborted)
 		return
 	}
-	one := func(d *time.Duration) func(*yaml.Node) {
-		return func(v *yaml.Node) { r.duration(v, d, least, most) }
+	one := func(status machine.Status) func(*yaml.Node) {
+		return func(v *yaml.Node) { r.retention(v, *keep, status) }
 	}
 	r.mapping(n, "retain", fields{
-		"succeeded": one(&keep.Succeeded), "failed": one(&keep.Failed),
-		"timed_out": one(&keep.TimedOut), "aborted": one(&keep.Aborted),
+		"succeeded": one(machine.Succeeded), "failed": one(machine.Failed),
+		"timed_out": one(machine.TimedOut), "aborted": one(machine.Aborted),
 	})
+}
+
+func (r *reader) retention(n *yaml.Node, keep map[machine.Status]time.Duration, statuses ...machine.Status) {
+	d, err := ParseRetention(n.Value)
+	if n.Kind != yaml.ScalarNode {
+		err = fmt.Errorf("this is a duration like 7d, or forever, not %s", kind(n))
+	}
+	if err != nil {
+		r.problem(n, "retain: %v", err)
+		return
+	}
+	for _, status := range statuses {
+		keep[status] = d
+	}
 }
 
 // functions reads the declarations, in the order of the file.

@@ -12,6 +12,7 @@ import (
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
+	"github.com/weftworks/weft/machine"
 )
 
 // project makes a directory with files, by name; those ending in ".sh" can be executed.
@@ -62,7 +63,7 @@ retain: {succeeded: 7d, failed: 1d12h}
 	with := func(change func(*Function)) Function { f := base; change(&f); return f }
 	want := &Config{
 		Path: filepath.Join(dir, FileName), Dir: dir, Limits: limits.Default,
-		Retain: Retain{Succeeded: 7 * 24 * time.Hour, Failed: 36 * time.Hour},
+		Retain: map[machine.Status]time.Duration{machine.Succeeded: 7 * 24 * time.Hour, machine.Failed: 36 * time.Hour},
 		Functions: []Function{
 			with(func(f *Function) {
 				f.Name, f.Line, f.Runtime, f.Source, f.Concurrency, f.Queue, f.Dir = "count", 5, Go, filepath.Join(dir, "fn/count"), 3, 5, ""
@@ -140,7 +141,7 @@ f:14:3: functions: a is there twice, first on line 4`},
 		"two":      {"functions: {}\n---\nx: 1\n", "f:2:1: there is a second document; one file has one"},
 		"settings": {"limits: {payload: 5 apples, history: 1}\nretain: -1d\ndefaults: {handler: x}\n", `f:1:19: this is a size like 256KiB or 4MiB, not "5 apples"
 f:1:38: this is a whole number from 10 to 1099511627776, not "1"
-f:2:9: "-1d" is not a duration; write a number with a unit, like 500ms, 90s, 1h30m or 7d
+f:2:9: retain: "-1d" does not say how long to keep runs; write a duration like 12h or 7d, or forever
 f:3:12: defaults has no key "handler"; it knows concurrency, env, idle, init, memory, queue, timeout`},
 		"word": {"limits: azure", `f:1:9: limits is the word aws or a mapping of payload, definition, variables and history, not "azure"`},
 		"env": {"functions: {a: {runtime: http, url: 'http://x', env: {A: 1}}, b: {runtime: command, command: [x], env: {A: [1], 'B=': c}}}", `f:1:54: function a: env means nothing to runtime http; remove it
@@ -226,4 +227,36 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%v, %v", c, err)
 		}
 	})
+}
+
+func TestRetain(t *testing.T) {
+	t.Parallel()
+	week := 7 * 24 * time.Hour
+	all := func(d time.Duration) map[machine.Status]time.Duration {
+		return map[machine.Status]time.Duration{machine.Succeeded: d, machine.Failed: d, machine.TimedOut: d, machine.Aborted: d}
+	}
+	for text, want := range map[string]map[machine.Status]time.Duration{
+		"functions: {}":   nil, // the engine's default
+		"retain: 7d":      all(week),
+		"retain: 0":       all(0),
+		"retain: 0s":      all(0),
+		"retain: forever": all(0),
+		"retain: {}":      {},
+		"retain: {failed: forever, timed_out: 0, aborted: 1d12h}": {machine.Failed: 0, machine.TimedOut: 0, machine.Aborted: 36 * time.Hour},
+	} {
+		c, err := Parse("f", t.TempDir(), []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if d := cmp.Diff(want, c.Retain); d != "" {
+			t.Errorf("%s: %s", text, d)
+		}
+	}
+	for _, text := range []string{"retain: never", "retain: ~", "retain: 1ms", "retain: 36501d", "retain: -1h", "retain: [7d]", "retain: {failed: {}}", "retain: {running: 1d}"} {
+		_, err := Parse("f", t.TempDir(), []byte(text))
+		if err == nil || strings.Count(err.Error(), "\n") > 0 || !strings.Contains(err.Error(), "f:1:") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 }

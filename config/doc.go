@@ -16,7 +16,7 @@
 //	  notify: {runtime: http, url: "http://127.0.0.1:9000/notify", idempotent: true}
 //
 //	limits: {payload: 256KiB}  # or: limits: aws
-//	retain: 7d                 # or per status: {succeeded: 1d, failed: 30d}
+//	retain: 7d                 # or per status: {succeeded: 1d, failed: forever}
 //
 // # A function
 //
@@ -52,8 +52,8 @@
 // limits takes payload, definition and variables (sizes) and history (a number of events), or the word aws
 // for what Step Functions documents; see package limits for what they bound.
 //
-// retain says how long ended runs are kept: one duration for all, or succeeded, failed, timed_out and aborted.
-// Without it runs are kept for ever.
+// retain says how long ended runs are kept: a duration, or forever (or 0), for all of them or by status: succeeded,
+// failed, timed_out and aborted. What it does not name is kept for 90 days, as Step Functions does.
 //
 // Durations are numbers with units ms, s, m, h or d ("90s", "1h30m", "7d"), sizes have B, KiB, MiB, GiB, KB, MB
 // or GB.

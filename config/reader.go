@@ -222,6 +222,24 @@ func ParseDuration(s string) (time.Duration, error) {
 	return total, nil
 }
 
+// ParseRetention reads how long something is kept: a duration from 1s to 100 years, or 0 or "forever", which are 0.
+func ParseRetention(s string) (time.Duration, error) {
+	if s == "forever" {
+		return 0, nil
+	}
+	d, err := ParseDuration(s)
+	const least, most = time.Second, 100 * 365 * 24 * time.Hour
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%q does not say how long to keep runs; write a duration like 12h or 7d, or forever", s)
+	case d == 0:
+		return 0, nil
+	case d < least || d > most:
+		return 0, fmt.Errorf("%q is not from 1s to 100 years; to keep runs for ever, write forever", s)
+	}
+	return d, nil
+}
+
 var sizes = regexp.MustCompile(`^(\d+)\s*(B|KiB|MiB|GiB|KB|MB|GB|)$`)
 
 var units = map[string]int{
