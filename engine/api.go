@@ -22,7 +22,7 @@ type Machine struct {
 	Type       MachineType
 	Definition []byte
 	Hash       string // of Definition: what runs are pinned to
-	Revision   string // changes with every update that changes something (UUID)
+	Revision   string // "" until the first update; changes with every update that changes something (UUID)
 	RoleARN    string
 	Deleting   bool  // deleted, runs still open
 	Created    int64 // Unix milliseconds
@@ -105,4 +105,6 @@ type HistoryQuery struct {
 	From    int64
 	Limit   int // 0: 100; at most 1,000
 	Reverse bool
+	// Bytes ends the stretch early, with at least one event, once its payloads are larger. 0: no bound.
+	Bytes int
 }

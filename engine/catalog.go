@@ -159,7 +159,8 @@ func (n *Node) CreateMachine(ctx context.Context, c CreateMachine) (*Machine, er
 		return nil, err
 	}
 	return n.change(ctx, statemachine.OpCreate, c.Name, &statemachine.CatalogMessage{
-		Revision: uuid.NewString(), Express: c.Type == Express, Definition: c.Definition, RoleARN: &c.RoleARN,
+		// No revision id before the first update, as Step Functions has it.
+		Express: c.Type == Express, Definition: c.Definition, RoleARN: &c.RoleARN,
 		Tags: c.Tags, Extra: c.Extra,
 	})
 }

@@ -51,7 +51,23 @@ func (n *Node) History(ctx context.Context, id RunID, q HistoryQuery) ([]history
 	if err == nil && q.Reverse {
 		slices.Reverse(events)
 	}
-	return events, err
+	return within(events, q.Bytes), err
+}
+
+// within cuts events where their payloads become larger than bytes, but not before the first.
+func within(events []history.Event, bytes int) []history.Event {
+	if bytes <= 0 {
+		return events
+	}
+	size := 0
+	for i := range events {
+		e := &events[i]
+		size += len(e.Input) + len(e.Output) + len(e.Parameters) + len(e.Cause)
+		if i > 0 && size > bytes {
+			return events[:i]
+		}
+	}
+	return events
 }
 
 func (n *Node) historyTail(r *lane.Reader, id RunID) (*tail, error) {

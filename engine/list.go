@@ -201,7 +201,7 @@ func (n *Node) merge(sources []*source, q ListRuns, after *listed, limit int) (*
 func (n *Node) listedRun(l listed, machineName string) Run {
 	_, name, _ := statemachine.SplitRun(l.name)
 	return Run{
-		ID: RunID{Machine: machineName, Name: name}, ARN: n.library.RunARN(machineName, name),
+		ID: RunID{Machine: machineName, Name: name}, ARN: n.library.RunARN(machineName, name, false),
 		MachineARN: n.library.MachineARN(machineName), Status: machine.Status(l.summary.Status),
 		Started: l.summary.Time, Stopped: l.summary.Ended,
 	}

@@ -202,11 +202,15 @@ func (n *Node) openLanes(count int) error {
 		statemachine.RunsID:    n.runs,
 	}
 	for i := range count {
-		l, err := lane.Open(lane.Config{
+		config := lane.Config{
 			Partition: partition.Config{ID: partition.ID(i), Partitions: count, Programs: programs},
 			Log:       n.log, Store: stored{n.store}, Host: host{n}, Speculation: n.opts.Speculation, Logger: n.opts.Logger,
 			NewBatch: func() lane.Batch { return new(store.Batch) }, Resident: n.opts.Resident,
-		})
+		}
+		if n.opts.tune != nil {
+			n.opts.tune(&config)
+		}
+		l, err := lane.Open(config)
 		if err != nil {
 			return fmt.Errorf("opening partition %d: %w", i, err)
 		}

@@ -56,6 +56,9 @@ type Options struct {
 	CacheBytes int64
 	// Resident is how many idle instances a partition keeps in memory. 0: 8,192.
 	Resident int
+
+	// tune changes the lanes, for tests that must cross many snapshots.
+	tune func(*lane.Config)
 }
 
 // RetainDefault is how long ended runs are kept: as long as Step Functions keeps them.

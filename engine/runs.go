@@ -68,7 +68,7 @@ func (n *Node) checkInput(input []byte) ([]byte, error) {
 // run turns a view into what clients see.
 func (n *Node) run(v *statemachine.View) *Run {
 	return &Run{
-		ID: RunID{Machine: v.Revision.Machine, Name: v.Name}, ARN: n.library.RunARN(v.Revision.Machine, v.Name),
+		ID: RunID{Machine: v.Revision.Machine, Name: v.Name}, ARN: n.library.RunARN(v.Revision.Machine, v.Name, v.Revision.Express),
 		MachineARN: v.Revision.MachineARN, Status: v.Status, Started: v.Started, Stopped: v.Stopped, Input: v.Input,
 		Output: v.Output, Error: v.Error, Cause: v.Cause, HasError: v.HasError, HasCause: v.HasCause,
 		Hash: v.Revision.Blob.String(), Revision: v.Revision.ID, RoleARN: v.Revision.RoleARN, Trace: v.Trace, Events: v.Events,
@@ -76,7 +76,7 @@ func (n *Node) run(v *statemachine.View) *Run {
 }
 
 func (n *Node) noRun(id RunID) error {
-	arn := n.library.RunARN(id.Machine, id.Name)
+	arn := n.library.RunARN(id.Machine, id.Name, false)
 	return fault.New("", fault.RunNotFound, arn, "Execution Does Not Exist: '%s'", arn)
 }
 

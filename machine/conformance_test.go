@@ -101,7 +101,10 @@ func execute(t *testing.T, definition *asl.Machine, m *conformance.Machine, e *c
 	}
 	w := newWorld(t, definition, Execution{ID: arn, Name: name, RoleARN: m.RoleARN, MachineID: m.ARN, MachineName: m.Name,
 		Seed: uint64(i), Express: m.Type == "EXPRESS"}, limits.AWS)
-	w.invoke = func(c Command, attempt int) reply { return behave(behaviours[c.Function], c.Input, attempt) }
+	w.invoke = func(c Command, attempt int) reply {
+		b := conformance.Behave(behaviours[c.Function], c.Input, attempt)
+		return reply{output: b.Output, err: b.Error, cause: b.Cause, after: b.After.Milliseconds()}
+	}
 	input := e.Input
 	if input == "" {
 		input = "{}"
@@ -135,62 +138,4 @@ func compact(t testing.TB, text string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(v.String())
-}
-
-// behave is a function of the recordings.
-func behave(behaviour string, input []byte, attempt int) reply {
-	switch behaviour {
-	case "identity":
-		return reply{output: input}
-	case "raise_exception":
-		return raise("Exception", "Some exception was raised.", 2, `raise Exception("Some exception was raised.")`, attempt)
-	case "raise_custom_exception":
-		return raise("CustomException", "", 9, "raise CustomException()", attempt)
-	case "return_bytes_str":
-		return reply{output: []byte(`"HelloWorld!"`)}
-	case "large_output":
-		return reply{output: []byte(`"` + strings.Repeat("é", 257*1024/2) + `"`)}
-	case "wait_60_seconds":
-		return reply{after: 60_000, output: input}
-	case "return_decorated_input":
-		var v any
-		if err := json.Unmarshal(input, &v); err != nil {
-			return reply{err: "Runtime.UnmarshalError", cause: err.Error()}
-		}
-		out, _ := json.Marshal("input-event-" + python(v))
-		return reply{output: out}
-	case "return_hello_world":
-		return reply{output: []byte(`{"Return":"HelloWorld"}`)}
-	}
-	return reply{err: "Lambda.ResourceNotFoundException", cause: "Function not found"}
-}
-
-func raise(name, message string, line int, source string, attempt int) reply {
-	cause, _ := json.Marshal(map[string]any{
-		"errorMessage": message, "errorType": name, "requestId": fmt.Sprintf("00000000-0000-4000-8000-%012d", attempt),
-		"stackTrace": []string{fmt.Sprintf("  File \"/var/task/handler.py\", line %d, in handler\n    %s\n", line, source)},
-	})
-	return reply{err: name, cause: string(cause)}
-}
-
-// python is Python's str of a JSON value, as far as the recordings need it.
-func python(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "None"
-	case bool:
-		if v {
-			return "True"
-		}
-		return "False"
-	case string:
-		return "'" + v + "'"
-	case []any:
-		parts := make([]string, len(v))
-		for i, x := range v {
-			parts[i] = python(x)
-		}
-		return "[" + strings.Join(parts, ", ") + "]"
-	}
-	return fmt.Sprint(v)
 }

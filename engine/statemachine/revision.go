@@ -98,7 +98,11 @@ func (l *Library) MachineARN(machine string) string {
 	return "arn:aws:states:" + l.Region + ":" + l.Account + ":stateMachine:" + machine
 }
 
-// RunARN returns the ARN of a run of a standard machine.
-func (l *Library) RunARN(machine, run string) string {
-	return "arn:aws:states:" + l.Region + ":" + l.Account + ":execution:" + machine + ":" + run
+// RunARN returns the ARN of a run. Those of express machines have a resource type of their own.
+func (l *Library) RunARN(machine, run string, express bool) string {
+	kind := ":execution:"
+	if express {
+		kind = ":express:"
+	}
+	return "arn:aws:states:" + l.Region + ":" + l.Account + kind + machine + ":" + run
 }

@@ -3,6 +3,7 @@ package statemachine
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/fault"
@@ -178,14 +179,15 @@ func (r *Run) startAgain(env *partition.Env, m *StartMessage) {
 		r.reply(env)
 		return
 	}
-	arn := r.library.RunARN(r.view.Revision.Machine, r.view.Name)
+	arn := r.library.RunARN(r.view.Revision.Machine, r.view.Name, r.view.Revision.Express)
 	env.Reply(fault.New("StartExecution", fault.RunExists, arn, "Execution Already Exists: '%s'", arn))
 }
 
 func (r *Run) execution() machine.Execution {
 	rev := r.view.Revision
+	name, _, _ := strings.Cut(r.view.Name, ":") // what follows tells express runs of one name apart
 	return machine.Execution{
-		ID: r.library.RunARN(rev.Machine, r.view.Name), Name: r.view.Name, RoleARN: rev.RoleARN, StartTime: r.view.Started,
+		ID: r.library.RunARN(rev.Machine, r.view.Name, rev.Express), Name: name, RoleARN: rev.RoleARN, StartTime: r.view.Started,
 		MachineID: rev.MachineARN, MachineName: rev.Machine, Seed: r.seed, Express: rev.Express,
 	}
 }
