@@ -346,6 +346,21 @@ func TestRunReportsAFailure(t *testing.T) {
 	}
 }
 
+func TestRunSaysWhatLedToAFailState(t *testing.T) {
+	t.Parallel()
+	dir := files(t, map[string]string{"weft.yaml": shell, "machine.asl.json": `{"StartAt":"List","States":{
+		"List":{"Type":"Task","Resource":"boom","Catch":[{"ErrorEquals":["States.ALL"],"Next":"Clean up"}],"Next":"Done"},
+		"Clean up":{"Type":"Pass","Next":"Failed"}, "Done":{"Type":"Succeed"},
+		"Failed":{"Type":"Fail","Error":"ListingFailed","Cause":"see the log"}}}`})
+	code, _, stderr := weft("run", dir)
+	for _, s := range []string{"weft: the run failed in state List with Runtime.ExitError, which was caught and led to Fail state Failed, after ",
+		"\n  error  ListingFailed\n  cause  see the log\n  raised  ", "last log lines of function boom:\n    | about to fail"} {
+		if code != ExitRunFailed || !strings.Contains(stderr, s) {
+			t.Errorf("exit code %d, stderr has no %q:\n%s", code, s, stderr)
+		}
+	}
+}
+
 func TestRunStopsAtItsTimeout(t *testing.T) {
 	t.Parallel()
 	dir := files(t, map[string]string{"machine.asl.json": `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3600,"End":true}}}`})

@@ -189,17 +189,31 @@ func resultOf(r *engine.Run) result {
 // headline says how a run ended in one sentence.
 func (r result) headline(f progress.Failure) string {
 	s := "the run " + statusWord(r.Status)
-	if r.Status == machine.Failed && f.State != "" {
-		s += " in state " + f.State
-		if len(f.Inside) > 0 {
-			s += " (inside " + joinNames(f.Inside)
-			if f.Item >= 0 {
-				s += ", item " + console.Number(f.Item)
-			}
-			s += ")"
+	switch {
+	case r.Status != machine.Failed || f.State == "":
+		s += " after "
+	case f.Raised != nil:
+		s += " in state " + where(*f.Raised)
+		if f.Raised.Error != "" {
+			s += " with " + f.Raised.Error
 		}
+		s += ", which was caught and led to Fail state " + where(f) + ", after "
+	default:
+		s += " in state " + where(f) + " after "
 	}
-	return s + " after " + console.Elapsed(r.Elapsed) + ", " + console.Count(r.Events, "event")
+	return s + console.Elapsed(r.Elapsed) + ", " + console.Count(r.Events, "event")
+}
+
+// where is a failed state with what it is inside of.
+func where(f progress.Failure) string {
+	if len(f.Inside) == 0 {
+		return f.State
+	}
+	s := f.State + " (inside " + joinNames(f.Inside)
+	if f.Item >= 0 {
+		s += ", item " + console.Number(f.Item)
+	}
+	return s + ")"
 }
 
 func joinNames(names []string) string {

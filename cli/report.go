@@ -97,6 +97,10 @@ func (a *app) printFailure(r result, f progress.Failure, logs functionLogs, hint
 	}
 	field("error", r.Error)
 	field("cause", r.Cause)
+	if f.Raised != nil && f.Raised.Cause != deref(r.Cause) { // else the Fail state passes it on
+		cause := causeLine(f.Raised.Cause)
+		field("raised", &cause)
+	}
 	if logs.tail != "" {
 		fmt.Fprintf(&b, "  %s of function %s:\n%s\n", s.Bold("last log lines"), console.Clean(logs.function),
 			console.Indent(console.CleanLines(lastLines(logs.tail, logLines)), "    | "))

@@ -345,6 +345,9 @@ func (j *job) historyHint() string {
 
 // logsOf returns the last log lines of the function that the failed state calls.
 func (j *job) logsOf(f progress.Failure) functionLogs {
+	if f.Raised != nil {
+		f = *f.Raised
+	}
 	for s := range states(&j.machine.Graph) {
 		if s.Name == f.State && s.Task != nil {
 			name := functionOf(s)

@@ -10,6 +10,7 @@
 package progress
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/weftworks/weft/asl"
@@ -54,7 +55,20 @@ type Failure struct {
 	Item   int64    // of the innermost Map; -1: none
 	Error  string
 	Cause  string
+	// Raised is the failure that led to the Fail state State, by a Catch; nil when no error was caught on the way
+	// there, or when State is no Fail state.
+	Raised *Failure
 }
+
+// raised is a failure that was caught, and the ones before it on the same way through the machine.
+type raised struct {
+	Failure
+	before *raised
+	depth  int
+}
+
+// raisedMax bounds how many caught failures of one way are kept; of more, the latest are forgotten.
+const raisedMax = 16
 
 // Board is the state of the display. It is not safe for concurrent use.
 type Board struct {
@@ -66,6 +80,7 @@ type Board struct {
 	links  map[int64]link
 	over   map[int][]int64 // by the row of a Map that is open: the last events of its items that are done
 	leaf   Failure         // of the latest failure that is not a Map's or a Parallel's
+	led    *raised         // what was caught on the way to leaf
 	final  Failure
 }
 
@@ -77,6 +92,8 @@ type link struct {
 	counted bool  // the failure is in Row.Failed already
 	forks   bool  // many events may follow it
 	opens   bool  // what is entered next is inside this row's Map or Parallel
+	failure *Failure
+	caught  *raised // on the way here, by states that have not succeeded since
 }
 
 // linksMax bounds the links of a board. Past it the board forgets which states open chains belong to:
@@ -137,7 +154,7 @@ func (b *Board) Apply(e Event) {
 	if !ok {
 		from = link{row: -1, item: -1}
 	}
-	to := link{row: from.row, item: from.item}
+	to := link{row: from.row, item: from.item, caught: from.caught}
 	switch {
 	case strings.HasPrefix(e.Type, "Execution"):
 		b.execution(e, from)
@@ -147,10 +164,11 @@ func (b *Board) Apply(e Event) {
 		to.row = b.enter(e, from)
 		to.failed, to.counted = e.Type == "FailStateEntered", e.Type == "FailStateEntered"
 		if to.failed {
-			b.blame(to.row, to.item, e)
+			b.blame(to, e)
 		}
 	case strings.HasSuffix(e.Type, "StateExited"):
 		to.row = b.exit(e, from)
+		to.caught = b.passed(e, from)
 	case strings.HasSuffix(e.Type, "StateAborted"):
 		// It points to the failure that caused it and names no state; abort has counted it.
 	case strings.HasSuffix(e.Type, "StateStarted"), strings.HasSuffix(e.Type, "Scheduled"):
@@ -159,13 +177,16 @@ func (b *Board) Apply(e Event) {
 		to.opens = to.forks
 	case failsGroup(e.Type):
 		b.settle(from)
-		to = link{row: b.group(from, e.Type), item: from.item, failed: true}
+		to = link{row: b.group(from, e.Type), item: from.item, failed: true, caught: from.caught}
 		if to.row >= 0 {
 			b.abort(to.row)
+			to.failure = b.inGroup(to, e)
 		}
 	case failsLeaf(e.Type):
 		to.failed = true
-		b.blame(to.row, to.item, e)
+		b.blame(to, e)
+		f := b.leaf
+		to.failure = &f
 	}
 	b.remember(e, from, to)
 }
@@ -278,7 +299,7 @@ func (b *Board) iteration(e Event, from link) link {
 	case "MapIterationAborted":
 		r.ItemsStarted--
 	}
-	return link{row: at, item: e.Index, opens: true}
+	return link{row: at, item: e.Index, opens: true, caught: from.caught}
 }
 
 // settle counts a failure that nothing retried or caught.
@@ -308,9 +329,72 @@ func (b *Board) group(from link, eventType string) int {
 }
 
 // blame keeps the latest failure of a state that does the work itself.
-func (b *Board) blame(row int, item int64, e Event) {
-	b.leaf = b.failure(row, item)
+func (b *Board) blame(at link, e Event) {
+	b.leaf = b.failure(at.row, at.item)
 	b.leaf.Error, b.leaf.Cause = e.Error, e.Cause
+	b.led = at.caught
+}
+
+// inGroup is the failure of a Map or Parallel: that of the state inside it which failed last.
+func (b *Board) inGroup(at link, e Event) *Failure {
+	f := b.failure(at.row, at.item)
+	if b.within(b.leaf.State, at.row) {
+		f = b.leaf
+	}
+	f.Error, f.Cause = e.Error, e.Cause
+	return &f
+}
+
+// passed returns what has been caught once a state is left: one failure more if a Catch leads on from it, without its
+// own earlier ones if it has succeeded.
+func (b *Board) passed(e Event, from link) *raised {
+	at, ok := b.byName[e.Name]
+	switch {
+	case !ok:
+		return from.caught
+	case !from.failed || from.row != at:
+		return from.caught.without(e.Name)
+	case from.failure == nil || from.caught.len() == raisedMax:
+		return from.caught
+	}
+	return &raised{*from.failure, from.caught, from.caught.len() + 1}
+}
+
+func (r *raised) len() int {
+	if r == nil {
+		return 0
+	}
+	return r.depth
+}
+
+// without returns r less the failures of a state, its own or inside it.
+func (r *raised) without(state string) *raised {
+	if r == nil {
+		return nil
+	}
+	before := r.before.without(state)
+	switch {
+	case r.State == state || slices.Contains(r.Inside, state):
+		return before
+	case before == r.before:
+		return r
+	}
+	return &raised{r.Failure, before, before.len() + 1}
+}
+
+// first returns the earliest failure that a final error can stem from: one of that name, else whichever; nil for none.
+func (r *raised) first(name string) *Failure {
+	var same, any *Failure
+	for ; r != nil; r = r.before {
+		any = &r.Failure
+		if r.Error == name {
+			same = any
+		}
+	}
+	if same != nil {
+		return same
+	}
+	return any
 }
 
 func (b *Board) failure(row int, item int64) Failure {
@@ -341,10 +425,14 @@ func (b *Board) execution(e Event, from link) {
 		r.Aborted += r.Running()
 	}
 	b.final = b.failure(from.row, from.item)
+	led := from.caught
 	if from.row >= 0 && from.failed && isGroup(b.Rows[from.row].Type) && b.within(b.leaf.State, from.row) {
-		b.final = b.leaf
+		b.final, led = b.leaf, b.led
 	}
 	b.final.Error, b.final.Cause = e.Error, e.Cause
+	if at, ok := b.byName[b.final.State]; ok && b.Rows[at].Type == "Fail" {
+		b.final.Raised = led.first(e.Error)
+	}
 }
 
 // within reports whether state is inside the Map or Parallel in this row.

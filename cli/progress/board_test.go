@@ -303,3 +303,68 @@ func TestLiveRepaintsInPlaceAndFits(t *testing.T) {
 		t.Errorf("%d lines on a screen of 8", n)
 	}
 }
+
+// A Fail state at the end says what led to it: the earliest caught failure that nothing has made good since, the one
+// with the run's error before others.
+func TestAFailStateSaysWhatLedToIt(t *testing.T) {
+	t.Parallel()
+	const (
+		list    = "1<0 ExecutionStarted\n2<1 TaskStateEntered List\n3<2 LambdaFunctionScheduled\n4<3 LambdaFunctionFailed error=NoDir\n5<4 TaskStateExited List\n"
+		cleanup = "6<5 TaskStateEntered Clean\n7<6 LambdaFunctionScheduled\n8<7 LambdaFunctionFailed error=Busy\n9<8 TaskStateExited Clean\n"
+		end     = "20<9 FailStateEntered Failed\n21<20 ExecutionFailed "
+	)
+	for name, c := range map[string]struct{ events, state, raised, because string }{
+		"one":               {list + "20<5 FailStateEntered Failed\n21<20 ExecutionFailed error=NoDir\n", "Failed", "List", "NoDir"},
+		"another name":      {list + "20<5 FailStateEntered Failed\n21<20 ExecutionFailed error=Other\n", "Failed", "List", "NoDir"},
+		"the earliest":      {list + cleanup + end + "error=Other\n", "Failed", "List", "NoDir"},
+		"the one with name": {list + cleanup + end + "error=Busy\n", "Failed", "Clean", "Busy"},
+		"nothing caught":    {"1<0 ExecutionStarted\n9<1 PassStateEntered A\n10<9 PassStateExited A\n20<10 FailStateEntered Failed\n21<20 ExecutionFailed\n", "Failed", "", ""},
+		"made good":         {list + "6<5 TaskStateEntered List\n7<6 LambdaFunctionScheduled\n8<7 LambdaFunctionSucceeded\n9<8 TaskStateExited List\n" + end, "Failed", "", ""},
+		"not caught": {"1<0 ExecutionStarted\n2<1 TaskStateEntered List\n3<2 LambdaFunctionScheduled\n4<3 LambdaFunctionFailed error=NoDir\n" +
+			"5<4 ExecutionFailed error=NoDir\n", "List", "", ""},
+		"after a Catch, without a Fail": {list + "6<5 TaskStateEntered Clean\n7<6 LambdaFunctionScheduled\n8<7 LambdaFunctionFailed error=Busy\n" +
+			"9<8 ExecutionFailed error=Busy\n", "Clean", "", ""},
+		"inside a Map": {"1<0 ExecutionStarted\n2<1 MapStateEntered Each\n3<2 MapStateStarted length=1\n4<3 MapIterationStarted Each index=0\n" +
+			"5<4 TaskStateEntered List\n6<5 LambdaFunctionScheduled\n7<6 LambdaFunctionFailed error=NoDir\n8<7 TaskStateExited List\n" +
+			"9<8 FailStateEntered Failed\n10<9 MapIterationFailed Each index=0\n11<9 MapStateFailed\n12<11 ExecutionFailed error=NoDir\n", "Failed", "List", "NoDir"},
+		"of a Map": {"1<0 ExecutionStarted\n2<1 MapStateEntered Each\n3<2 MapStateStarted length=1\n4<3 MapIterationStarted Each index=0\n" +
+			"5<4 TaskStateEntered List\n6<5 LambdaFunctionScheduled\n7<6 LambdaFunctionFailed error=NoDir\n8<7 MapIterationFailed Each index=0\n" +
+			"9<7 MapStateFailed error=NoDir\n10<9 MapStateExited Each\n11<10 FailStateEntered Failed\n12<11 ExecutionFailed error=NoDir\n", "Failed", "List", "NoDir"},
+	} {
+		f := apply(t, c.events).Failure()
+		got := Failure{}
+		if f.Raised != nil {
+			got = *f.Raised
+		}
+		if f.State != c.state || got.State != c.raised || got.Error != c.because {
+			t.Errorf("%s: failed in %q, raised by %q with %q; want %q, %q, %q", name, f.State, got.State, got.Error, c.state, c.raised, c.because)
+		}
+	}
+}
+
+// A machine that goes round keeps a bounded memory of what was caught.
+func TestCaughtFailuresAreBounded(t *testing.T) {
+	t.Parallel()
+	b := NewBoard(nil)
+	b.Apply(Event{ID: 1, Type: "ExecutionStarted"})
+	id := int64(1)
+	add := func(e Event) {
+		e.ID, e.Prev = id+1, id
+		id++
+		b.Apply(e)
+	}
+	for i := range 100 * raisedMax {
+		name := fmt.Sprint("S", i%40)
+		add(Event{Type: "TaskStateEntered", Name: name})
+		add(Event{Type: "LambdaFunctionFailed", Error: "Boom"})
+		add(Event{Type: "TaskStateExited", Name: name})
+	}
+	if n := b.links[id].caught.len(); n != raisedMax {
+		t.Errorf("%d are kept", n)
+	}
+	add(Event{Type: "FailStateEntered", Name: "Failed"})
+	add(Event{Type: "ExecutionFailed", Error: "Boom"})
+	if f := b.Failure(); f.Raised == nil || f.Raised.State != "S0" {
+		t.Errorf("%+v", f)
+	}
+}
