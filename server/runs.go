@@ -473,7 +473,9 @@ func (h *historyPage) read() error {
 	h.text = append(h.text, `{"events":[`...)
 	for h.left > 0 && len(h.text) < pageBytes {
 		step := min(h.left, historyStep)
-		events, err := h.backend.History(h.ctx, h.run.ID, engine.HistoryQuery{From: h.from, Limit: step, Reverse: h.reverse})
+		events, err := h.backend.History(h.ctx, h.run.ID, engine.HistoryQuery{
+			From: h.from, Limit: step, Reverse: h.reverse, Bytes: pageBytes - len(h.text),
+		})
 		if err != nil {
 			return err
 		}
@@ -485,7 +487,8 @@ func (h *historyPage) read() error {
 			h.last = events[i].ID
 		}
 		h.left -= len(events)
-		if h.from = h.after(); len(events) < step || h.from == 0 {
+		h.from = h.after()
+		if len(events) == 0 || h.from == 0 || (!h.reverse && h.last >= h.run.Events) {
 			return nil
 		}
 	}
