@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -552,5 +554,31 @@ func TestPartitionsAreFixed(t *testing.T) {
 	wantKind(t, err, fault.InvalidArgument)
 	if got := len(reopen(t, Options{Dir: dir}).lanes); got != 3 {
 		t.Errorf("%d partitions", got)
+	}
+}
+
+// TestLostLogFiles takes the log away: what the store has stays, and what comes later survives another start.
+func TestLostLogFiles(t *testing.T) {
+	t.Parallel()
+	opts := Options{Dir: t.TempDir()}
+	n := reopen(t, opts)
+	create(t, n, "pass", pass)
+	kept := wait(t, n, start(t, n, StartRun{Machine: "pass"}).ID)
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(opts.Dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	n = reopen(t, opts)
+	later := wait(t, n, start(t, n, StartRun{Machine: "pass"}).ID)
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n = reopen(t, opts)
+	for _, id := range []RunID{kept.ID, later.ID} {
+		if run, err := n.Run(t.Context(), id); err != nil || run.Status != machine.Succeeded {
+			t.Errorf("run %s: %+v, %v", id.Name, run, err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/engine/commitlog/disk"
 	logmemory "github.com/weftworks/weft/engine/commitlog/memory"
 	"github.com/weftworks/weft/engine/lane"
@@ -66,7 +67,7 @@ func (n *Node) open() error {
 	}
 	n.library = &statemachine.Library{Region: set.Region, Account: set.Account, Limits: n.opts.Limits}
 	n.runs = &statemachine.Runs{Library: n.library}
-	if err := n.openLog(); err != nil {
+	if err := n.openLog(set.Partitions); err != nil {
 		return err
 	}
 	if err := n.openLanes(set.Partitions); err != nil {
@@ -176,14 +177,24 @@ func (n *Node) settle() (settings, error) {
 	return set, n.store.Flush()
 }
 
-func (n *Node) openLog() (err error) {
+func (n *Node) openLog(partitions int) (err error) {
 	if n.opts.Dir == "" {
 		n.logStats = func() LogStats { return LogStats{} }
 		n.log, err = logmemory.Open(new(logmemory.Disk), &logmemory.Options{Durable: n.heard})
 		return err
 	}
+	// If the log's files were lost, what is appended must still lie behind what the store has.
+	var after uint64
+	for i := range partitions {
+		pos, err := partition.SavedPosition(partition.ID(i), stored{n.store})
+		if err != nil {
+			return err
+		}
+		after = max(after, pos)
+	}
 	log, err := disk.Open(n.opts.FS.PathJoin(n.opts.Dir, "log"), &disk.Options{
 		FS: n.opts.FS, Durable: n.heard, SyncDelay: n.opts.SyncDelay, Logger: n.opts.Logger, DataDir: n.opts.Dir,
+		After: commitlog.Position(after),
 	})
 	if err != nil {
 		return err

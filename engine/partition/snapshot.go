@@ -293,6 +293,21 @@ type Store interface {
 	Scan(lower, upper []byte, fn func(key, value []byte) error) error
 }
 
+// SavedPosition returns the position of the last applied Snapshot; 0 when there is none.
+func SavedPosition(p ID, s Store) (uint64, error) {
+	meta, ok, err := s.Get(key(p, keyMeta))
+	if err != nil || !ok {
+		return 0, err
+	}
+	r := wire.NewReader(meta)
+	if v := r.Byte(); v != recordVersion {
+		return 0, errVersion("meta record", v)
+	}
+	r.Uint()
+	pos := r.Uint()
+	return pos, r.Err()
+}
+
 // Load returns the partition that the last applied Snapshot saved, and its position; a new one at position 0
 // when there is none. Instances stay in the store until they are needed.
 func Load(cfg Config, s Store) (*Core, uint64, error) {
