@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/weftworks/weft/fault"
 )
 
@@ -123,6 +125,39 @@ func TestEveryKindHasAnExitCode(t *testing.T) {
 	}
 	if exitCode(nil) != ExitOK || exitCode(errInterrupted) != ExitInterrupted {
 		t.Error("nil or an interruption has the wrong code")
+	}
+}
+
+// docs/exit-codes.md says what `weft help exit-codes` says, code by code and word by word.
+func TestExitCodesAreDocumented(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../docs/exit-codes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile(`(?m)^\| (\d+) +\| (.+?) +\|$`)
+	documented := map[string]string{}
+	for _, m := range row.FindAllStringSubmatch(string(doc), -1) {
+		documented[m[1]] = strings.ReplaceAll(m[2], "`", "")
+	}
+	helped := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^ +(\d+)  (.+)$`).FindAllStringSubmatch(exitCodesHelp, -1) {
+		helped[m[1]] = m[2]
+	}
+	if d := cmp.Diff(helped, documented); d != "" {
+		t.Errorf("-help +docs\n%s", d)
+	}
+	codes := map[string]bool{fmt.Sprint(ExitOK): true, fmt.Sprint(ExitRunFailed): true, fmt.Sprint(ExitInterrupted): true}
+	for _, code := range exitOf {
+		codes[fmt.Sprint(code)] = true
+	}
+	for code := range codes {
+		if helped[code] == "" {
+			t.Errorf("code %s is not explained", code)
+		}
+	}
+	if len(codes) != len(helped) {
+		t.Errorf("%d codes are in use, %d are explained", len(codes), len(helped))
 	}
 }
 

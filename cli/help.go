@@ -44,7 +44,7 @@ const exitCodesHelp = `The exit codes of every weft command are fixed:
 
     0  done; a run that was waited for succeeded
     1  the run failed, timed out or was aborted
-    2  wrong flags, or bad input: JSON, definition, weft.yaml, name, ARN; or a token is missing or wrong
+    2  wrong flags, or bad input: JSON, definition, weft.yaml, a function that does not build, name, ARN, token
     3  no such machine, run, file or directory
     4  it exists already, or another process has it in use
     5  not reachable, busy, or unable to keep more: try again

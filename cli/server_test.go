@@ -154,6 +154,49 @@ func checkLists(t *testing.T, s session) {
 	}
 }
 
+func TestHistoryFollowsARun(t *testing.T) {
+	t.Parallel()
+	dir := files(t, map[string]string{"sleep.asl.json": `{"StartAt":"P","States":{"P":{"Type":"Pass","Next":"W"},"W":{"Type":"Wait","Seconds":3600,"End":true}}}`})
+	url, _ := startServer(t, nil, "serve", "--data", t.TempDir())
+	s := session{t, map[string]string{"WEFT_SERVER": url}}
+	s.run(0, "machines", "create", "sleep", filepath.Join(dir, "sleep.asl.json"))
+	s.run(0, "runs", "start", "sleep", "--name", "long")
+	follow := func(args ...string) (*world, chan int) {
+		w, done := newWorld(), make(chan int, 1)
+		w.env = s.env
+		go func() { done <- Main(append([]string{"runs", "history", "long", "--follow"}, args...), w.IO) }()
+		w.out.waitFor(t, `WaitStateEntered`)
+		return w, done
+	}
+	interrupted, done := follow()
+	interrupted.signals <- os.Interrupt
+	if code := <-done; code != ExitInterrupted {
+		t.Errorf("interrupted: exit code %d", code)
+	}
+	table, tableDone := follow()
+	lines, linesDone := follow("--json")
+	limited, _ := s.run(0, "runs", "history", "long", "--follow", "--limit", "3", "--json")
+	if strings.Count(limited, "\n") != 3 {
+		t.Errorf("--limit 3: %s", limited)
+	}
+	s.run(2, "runs", "history", "long", "--follow", "--reverse")
+	s.run(0, "runs", "stop", "long")
+	if code := <-tableDone; code != 0 {
+		t.Errorf("exit code %d\n%s", code, table.err)
+	}
+	all, _ := s.run(0, "runs", "history", "long")
+	if d := cmp.Diff(strings.Fields(all), strings.Fields(table.out.String())); d != "" || !strings.Contains(all, "ExecutionAborted") {
+		t.Error(d, all)
+	}
+	if code := <-linesDone; code != 0 {
+		t.Errorf("--json: exit code %d\n%s", code, lines.err)
+	}
+	all, _ = s.run(0, "runs", "history", "long", "--json")
+	if d := cmp.Diff(all, lines.out.String()); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestServerWithAToken(t *testing.T) {
 	t.Parallel()
 	const token = "a token of more than 16 characters"

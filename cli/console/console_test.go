@@ -86,6 +86,21 @@ func TestTableAlignsWideCharactersAndNumbers(t *testing.T) {
 	}
 }
 
+func TestTableKeepsItsColumnsWhenFlushed(t *testing.T) {
+	t.Parallel()
+	table := Table{Header: []string{"N", "NAME"}, Right: map[int]bool{0: true}}
+	var b strings.Builder
+	for _, n := range []string{"100", "7", "1000"} {
+		table.Add(n, "x")
+		if err := table.Flush(&b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := "  N  NAME\n100  x\n  7  x\n1000  x\n"; b.String() != want || table.Len() != 0 {
+		t.Errorf("got\n%s", b.String())
+	}
+}
+
 func TestTableShortensTheLastColumn(t *testing.T) {
 	t.Parallel()
 	table := Table{Width: 20}

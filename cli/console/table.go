@@ -2,6 +2,7 @@ package console
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,8 @@ type Table struct {
 	// Paint colours a cell after alignment; nil: none.
 	Paint func(s Style, column int, cell string) string
 
-	rows [][]string
+	rows  [][]string
+	least []int // widths of what was flushed
 }
 
 // Add appends a row.
@@ -47,8 +49,15 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
+// Flush prints the table so far. Rows that are added later come without the header, in columns at least as wide.
+func (t *Table) Flush(w io.Writer) error {
+	_, err := t.WriteTo(w)
+	t.least, t.rows, t.Header = t.widths(), nil, nil
+	return err
+}
+
 func (t *Table) widths() []int {
-	var widths []int
+	widths := slices.Clone(t.least)
 	for _, row := range append([][]string{t.Header}, t.rows...) {
 		for i, c := range row {
 			if i == len(widths) {
