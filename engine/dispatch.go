@@ -87,6 +87,9 @@ func (d *dispatcher) run(ctx context.Context, cancel context.CancelCauseFunc, k 
 		d.note(call.Function, err)
 	} else {
 		ev.Body = res.Output
+		if call.Logs {
+			ev.LogTail = res.LogTail
+		}
 	}
 	_ = d.node.lanes[k.partition].Submit(lane.Item{Event: ev, Internal: true}) // a failed log has told everybody
 }

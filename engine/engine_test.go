@@ -582,3 +582,24 @@ func TestLostLogFiles(t *testing.T) {
 		}
 	}
 }
+
+func TestLogTailReachesTheTaskThatAsks(t *testing.T) {
+	t.Parallel()
+	r := function.NewRegistry()
+	if err := r.Register("talk", talker{}, function.Settings{}); err != nil {
+		t.Fatal(err)
+	}
+	n := reopen(t, Options{Dir: t.TempDir(), Functions: r})
+	create(t, n, "talk", `{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke",
+		"Parameters":{"FunctionName":"talk","LogType":"Tail"},"OutputPath":"$.LogResult","End":true}}}`)
+	if run := wait(t, n, start(t, n, StartRun{Machine: "talk"}).ID); string(run.Output) != `"aGVsbG8="` {
+		t.Fatalf("run = %+v", run)
+	}
+}
+
+// talker is a function that logs "hello".
+type talker struct{}
+
+func (talker) Invoke(context.Context, *function.Request) (*function.Result, error) {
+	return &function.Result{Output: []byte(`1`), LogTail: "hello"}, nil
+}

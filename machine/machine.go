@@ -89,6 +89,7 @@ type Command struct {
 	Input     []byte
 	TimeoutMS int64 // of the state; 0: none (the interpreter has set its own timer as well)
 	Token     bool  // .waitForTaskToken: the function's own answer does not complete the task (send it as TaskSubmitted); a failure of the call does
+	Logs      bool  // LogTail is wanted with the answer
 	Due       int64 // Unix milliseconds
 	Status    Status
 	Output    []byte

@@ -26,7 +26,7 @@ func (s *step) task(b *branch) *branch {
 	s.noteScheduled(b, &call)
 	s.command(Command{
 		Kind: Invoke, ID: b.invocation, Function: call.function, Input: call.input,
-		TimeoutMS: seconds(call.timeout), Token: st.Task.Target.WaitForToken,
+		TimeoutMS: seconds(call.timeout), Token: st.Task.Target.WaitForToken, Logs: call.tail,
 	})
 	if call.timeout > 0 {
 		s.setTimer(b, f.now+seconds(call.timeout))

@@ -21,8 +21,8 @@ const (
 	// Message brings a message to the instance named To: Program, Op, Body; From when another
 	// partition sent it. An instance that does not exist is created if Program creates on Op.
 	Message Kind = iota + 1
-	// Done says that invocation ID of instance Ref has answered: Body, or Error, Cause and Flag
-	// (the function was never entered).
+	// Done says that invocation ID of instance Ref has answered: Body and LogTail, or Error, Cause
+	// and Flag (the function was never entered).
 	Done
 	// Due says that the time of timer ID of instance Ref has come.
 	Due
@@ -60,6 +60,7 @@ type Event struct {
 	Error   string
 	Cause   string
 	Flag    bool
+	LogTail string // Done: the end of what the function logged, if the Invocation asked for it
 
 	// Call is, of a Done, the invocation that has ended, as the partition remembers it. Not logged.
 	Call Invocation
@@ -68,6 +69,13 @@ type Event struct {
 	// Fresh says that no instance has the name To, so that nothing needs to be looked up. Not logged.
 	Fresh bool
 }
+
+// How a Done ended, in its encoding. Values are append-only: they are logged.
+const (
+	doneWell uint8 = iota
+	doneFailed
+	doneLogged // well, with LogTail
+)
 
 // AppendBatch starts a log entry that holds events whose times are at or after base (Unix milliseconds).
 func AppendBatch(dst []byte, base int64) []byte { return wire.AppendInt(dst, base) }
@@ -88,13 +96,18 @@ func AppendEvent(dst []byte, base int64, ev *Event) []byte {
 	case Done:
 		dst = wire.AppendUint(dst, uint64(ev.Ref))
 		dst = wire.AppendUint(dst, ev.ID)
-		failed := ev.Error != "" || ev.Cause != "" || ev.Flag
-		dst = wire.AppendBool(dst, failed)
-		if failed {
+		switch {
+		case ev.Error != "" || ev.Cause != "" || ev.Flag:
+			dst = append(dst, doneFailed)
 			dst = wire.AppendString(dst, ev.Error)
 			dst = wire.AppendString(dst, ev.Cause)
 			dst = wire.AppendBool(dst, ev.Flag)
-		} else {
+		case ev.LogTail != "":
+			dst = append(dst, doneLogged)
+			dst = wire.AppendBytes(dst, ev.Body)
+			dst = wire.AppendString(dst, ev.LogTail)
+		default:
+			dst = append(dst, doneWell)
 			dst = wire.AppendBytes(dst, ev.Body)
 		}
 	case Due:
@@ -147,12 +160,18 @@ func readEvent(r *wire.Reader, base int64, ev *Event) {
 	case Done:
 		ev.Ref = Ref(r.Uint())
 		ev.ID = r.Uint()
-		if r.Bool() {
+		switch how := r.Byte(); how {
+		case doneFailed:
 			ev.Error = r.String()
 			ev.Cause = r.String()
 			ev.Flag = r.Bool()
-		} else {
+		case doneWell:
 			ev.Body = r.Bytes()
+		case doneLogged:
+			ev.Body = r.Bytes()
+			ev.LogTail = r.String()
+		default:
+			r.Fail(fmt.Errorf("partition: unknown outcome %d of a call", how))
 		}
 	case Due:
 		ev.Ref = Ref(r.Uint())

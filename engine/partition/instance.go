@@ -210,14 +210,14 @@ func (c *calls) append(dst []byte) []byte {
 		dst = wire.AppendString(dst, call.Function)
 		dst = wire.AppendBytes(dst, call.Input)
 		dst = wire.AppendInt(dst, call.TimeoutMS)
-		dst = append(dst, call.Flags)
+		dst = wire.AppendBool(append(dst, call.Flags), call.Logs)
 	})
 	return dst
 }
 
 func (c *calls) read(r *wire.Reader) {
-	n := r.Count(5)
+	n := r.Count(6)
 	for range n {
-		c.add(Invocation{ID: r.Uint(), Function: r.String(), Input: r.Bytes(), TimeoutMS: r.Int(), Flags: r.Byte()})
+		c.add(Invocation{ID: r.Uint(), Function: r.String(), Input: r.Bytes(), TimeoutMS: r.Int(), Flags: r.Byte(), Logs: r.Bool()})
 	}
 }

@@ -48,6 +48,8 @@ type Invocation struct {
 	Input     []byte
 	TimeoutMS int64
 	Flags     uint8 // program-defined
+	// Logs asks for the end of what the function logs in the Done.
+	Logs bool
 	// Instance is the name of the instance that waits, in effects only.
 	Instance string
 }

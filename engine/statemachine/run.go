@@ -209,7 +209,7 @@ func (r *Run) done(env *partition.Env, ev *partition.Event) {
 	if ev.Call.Flags&flagToken != 0 {
 		kind = machine.TaskSubmitted
 	}
-	r.step(env, machine.Event{Kind: kind, ID: ev.ID, Output: ev.Body})
+	r.step(env, machine.Event{Kind: kind, ID: ev.ID, Output: ev.Body, LogTail: ev.LogTail})
 }
 
 // report takes a message about a task by its token.
@@ -263,7 +263,7 @@ func (r *Run) step(env *partition.Env, ev machine.Event) {
 func (r *Run) command(env *partition.Env, c *machine.Command) {
 	switch c.Kind {
 	case machine.Invoke:
-		call := partition.Invocation{ID: c.ID, Function: c.Function, Input: c.Input, TimeoutMS: c.TimeoutMS}
+		call := partition.Invocation{ID: c.ID, Function: c.Function, Input: c.Input, TimeoutMS: c.TimeoutMS, Logs: c.Logs}
 		if c.Token {
 			call.Flags = flagToken
 		}
