@@ -116,7 +116,8 @@ func (a *app) run(ctx context.Context, path string, f runFlags) error {
 	if err := j.prepareFunctions(ctx); err != nil {
 		return errors.Join(err, j.fns.Close())
 	}
-	o := engine.Options{Dir: f.data, Functions: j.fns, Limits: j.fns.config.Limits, Speculation: spec, Logger: a.logger()}
+	o := engine.Options{Dir: f.data, Functions: j.fns, Limits: j.fns.config.Limits, Retain: j.fns.config.Retain,
+		Speculation: spec, Logger: a.logger()}
 	if j.node, err = engine.Open(o); err != nil {
 		return errors.Join(err, j.fns.Close())
 	}
