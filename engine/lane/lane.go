@@ -123,11 +123,13 @@ type Lane struct {
 	recovering bool
 	recovered  commitlog.Position
 	waiters    map[partition.Ref][]any
+	parked     []Item // until the store has caught up
 
 	applied   atomic.Uint64 // position of the last snapshot applied
 	appending atomic.Bool   // an Append has begun whose position last does not have yet
 	last      atomic.Uint64 // pos, for others to read
 	steps     atomic.Uint64
+	behind    atomic.Bool // too much has changed since a snapshot that the store still takes
 }
 
 // held is what waits for a position to be durable.
@@ -193,6 +195,10 @@ func (l *Lane) Submit(it Item) error {
 		return l.failed
 	}
 	if !it.Internal {
+		if l.behind.Load() && it.Read == nil {
+			l.mu.Unlock()
+			return fault.New("", fault.Busy, "", "the snapshot store is behind the log of partition %d; try again in a moment", l.cfg.Partition.ID)
+		}
 		if l.clients >= l.cfg.Inbox {
 			l.mu.Unlock()
 			return fault.New("", fault.Busy, "", "partition %d has %d requests waiting; try again in a moment", l.cfg.Partition.ID, l.cfg.Inbox)
@@ -277,6 +283,10 @@ func (l *Lane) do(it *Item) error {
 		return nil
 	}
 	ev := &it.Event
+	if ev.Kind == partition.Continue && l.behind.Load() {
+		l.parked = append(l.parked, *it) // a run that never rests must not outrun the store either
+		return nil
+	}
 	ev.Time = l.now
 	if it.BlobID != "" && !l.core.HasBlob(it.BlobID) {
 		if err := l.step(&partition.Event{Kind: partition.Define, Time: l.now, Body: it.Blob}); err != nil {

@@ -357,3 +357,40 @@ func TestBlobComesBeforeItsEvent(t *testing.T) {
 		t.Errorf("the log has %v, want %v", kinds, want)
 	}
 }
+
+// TestStoreBehind lets snapshots lie: clients are refused before memory grows without bound, runs that never rest
+// pause, and all go on once the store has caught up.
+func TestStoreBehind(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1, func(c *lane.Config) { c.SnapshotInstances = 1 })
+	r.submit(0, "first", "a", "n=1")
+	r.turn(0, 1)
+	r.sync() // a snapshot is on its way, and stays there
+	for i := range 1100 {
+		r.submit(0, "more", fmt.Sprint("b", i), "n=1")
+	}
+	r.submit(0, "loop", "loop", "c")
+	r.turn(0, 2)
+	if err := r.lanes[0].Submit(lane.Item{}); !fault.Is(err, fault.Busy) {
+		t.Fatalf("a request behind a store that does not keep up gives %v", err)
+	}
+	steps := r.lanes[0].Steps()
+	r.turn(0, 3)
+	if got := r.lanes[0].Steps(); got != steps {
+		t.Errorf("%d steps while the store is behind", got-steps)
+	}
+	for range 3 {
+		r.sync()
+		for _, job := range r.jobs {
+			job()
+		}
+		r.jobs = nil
+		r.turn(0, 4)
+	}
+	if got := r.lanes[0].Steps(); got == steps {
+		t.Error("the run that paused did not go on")
+	}
+	if err := r.lanes[0].Submit(lane.Item{}); err != nil {
+		t.Errorf("a request when the store has caught up gives %v", err)
+	}
+}

@@ -8,14 +8,21 @@ import (
 	"github.com/weftworks/weft/internal/wire"
 )
 
+// maxBehind is how many snapshots' worth of changes may gather in memory while the store takes one; past it clients are
+// told to come back later, as memory would have no bound.
+const maxBehind = 16
+
 // maybeSnapshot takes a snapshot if enough has changed.
 func (l *Lane) maybeSnapshot() {
 	if l.snapping {
+		instances, size := l.core.Changed()
+		l.behind.Store(instances > maxBehind*max(l.cfg.SnapshotInstances, 64) || size > maxBehind*max(l.cfg.SnapshotBytes, 64<<10))
 		return
 	}
 	wanted := l.wanted && l.pos > l.snapPos
 	l.wanted = false
 	instances, size := l.core.Changed()
+	l.behind.Store(false)
 	if wanted || instances >= l.cfg.SnapshotInstances || size >= l.cfg.SnapshotBytes {
 		l.snapshot()
 	}
@@ -43,6 +50,11 @@ func (l *Lane) snapshotApplied(pos commitlog.Position) {
 	l.core.Applied(l.cfg.Resident)
 	l.snapping = false
 	l.applied.Store(uint64(pos))
+	l.behind.Store(false)
+	for _, it := range l.parked {
+		_ = l.Submit(it)
+	}
+	l.parked = nil
 }
 
 // Flush returns an item that takes a snapshot if anything was logged since the last one.
