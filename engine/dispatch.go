@@ -64,13 +64,23 @@ func (d *dispatcher) invoke(p partition.ID, ref partition.Ref, call partition.In
 }
 
 func (d *dispatcher) run(ctx context.Context, cancel context.CancelCauseFunc, k callKey, call partition.Invocation) {
-	defer d.wg.Done()
 	id := requestID(k)
-	req := function.Request{Function: call.Function, Input: call.Input, Attempt: 1, ID: id, Key: id, Run: call.Instance}
+	req := function.Request{
+		Function: call.Function, Input: call.Input, Attempt: 1, ID: id, Key: id, Run: call.Instance,
+		Patient: true, // this goroutine has nothing else to do
+	}
 	if call.TimeoutMS > 0 {
 		req.Deadline = time.Now().Add(time.Duration(call.TimeoutMS) * time.Millisecond)
 	}
-	res, err := d.node.opts.Functions.Invoke(ctx, &req)
+	var res *function.Result
+	var err error = function.GoroutineEnded()
+	defer func() { d.answer(ctx, cancel, k, &call, res, err) }() // deferred: user code may end the goroutine
+	res, err = d.node.opts.Functions.Invoke(ctx, &req)
+}
+
+// answer takes a call's answer to its partition.
+func (d *dispatcher) answer(ctx context.Context, cancel context.CancelCauseFunc, k callKey, call *partition.Invocation, res *function.Result, err error) {
+	defer d.wg.Done()
 	s := d.shard(k)
 	s.mu.Lock()
 	delete(s.calls, k)
@@ -127,10 +137,23 @@ func (d *dispatcher) cancel(k callKey) {
 	}
 }
 
+// closeGrace is how long a closing node waits for functions that do not heed their context. Their calls are made again
+// after the next start.
+const closeGrace = 5 * time.Second
+
 // close ends all calls and waits for them.
 func (d *dispatcher) close() {
 	d.stop(errors.New("the node is closing"))
-	d.wg.Wait()
+	ended := make(chan struct{})
+	go func() {
+		d.wg.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(closeGrace):
+		d.node.opts.Logger.Warn("functions in this process do not heed their context; closing without them")
+	}
 }
 
 // requestID names an attempt, as the Lambda Runtime API wants it: the shape of a UUID, the call's place inside.

@@ -14,7 +14,7 @@ type Options struct {
 	Seed uint64
 	// Workload makes what the node does and who checks it.
 	Workload func(w *World) Workload
-	// Actions is how many things happen before the faults stop and the clients are left to finish. 0: 600.
+	// Actions is how many things happen before the faults stop and the clients are left to finish. 0: 4,000.
 	Actions int
 	// Faults breaks a rule.
 	Faults Faults

@@ -9,7 +9,7 @@ import (
 )
 
 // actionsDefault is long enough for several crashes and recoveries.
-const actionsDefault = 2500
+const actionsDefault = 4000
 
 // drainMax bounds what is done after the faults stop. A node that needs more is stuck.
 const drainMax = 200_000

@@ -68,6 +68,9 @@ func (b *Runs) checkRuns(c *client, runs []run) error {
 		return fmt.Errorf("%s was acknowledged and never happened", c.name)
 	}
 	for _, r := range runs {
+		if err := inOrder(r.history); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
 		status, output, _ := strings.Cut(r.end, " ")
 		switch {
 		case r.end == "":
@@ -82,6 +85,22 @@ func (b *Runs) checkRuns(c *client, runs []run) error {
 				}
 			}
 		}
+	}
+	return nil
+}
+
+// inOrder holds that ids count from 1 and time never goes back, whatever the clock did.
+func inOrder(history []string) error {
+	last := int64(0)
+	for i, e := range history {
+		var id, prev, at int64
+		if _, err := fmt.Sscan(e, &id, &prev, &at); err != nil {
+			return err
+		}
+		if id != int64(i+1) || prev >= id || at < last {
+			return fmt.Errorf("event %d is %q after an event at %d", i+1, e, last)
+		}
+		last = at
 	}
 	return nil
 }
