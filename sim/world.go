@@ -209,7 +209,7 @@ func (w *World) close(a *Ask, err error) {
 			break
 		}
 	}
-	if err != nil {
+	if err != nil && !a.OneWay {
 		a.Answer(nil, false, err)
 	}
 }
