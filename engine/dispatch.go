@@ -73,9 +73,16 @@ func (d *dispatcher) run(ctx context.Context, cancel context.CancelCauseFunc, k 
 		req.Deadline = time.Now().Add(time.Duration(call.TimeoutMS) * time.Millisecond)
 	}
 	var res *function.Result
-	var err error = function.GoroutineEnded()
-	defer func() { d.answer(ctx, cancel, k, &call, res, err) }() // deferred: user code may end the goroutine
+	var err error
+	returned := false
+	defer func() { // deferred: user code may end the goroutine
+		if !returned {
+			err = function.GoroutineEnded()
+		}
+		d.answer(ctx, cancel, k, &call, res, err)
+	}()
 	res, err = d.node.opts.Functions.Invoke(ctx, &req)
+	returned = true
 }
 
 // answer takes a call's answer to its partition.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -602,4 +603,15 @@ type talker struct{}
 
 func (talker) Invoke(context.Context, *function.Request) (*function.Result, error) {
 	return &function.Result{Output: []byte(`1`), LogTail: "hello"}, nil
+}
+
+func TestFunctionThatEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	n := reopen(t, Options{Dir: t.TempDir(), Functions: registry(t, map[string]func(context.Context, []byte) ([]byte, error){
+		"hello": func(context.Context, []byte) ([]byte, error) { runtime.Goexit(); return nil, nil },
+	})})
+	create(t, n, "one", string(chain(1)))
+	if run := wait(t, n, start(t, n, StartRun{Machine: "one"}).ID); run.Status != machine.Failed {
+		t.Fatalf("run = %+v", run)
+	}
 }
