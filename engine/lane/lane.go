@@ -374,10 +374,7 @@ func (l *Lane) commit(logged bool) error {
 		return nil
 	}
 	if l.recovering && logged {
-		l.mu.Lock()
-		// Durable is not enough: what was held may still be on its way out.
-		l.recovering = l.durable < l.recovered || l.draining || (len(l.held) > 0 && l.held[0].pos <= l.recovered)
-		l.mu.Unlock()
+		l.endRecovery()
 	}
 	wait := make([]partition.Effect, 0, len(l.out))
 	for _, e := range l.out {
@@ -391,6 +388,36 @@ func (l *Lane) commit(logged bool) error {
 	l.out = l.out[:0]
 	l.hold(held{pos: l.pos, effects: wait})
 	return nil
+}
+
+// endRecovery lets messages go at once again when what the recovery sent again has gone. Those that were held behind it
+// go now, before any newer one: out of order, the receiver would drop them until they are sent again.
+func (l *Lane) endRecovery() {
+	l.mu.Lock()
+	// Durable is not enough: what was held may still be on its way out.
+	if l.durable < l.recovered || l.draining || (len(l.held) > 0 && l.held[0].pos <= l.recovered) {
+		l.mu.Unlock()
+		return
+	}
+	l.recovering = false
+	var sends []partition.Effect
+	if l.cfg.Speculation != None {
+		for i := range l.held {
+			kept := l.held[i].effects[:0]
+			for _, e := range l.held[i].effects {
+				if e.Kind == partition.Send {
+					sends = append(sends, e)
+				} else {
+					kept = append(kept, e)
+				}
+			}
+			l.held[i].effects = kept
+		}
+	}
+	l.mu.Unlock()
+	for i := range sends {
+		l.perform(&sends[i])
+	}
 }
 
 // atOnce reports whether an effect may go before its cause is durable.

@@ -148,6 +148,27 @@ func TestNewMessagesGoBehindRepeatedOnes(t *testing.T) {
 	r.want("send to 1: 3 " + there) // from now on ahead of the log again
 }
 
+// TestMessagesHeldByARecoveryGoFirst is the defect it was written for: the recovery was over, a message of a turn during
+// it still waited, and the next turn's went ahead of it.
+func TestMessagesHeldByARecoveryGoFirst(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2, speculate(lane.Local))
+	there := elsewhere(1, 2)
+	if err := r.lanes[0].Recovered(1); err != nil {
+		t.Fatal(err)
+	}
+	recovered := r.lanes[0].Position()
+	r.submit(0, "alice", "a", "s="+there+" r")
+	r.turn(0, 2)
+	r.lanes[0].Durable(recovered)
+	r.want()
+	r.submit(0, nil, "a", "s="+there)
+	r.turn(0, 3)
+	r.want("send to 1: 1 "+there, "send to 1: 2 "+there)
+	r.sync()
+	r.want("reply to alice: ")
+}
+
 func TestReplayInBoundedMemory(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1, nil)
