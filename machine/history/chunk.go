@@ -245,7 +245,7 @@ func (r *Reader) Next(e *Event) bool {
 	}
 	*e = Event{}
 	t, mask := r.uint(), r.uint()
-	if t == 0 || t > uint64(lastType) || mask&^uint64(allFields) != 0 {
+	if t == 0 || t > uint64(lastType) || mask&^allFields != 0 {
 		r.err = ErrCorrupt
 		return false
 	}

@@ -39,7 +39,6 @@ type client struct {
 	acked  bool // started
 	ended  bool // seen to have ended
 	gone   bool // a purge was asked for
-	result string
 	// signalled are the signals that were acknowledged.
 	signalled []uint64
 }
