@@ -63,8 +63,10 @@ type Config struct {
 	Logger      *slog.Logger
 	// Faults breaks a rule on purpose, for tests that must catch it.
 	Faults Faults
-	// Inbox bounds the items that clients may have waiting. 0: 65,536. Past it Submit answers fault.Busy.
-	Inbox int
+	// Inbox and InboxBytes bound the items that clients may have waiting, and their bodies. 0: 65,536 and 64 MiB. Past
+	// them Submit answers fault.Busy.
+	Inbox      int
+	InboxBytes int
 	// SnapshotBytes and SnapshotInstances are how much must have changed before a snapshot is taken between
 	// Flushes. 0: 4 MiB and 16,384.
 	SnapshotBytes     int
@@ -100,6 +102,7 @@ type Lane struct {
 	mu      sync.Mutex
 	inbox   []Item
 	clients int // items in inbox that may be refused
+	bytes   int // of their bodies
 	failed  error
 	held    []held
 	durable commitlog.Position
@@ -143,6 +146,9 @@ type held struct {
 func Open(cfg Config) (*Lane, error) {
 	if cfg.Inbox == 0 {
 		cfg.Inbox = 1 << 16
+	}
+	if cfg.InboxBytes == 0 {
+		cfg.InboxBytes = 64 << 20
 	}
 	if cfg.SnapshotBytes == 0 {
 		cfg.SnapshotBytes = 4 << 20
@@ -199,10 +205,12 @@ func (l *Lane) Submit(it Item) error {
 			l.mu.Unlock()
 			return fault.New("", fault.Busy, "", "the snapshot store is behind the log of partition %d; try again in a moment", l.cfg.Partition.ID)
 		}
-		if l.clients >= l.cfg.Inbox {
+		if l.clients >= l.cfg.Inbox || (l.clients > 0 && l.bytes+len(it.Event.Body) > l.cfg.InboxBytes) {
+			n, bytes := l.clients, l.bytes
 			l.mu.Unlock()
-			return fault.New("", fault.Busy, "", "partition %d has %d requests waiting; try again in a moment", l.cfg.Partition.ID, l.cfg.Inbox)
+			return fault.New("", fault.Busy, "", "partition %d has %d requests of %d bytes waiting; try again in a moment", l.cfg.Partition.ID, n, bytes)
 		}
+		l.bytes += len(it.Event.Body)
 		l.clients++
 	}
 	l.inbox = append(l.inbox, it)
@@ -239,7 +247,7 @@ func (l *Lane) Turn(now int64) (worked bool, err error) {
 		return false, err
 	}
 	l.batch, l.inbox = l.inbox, l.batch[:0]
-	l.clients = 0
+	l.clients, l.bytes = 0, 0
 	l.mu.Unlock()
 	l.due = l.core.Due(l.due[:0], l.now, maxDue)
 	if len(l.batch) == 0 && len(l.due) == 0 {
@@ -555,7 +563,7 @@ func (l *Lane) fail(err error) error {
 func (l *Lane) refuse(err error) {
 	l.mu.Lock()
 	items := append(l.batch, l.inbox...)
-	l.batch, l.inbox, l.clients = nil, nil, 0
+	l.batch, l.inbox, l.clients, l.bytes = nil, nil, 0, 0
 	l.mu.Unlock()
 	for i := range items {
 		if c := items[i].Event.Client; c != nil {

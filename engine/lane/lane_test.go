@@ -358,6 +358,20 @@ func TestBlobComesBeforeItsEvent(t *testing.T) {
 	}
 }
 
+func TestBusyByBytes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1, func(c *lane.Config) { c.InboxBytes = 10 })
+	r.submit(0, "a", "a", "n=123456789012") // one is always taken
+	item := lane.Item{Event: partition.Event{Kind: partition.Message, To: "a", Program: workerID, Op: opWork, Body: []byte("n=1")}}
+	if err := r.lanes[0].Submit(item); !fault.Is(err, fault.Busy) {
+		t.Errorf("more bytes than the inbox takes give %v", err)
+	}
+	r.turn(0, 1)
+	if err := r.lanes[0].Submit(item); err != nil {
+		t.Errorf("after the turn: %v", err)
+	}
+}
+
 // TestStoreBehind lets snapshots lie: clients are refused before memory grows without bound, runs that never rest
 // pause, and all go on once the store has caught up.
 func TestStoreBehind(t *testing.T) {
