@@ -195,7 +195,9 @@ func TestKilledServerKeepsItsWord(t *testing.T) {
 		case <-time.After(time.Duration(rng.Int64N(int64(length)))):
 		case <-t.Context().Done():
 		}
-		s.look(runs, rng)
+		if round%2 == 1 {
+			s.look(runs, rng) // takes a while, in which all starts are answered
+		}
 		s.kill()
 		<-done
 		s = serve(t, weft, data, config)
