@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 
@@ -93,7 +92,7 @@ func (d *dispatcher) answer(ctx context.Context, cancel context.CancelCauseFunc,
 	delete(s.calls, k)
 	s.mu.Unlock()
 	// A registry that was closed before the node says fault.Unavailable: no word on the call itself.
-	wanted := ctx.Err() == nil && !fault.Is(err, fault.Unavailable)
+	wanted := ctx.Err() == nil && (err == nil || !fault.Is(err, fault.Unavailable))
 	cancel(nil)
 	if !wanted {
 		return // cancelled, or the node closes: the call is made again after the next start
@@ -178,12 +177,8 @@ func requestID(k callKey) string {
 }
 
 func appendHex(b []byte, v uint64, digits int) []byte {
-	s := strconv.FormatUint(v, 16)
-	if len(s) > digits {
-		s = s[len(s)-digits:]
+	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[v>>shift&15])
 	}
-	for range digits - len(s) {
-		b = append(b, '0')
-	}
-	return append(b, s...)
+	return b
 }

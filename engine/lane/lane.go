@@ -374,10 +374,12 @@ func (l *Lane) commit(logged bool) error {
 	if first {
 		l.recovered = l.pos
 	}
-	for _, dest := range slices.Sorted(maps.Keys(l.confirms)) {
-		l.out = append(l.out, partition.Effect{Kind: partition.Confirm, Partition: dest, Seq: l.confirms[dest]})
+	if len(l.confirms) > 0 {
+		for _, dest := range slices.Sorted(maps.Keys(l.confirms)) {
+			l.out = append(l.out, partition.Effect{Kind: partition.Confirm, Partition: dest, Seq: l.confirms[dest]})
+		}
+		clear(l.confirms)
 	}
-	clear(l.confirms)
 	if len(l.out) == 0 {
 		return nil
 	}
@@ -385,11 +387,11 @@ func (l *Lane) commit(logged bool) error {
 		l.endRecovery()
 	}
 	wait := make([]partition.Effect, 0, len(l.out))
-	for _, e := range l.out {
-		if l.atOnce(&e) {
-			l.perform(&e)
+	for i := range l.out {
+		if e := &l.out[i]; l.atOnce(e) {
+			l.perform(e)
 		} else {
-			wait = append(wait, e)
+			wait = append(wait, *e)
 		}
 	}
 	clear(l.out)
