@@ -43,7 +43,7 @@ func (n *Node) ask(ctx context.Context, p partition.ID, it lane.Item, then func(
 		}
 		return a.value, nil
 	case <-ctx.Done():
-		c.gone.Store(true)
+		c.gone.Store(true) // what comes later is for nobody
 		return nil, fault.New("", fault.Unavailable, "", "gave up waiting for an answer: %w", context.Cause(ctx))
 	}
 }
@@ -59,5 +59,8 @@ func (n *Node) reply(client, value any, missing bool) {
 			c.then(value)
 		}
 	}
-	c.answer <- answer{value: value, missing: missing}
+	select {
+	case c.answer <- answer{value: value, missing: missing}:
+	default: // it has one already; whoever lets effects out must not hang
+	}
 }

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -15,20 +18,22 @@ import (
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/statemachine"
 	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
 )
 
-// catalog is the machines in memory, as their instances last answered.
+// catalog is the machines in memory, as their instances last answered. A partition's answers come one after the other
+// and in the order of its changes, and reach the catalog before the client.
 type catalog struct {
-	mu   sync.RWMutex
-	by   map[string]*cataloged
-	lock sync.Mutex // held over a change, so that memory sees changes in the partition's order
+	mu sync.RWMutex
+	by map[string]*cataloged
 }
 
 type cataloged struct {
 	machine *statemachine.Machine
 	blob    []byte
 	blobID  partition.BlobID
+	starts  *atomic.Int64 // runs being started; the same one for all revisions
 }
 
 func (c *catalog) get(name string) *cataloged {
@@ -39,9 +44,34 @@ func (c *catalog) get(name string) *cataloged {
 
 func (c *catalog) set(m *statemachine.Machine) {
 	blob := m.Blob()
+	m.Definition = blob[len(blob)-len(m.Definition):] // in memory once: the blob ends in it
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.by[m.Name] = &cataloged{machine: m, blob: blob, blobID: partition.BlobOf(blob)}
+	starts := new(atomic.Int64)
+	if was := c.by[m.Name]; was != nil {
+		starts = was.starts
+	}
+	c.by[m.Name] = &cataloged{machine: m, blob: blob, blobID: partition.BlobOf(blob), starts: starts}
+}
+
+// enter returns a machine of which a run is about to start; leave when the start has its answer. nil: it is not there.
+// A machine that is found deleting must be left at once.
+func (c *catalog) enter(name string) *cataloged {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	m := c.by[name]
+	if m != nil {
+		m.starts.Add(1)
+	}
+	return m
+}
+
+func (m *cataloged) leave() { m.starts.Add(-1) }
+
+func (c *catalog) size() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.by)
 }
 
 func (c *catalog) remove(name string) {
@@ -103,15 +133,14 @@ func (n *Node) change(ctx context.Context, op uint8, name string, msg *statemach
 	if err != nil {
 		return nil, err
 	}
-	n.catalog.lock.Lock()
-	defer n.catalog.lock.Unlock()
 	instance := statemachine.MachineInstance(name)
 	it := lane.Item{Event: partition.Event{Kind: partition.Message, To: instance, Program: statemachine.CatalogID, Op: op, Body: body}}
 	keep := func(v any) {
-		if m, ok := v.(*statemachine.Machine); ok && op != statemachine.OpRemove {
-			n.catalog.set(m)
-		} else {
+		switch m, ok := v.(*statemachine.Machine); {
+		case op == statemachine.OpRemove:
 			n.catalog.remove(name)
+		case ok:
+			n.catalog.set(m)
 		}
 	}
 	v, err := n.ask(ctx, n.place(instance), it, keep, func() error { return n.noMachine(name) })
@@ -144,6 +173,15 @@ func (n *Node) machine(m *statemachine.Machine) *Machine {
 	return c
 }
 
+// checkName refuses names that could not be told apart in those of instances ("run/MACHINE/NAME") and listings.
+func checkName(name string) error {
+	bad := func(r rune) bool { return r == '/' || r == utf8.RuneError || unicode.IsControl(r) }
+	if name == "" || utf8.RuneCountInString(name) > limits.NameChars || strings.ContainsFunc(name, bad) {
+		return fault.New("", fault.InvalidName, name, "Invalid Name: '%s'; a machine's name has 1 to %d characters, without slashes and control characters", name, limits.NameChars)
+	}
+	return nil
+}
+
 // checkDefinition refuses what the interpreter could not run.
 func (n *Node) checkDefinition(name string, text []byte, express bool) error {
 	if _, problems := asl.Parse(text, asl.Options{Limits: n.opts.Limits, Express: express}); problems.Err() != nil {
@@ -155,8 +193,14 @@ func (n *Node) checkDefinition(name string, text []byte, express bool) error {
 // CreateMachine registers a machine. Doing it again with the same name, type, definition and settings answers the
 // machine that is there, other tags or role notwithstanding (as CreateStateMachine does).
 func (n *Node) CreateMachine(ctx context.Context, c CreateMachine) (*Machine, error) {
+	if err := checkName(c.Name); err != nil {
+		return nil, err
+	}
 	if err := n.checkDefinition(c.Name, c.Definition, c.Type == Express); err != nil {
 		return nil, err
+	}
+	if n.catalog.get(c.Name) == nil && n.catalog.size() >= n.opts.machines {
+		return nil, fault.New("", fault.LimitExceeded, c.Name, "this node keeps %d machines, which is the most; delete some", n.opts.machines)
 	}
 	return n.change(ctx, statemachine.OpCreate, c.Name, &statemachine.CatalogMessage{
 		// No revision id before the first update, as Step Functions has it.
@@ -197,16 +241,24 @@ func (n *Node) DeleteMachine(ctx context.Context, name string) error {
 
 // finishDelete removes a deleted machine if it has no open run.
 func (n *Node) finishDelete(ctx context.Context, name string) (bool, error) {
+	c := n.catalog.get(name)
+	// A start that found the machine not yet deleting is counted until it shows in the list; there are no later ones.
+	if c == nil || !c.machine.Deleting || c.starts.Load() > 0 {
+		return false, nil
+	}
 	page, err := n.listRuns(ctx, ListRuns{Machine: name, Status: machine.Running, Limit: 1})
 	if err != nil || len(page.Runs) > 0 {
 		return false, err
 	}
-	_, err = n.change(ctx, statemachine.OpRemove, name, &statemachine.CatalogMessage{})
+	_, err = n.change(ctx, statemachine.OpRemove, name, &statemachine.CatalogMessage{Created: c.machine.Created})
+	if fault.Is(err, fault.MachineNotFound) || fault.Is(err, fault.Conflict) {
+		return false, nil // somebody else was faster
+	}
 	return err == nil, err
 }
 
 // finishDeletes removes the deleted machines whose runs have ended.
-func (n *Node) finishDeletes() {
+func (n *Node) finishDeletes(ctx context.Context) {
 	n.catalog.mu.RLock()
 	var names []string
 	for name, c := range n.catalog.by {
@@ -216,7 +268,7 @@ func (n *Node) finishDeletes() {
 	}
 	n.catalog.mu.RUnlock()
 	for _, name := range names {
-		if _, err := n.finishDelete(context.Background(), name); err != nil {
+		if _, err := n.finishDelete(ctx, name); err != nil && ctx.Err() == nil {
 			n.opts.Logger.Warn("a deleted machine cannot be removed yet", "machine", name, "error", err)
 		}
 	}

@@ -25,8 +25,9 @@ type dispatcher struct {
 
 // dispatchShard holds the calls in flight whose reference falls on it.
 type dispatchShard struct {
-	mu    sync.Mutex
-	calls map[callKey]context.CancelCauseFunc
+	mu     sync.Mutex
+	calls  map[callKey]context.CancelCauseFunc
+	closed bool // no call is begun any more
 }
 
 type callKey struct {
@@ -50,15 +51,18 @@ func (d *dispatcher) shard(k callKey) *dispatchShard {
 	return &d.shards[(uint64(k.ref)*31+k.id+uint64(k.partition)*17)%uint64(len(d.shards))]
 }
 
-// invoke calls a function on a goroutine of its own.
+// invoke calls a function on a goroutine of its own. A node that closes calls none: the next start makes the call.
 func (d *dispatcher) invoke(p partition.ID, ref partition.Ref, call partition.Invocation) {
 	k := callKey{p, ref, call.ID}
-	ctx, cancel := context.WithCancelCause(d.ctx)
 	s := d.shard(k)
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	ctx, cancel := context.WithCancelCause(d.ctx)
 	s.calls[k] = cancel
-	s.mu.Unlock()
-	d.wg.Add(1)
+	d.wg.Add(1) // before close waits: it has s.mu after this
 	go d.run(ctx, cancel, k, call)
 }
 
@@ -97,6 +101,9 @@ func (d *dispatcher) answer(ctx context.Context, cancel context.CancelCauseFunc,
 	if !wanted {
 		return // cancelled, or the node closes: the call is made again after the next start
 	}
+	if err == nil && res == nil {
+		err = function.Failure("Lambda.Unknown", "the function's invoker answered neither a result nor an error")
+	}
 	ev := partition.Event{Kind: partition.Done, Ref: k.ref, ID: k.id}
 	if err != nil {
 		ev.Error, ev.Cause, ev.Flag = failureOf(err)
@@ -126,8 +133,11 @@ func (d *dispatcher) note(name string, err error) {
 
 func failureOf(err error) (name, cause string, startFailed bool) {
 	var e *function.Error
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && e.Type != "" {
 		return e.Type, e.Cause, e.StartFailed
+	}
+	if e != nil {
+		return "Lambda.Unknown", e.Cause, e.StartFailed // a Done without any of the three is a success
 	}
 	return "Lambda.Unknown", err.Error(), false
 }
@@ -149,6 +159,12 @@ const closeGrace = 5 * time.Second
 
 // close ends all calls and waits for them.
 func (d *dispatcher) close() {
+	for i := range d.shards {
+		s := &d.shards[i]
+		s.mu.Lock()
+		s.closed = true
+		s.mu.Unlock()
+	}
 	d.stop(errors.New("the node is closing"))
 	ended := make(chan struct{})
 	go func() {

@@ -313,7 +313,7 @@ func TestDeleteWaitsForOpenRuns(t *testing.T) {
 	if _, err := n.StopRun(t.Context(), id, "", ""); err != nil {
 		t.Fatal(err)
 	}
-	n.finishDeletes()
+	n.finishDeletes(t.Context())
 	_, err = n.Machine(t.Context(), "sleep")
 	wantKind(t, err, fault.MachineNotFound)
 	if err := n.DeleteMachine(t.Context(), "sleep"); err != nil {

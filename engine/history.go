@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/weftworks/weft/engine/lane"
@@ -22,6 +23,19 @@ type tail struct {
 
 // History returns a stretch of a run's history, committed events only.
 func (n *Node) History(ctx context.Context, id RunID, q HistoryQuery) ([]history.Event, error) {
+	events, err := n.history(ctx, id, q)
+	if errors.Is(err, errMissing) { // retention may have removed the run since it was looked at
+		events, err = n.history(ctx, id, q)
+	}
+	return events, err
+}
+
+func (n *Node) history(ctx context.Context, id RunID, q HistoryQuery) ([]history.Event, error) {
+	release, err := n.useStore()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	v, err := n.look(ctx, id, func(r *lane.Reader) any {
 		t, err := n.historyTail(r, id)
 		if err != nil {
@@ -120,10 +134,12 @@ func (n *Node) readHistory(t *tail, first, last int64) ([]history.Event, error) 
 		}
 	}
 	if int64(len(events)) != last-first+1 {
-		return nil, fault.New("engine.History", fault.Corrupt, "", "the history has %d of the events %d to %d; it may just have been removed by retention", len(events), first, last)
+		return nil, fault.New("engine.History", fault.Corrupt, "", "%w: %d of the events %d to %d are there; restore the data directory from a backup", errMissing, len(events), first, last)
 	}
 	return events, nil
 }
+
+var errMissing = errors.New("a part of the history is missing")
 
 // storedHistory calls take for the stored chunks that hold events from first to last.
 func (n *Node) storedHistory(t *tail, first, last int64, take func([]byte) error) error {

@@ -29,7 +29,7 @@ func (n *Node) applySnapshots() {
 				continue
 			}
 			job.applied()
-		case <-n.done:
+		case <-n.life.Done():
 			return
 		}
 	}
@@ -58,7 +58,7 @@ func (n *Node) keepHouse() {
 	}
 	for {
 		select {
-		case <-n.done:
+		case <-n.life.Done():
 			return
 		case reply := <-n.flush:
 			reply <- n.flushStore()
@@ -83,7 +83,7 @@ func (n *Node) keepHouse() {
 		}
 		if now.Sub(purged) > purgeEvery {
 			n.purge(now)
-			n.finishDeletes()
+			n.finishDeletes(n.life)
 			purged = now
 		}
 	}
@@ -94,14 +94,20 @@ func (n *Node) flushStore() error { return n.shared.Cut(n.lastDurable()) }
 
 func (n *Node) lastDurable() commitlog.Position { return commitlog.Position(n.durable.Load()) }
 
-// Flush takes a snapshot of everything and makes it durable, so that the next start replays nothing.
+// Flush takes a snapshot of everything accepted before the call and makes it durable, so that the next start replays
+// only what came later.
 func (n *Node) Flush(ctx context.Context) error {
+	// Each lane is waited for once: with clients or loops at work its position never stands still.
+	goals := make([]commitlog.Position, len(n.lanes))
+	for i, l := range n.lanes {
+		goals[i] = l.Position()
+	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
 		behind := false
-		for _, l := range n.lanes {
-			if l.Applied() < l.Position() {
+		for i, l := range n.lanes {
+			if l.Applied() < goals[i] {
 				behind = true
 				if err := l.Submit(l.Flush()); err != nil {
 					return err
@@ -115,14 +121,18 @@ func (n *Node) Flush(ctx context.Context) error {
 		case <-tick.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-n.life.Done():
+			return errClosing()
 		}
 	}
 	reply := make(chan error, 1)
 	select {
 	case n.flush <- reply:
 		return <-reply
-	case <-n.done:
-		return n.flushStore()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-n.life.Done():
+		return errClosing()
 	}
 }
 

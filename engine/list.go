@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"math"
 	"slices"
+	"sync"
 
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
@@ -30,6 +32,12 @@ type listed struct {
 
 func (a listed) compare(b listed) int {
 	return cmp.Or(cmp.Compare(b.summary.Time, a.summary.Time), cmp.Compare(a.partition, b.partition), cmp.Compare(b.ref, a.ref))
+}
+
+// within reports whether a listing that goes on behind after may show a.
+func (a listed) within(q ListRuns, after *listed) bool {
+	t := a.summary.Time
+	return (after == nil || a.compare(*after) > 0) && t >= q.After && (q.Before == 0 || t < q.Before)
 }
 
 // source is where listed runs come from, in order: the store's index, or what is newer in memory.
@@ -63,37 +71,59 @@ func (n *Node) listRuns(ctx context.Context, q ListRuns) (*RunPage, error) {
 	if err != nil {
 		return nil, err
 	}
+	release, err := n.useStore()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	var open iterators
+	defer open.close()
 	var sources []*source
-	var open []store.Iterator
-	defer func() {
-		for _, it := range open {
-			_ = it.Close()
-		}
-	}()
 	for i := range n.lanes {
 		v, err := n.ask(ctx, partition.ID(i), lane.Item{Read: func(r *lane.Reader) any {
-			return n.listSources(r, q, after)
+			return open.add(func() ([]*source, []store.Iterator) { return n.listSources(r, q, after, limit) })
 		}}, nil, nil)
 		if err != nil {
 			return nil, err
 		}
-		ls := v.(*laneSources)
-		sources = append(sources, ls.sources...)
-		open = append(open, ls.open...)
+		sources = append(sources, v.([]*source)...)
 	}
 	return n.merge(sources, q, after, limit)
 }
 
-type laneSources struct {
-	sources []*source
-	open    []store.Iterator
+// iterators are what a listing has open. Partitions add theirs; when the client has given up they add nothing more,
+// so that none stays open.
+type iterators struct {
+	mu     sync.Mutex
+	list   []store.Iterator
+	closed bool
+}
+
+func (o *iterators) add(open func() ([]*source, []store.Iterator)) any {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return fault.New("", fault.Unavailable, "", "the client has given up")
+	}
+	sources, list := open()
+	o.list = append(o.list, list...)
+	return sources
+}
+
+func (o *iterators) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	for _, it := range o.list {
+		_ = it.Close() // its errors have shown in Err
+	}
 }
 
 var statuses = []machine.Status{machine.Running, machine.Succeeded, machine.Failed, machine.TimedOut, machine.Aborted}
 
 // listSources opens the index of one partition and copies what is newer in memory. It runs between two events, and
 // whatever is applied to the store later is about runs that the copy from memory covers.
-func (n *Node) listSources(r *lane.Reader, q ListRuns, after *listed) *laneSources {
+func (n *Node) listSources(r *lane.Reader, q ListRuns, after *listed, limit int) (sources []*source, open []store.Iterator) {
 	core := r.Core()
 	group := statemachine.RunsGroup(q.Machine)
 	hot := make(map[partition.Ref]bool)
@@ -103,41 +133,55 @@ func (n *Node) listSources(r *lane.Reader, q ListRuns, after *listed) *laneSourc
 			return
 		}
 		hot[ref] = true
-		if ok && (q.Status == 0 || machine.Status(s.Status) == q.Status) {
-			fresh = append(fresh, listed{partition: core.ID(), ref: ref, name: name, summary: s})
+		l := listed{partition: core.ID(), ref: ref, name: name, summary: s}
+		if ok && (q.Status == 0 || machine.Status(s.Status) == q.Status) && l.within(q, after) {
+			fresh = append(fresh, l)
 		}
 	})
 	slices.SortFunc(fresh, listed.compare)
-	ls := &laneSources{sources: []*source{{next: func() (l listed, ok bool, err error) {
+	if len(fresh) > limit+1 {
+		fresh = slices.Clone(fresh[:limit+1]) // no page needs more
+	}
+	sources = []*source{{next: func() (l listed, ok bool, err error) {
 		if len(fresh) == 0 {
 			return l, false, nil
 		}
 		l, fresh = fresh[0], fresh[1:]
 		return l, true, nil
-	}}}}
+	}}}
+	newest := int64(math.MaxInt64)
+	if after != nil {
+		newest = after.summary.Time
+	}
+	if q.Before != 0 {
+		newest = min(newest, q.Before-1)
+	}
 	for _, status := range statuses {
 		if q.Status != 0 && q.Status != status {
 			continue
 		}
 		prefix := partition.ListingPrefix(core.ID(), group, uint8(status))
 		lower := prefix
-		if after != nil {
-			lower = partition.ListingKey(core.ID(), partition.Summary{Group: group, Status: uint8(status), Time: after.summary.Time}, 0)
+		if newest != math.MaxInt64 {
+			lower = partition.ListingKey(core.ID(), partition.Summary{Group: group, Status: uint8(status), Time: newest}, 0)
 		}
 		upper := append(slices.Clone(prefix[:len(prefix)-1]), prefix[len(prefix)-1]+1)
 		it := n.store.Iterate(lower, upper, false)
-		ls.open = append(ls.open, it)
-		ls.sources = append(ls.sources, &source{next: storeSource(it, core.ID(), hot)})
+		open = append(open, it)
+		sources = append(sources, &source{next: storeSource(it, core.ID(), hot)})
 	}
-	return ls
+	return sources, open
 }
 
 func storeSource(it store.Iterator, p partition.ID, hot map[partition.Ref]bool) func() (listed, bool, error) {
 	// Within one millisecond the index is in rising order of ref and the listing in falling order, so that a page
 	// can end anywhere; runs of one millisecond are few.
 	var batch []listed
-	more := it.Next()
+	begun, more := false, false
 	return func() (listed, bool, error) {
+		if !begun { // the first read is the client's to wait for, not the partition's
+			begun, more = true, it.Next()
+		}
 		if len(batch) == 0 {
 			for more {
 				ref, s, name, err := partition.ReadListing(it.Key(), it.Value())
@@ -186,7 +230,7 @@ func (n *Node) merge(sources []*source, q ListRuns, after *listed, limit int) (*
 		if err := best.advance(); err != nil {
 			return nil, err
 		}
-		if (after != nil && l.compare(*after) <= 0) || (q.Before != 0 && l.summary.Time >= q.Before) {
+		if !l.within(q, after) {
 			continue
 		}
 		if len(page.Runs) == limit {

@@ -69,6 +69,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			gauge(descProcesses, float64(fs.Processes), fs.Name)
 		}
 	}
+	release, err := c.node.useStore()
+	if err != nil {
+		return
+	}
+	defer release()
 	m := c.node.store.Metrics()
 	gauge(descStore, float64(m.DiskBytes), "disk")
 	gauge(descStore, float64(m.MemoryBytes), "memory")

@@ -36,9 +36,33 @@ type Node struct {
 	failure  atomic.Pointer[fault.Error]
 	snapshot chan snapshotJob
 	flush    chan chan error
-	done     chan struct{}
+	life     context.Context // ends when the node's goroutines have to
+	end      context.CancelFunc
 	closing  atomic.Bool
+	closed   chan struct{}  // closed when Close is over
 	group    sync.WaitGroup // lanes, releaser, snapshots, housekeeping
+
+	// reading is held by clients that read the store on their own goroutines: it must not be closed under them.
+	reading sync.RWMutex
+	gone    bool // the store is closed; guarded by reading
+}
+
+// useStore keeps the store open until release is called.
+func (n *Node) useStore() (release func(), err error) {
+	n.reading.RLock()
+	if n.gone {
+		n.reading.RUnlock()
+		return nil, errClosing()
+	}
+	return n.reading.RUnlock, nil
+}
+
+// closeStore closes the store when nobody reads it any more.
+func (n *Node) closeStore() error {
+	n.reading.Lock()
+	defer n.reading.Unlock()
+	n.gone = true
+	return n.store.Close()
 }
 
 // host is how lanes see their node.
@@ -90,7 +114,7 @@ func (n *Node) releaser() {
 			for _, l := range n.lanes {
 				l.Durable(pos)
 			}
-		case <-n.done:
+		case <-n.life.Done():
 			return
 		}
 	}
@@ -115,7 +139,7 @@ func (n *Node) drive(l *lane.Lane) {
 	defer n.group.Done()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for {
+	for n.life.Err() == nil { // a lane that always has something to do must end, too
 		worked, err := l.Turn(n.now())
 		if err != nil {
 			n.fail(err)
@@ -125,19 +149,29 @@ func (n *Node) drive(l *lane.Lane) {
 		}
 		wait := time.Hour
 		if due, ok := l.NextDue(); ok && err == nil {
-			wait = time.Duration(due-n.now()) * time.Millisecond
-			if wait <= 0 {
-				wait = 100 * time.Microsecond
-			}
+			wait = sleep(due - n.now())
 		}
 		timer.Reset(wait)
 		select {
 		case <-l.Wake():
 		case <-timer.C:
-		case <-n.done:
+		case <-n.life.Done():
 			return
 		}
 	}
+}
+
+// sleep returns how long a lane waits for a timer that is due in ms milliseconds. It looks again every hour: the
+// clock may be set meanwhile, and a time.Duration ends after 292 years.
+func sleep(ms int64) time.Duration {
+	const most = time.Hour
+	switch {
+	case ms <= 0:
+		return 100 * time.Microsecond // the clock was set back since the turn; time goes on from where it was
+	case ms >= most.Milliseconds():
+		return most
+	}
+	return time.Duration(ms) * time.Millisecond
 }
 
 func (n *Node) now() int64 { return time.Now().UnixMilli() }
@@ -154,24 +188,26 @@ func (n *Node) Healthy() error {
 }
 
 // Close stops taking work, makes everything durable, takes a snapshot and releases the directory. Runs stay as they
-// are and go on when the directory is opened again.
+// are and go on when the directory is opened again. Clients that still wait get fault.Unavailable.
 func (n *Node) Close() error {
 	if n.closing.Swap(true) {
+		<-n.closed
 		return nil
 	}
+	defer close(n.closed)
 	n.dispatch.close()
 	var errs []error
 	if n.Healthy() == nil {
-		errs = append(errs, n.Flush(context.Background()))
+		errs = append(errs, n.Flush(n.life))
 	}
-	close(n.done)
+	n.end()
 	n.group.Wait()
 	stopped := errors.New("the node is closed")
 	for _, l := range n.lanes {
 		l.Fail(fault.New("", fault.Unavailable, "", "%w", stopped))
 		_, _ = l.Turn(n.now()) // answers those who still wait
 	}
-	errs = append(errs, n.log.Close(), n.store.Close())
+	errs = append(errs, n.log.Close(), n.closeStore())
 	n.release()
 	return errors.Join(errs...)
 }

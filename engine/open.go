@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,9 +43,10 @@ func Open(opts Options) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		opts: o, wake: make(chan struct{}, 1), done: make(chan struct{}), snapshot: make(chan snapshotJob, partitionsMax),
+		opts: o, wake: make(chan struct{}, 1), closed: make(chan struct{}), snapshot: make(chan snapshotJob, partitionsMax),
 		flush: make(chan chan error), release: func() {},
 	}
+	n.life, n.end = context.WithCancel(context.Background())
 	n.dispatch = newDispatcher(n)
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.abandon())
@@ -81,6 +83,10 @@ func (n *Node) open() error {
 
 // abandon releases what a failed open holds.
 func (n *Node) abandon() error {
+	n.closing.Store(true)
+	n.end()
+	n.group.Wait()
+	n.dispatch.close()
 	var errs []error
 	if n.log != nil {
 		errs = append(errs, n.log.Close())
@@ -131,15 +137,19 @@ func (n *Node) makeDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func (n *Node) openStore() (err error) {
+func (n *Node) openStore() error {
 	if n.opts.Dir == "" {
 		n.store = storememory.New()
 		return nil
 	}
-	n.store, err = storepebble.Open(n.opts.FS.PathJoin(n.opts.Dir, "store"), &storepebble.Options{
+	s, err := storepebble.Open(n.opts.FS.PathJoin(n.opts.Dir, "store"), &storepebble.Options{
 		FS: n.opts.FS, CacheBytes: n.opts.CacheBytes, Logger: n.opts.Logger,
 	})
-	return err
+	if err != nil {
+		return err // and not a nil *Store in n.store, which is not nil
+	}
+	n.store = s
+	return nil
 }
 
 // settle reads the directory's settings, or makes them.
@@ -255,8 +265,6 @@ func (n *Node) start() error {
 	go n.applySnapshots()
 	for _, l := range n.lanes {
 		if err := l.Recovered(n.now()); err != nil {
-			close(n.done)
-			n.group.Wait()
 			return err
 		}
 	}

@@ -59,12 +59,19 @@ type Options struct {
 
 	// tune changes the lanes, for tests that must cross many snapshots.
 	tune func(*lane.Config)
+	// machines replaces machinesMax, for tests.
+	machines int
 }
 
 // RetainDefault is how long ended runs are kept: as long as Step Functions keeps them.
 const RetainDefault = 90 * 24 * time.Hour
 
-const partitionsMax = 1024
+const (
+	partitionsMax = 1024
+	// machinesMax bounds the machines of a node, which are all in memory; past it CreateMachine answers
+	// fault.LimitExceeded. Step Functions gives an account 10,000 unless asked for more.
+	machinesMax = 100_000
+)
 
 func (o Options) complete() (Options, error) {
 	if o.Limits == (limits.Set{}) {
@@ -81,6 +88,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
+	}
+	if o.machines == 0 {
+		o.machines = machinesMax
 	}
 	if o.Functions == nil {
 		o.Functions = function.NewRegistry()

@@ -19,11 +19,12 @@ func (n *Node) StartRun(ctx context.Context, s StartRun) (*Run, error) {
 	if n.closing.Load() {
 		return nil, errClosing()
 	}
-	c := n.catalog.get(s.Machine)
-	switch {
-	case c == nil:
+	c := n.catalog.enter(s.Machine)
+	if c == nil {
 		return nil, n.noMachine(s.Machine)
-	case c.machine.Deleting:
+	}
+	defer c.leave()
+	if c.machine.Deleting {
 		arn := n.library.MachineARN(s.Machine)
 		return nil, fault.New("", fault.MachineDeleting, arn, "State Machine is being deleted: '%s'", arn)
 	}
@@ -176,6 +177,7 @@ func (n *Node) RunDefinition(ctx context.Context, id RunID) (*Machine, error) {
 
 // WaitRun returns a run once it has ended.
 func (n *Node) WaitRun(ctx context.Context, id RunID) (*Run, error) {
+	var waited partition.Ref // the lane's
 	v, err := n.look(ctx, id, func(r *lane.Reader) any {
 		ref, view, err := n.view(r, id)
 		if err != nil {
@@ -184,6 +186,7 @@ func (n *Node) WaitRun(ctx context.Context, id RunID) (*Run, error) {
 		if view.Status != machine.Running {
 			return view
 		}
+		waited = ref
 		later, ok, err := r.Await(ref)
 		if err != nil {
 			return err
@@ -193,6 +196,13 @@ func (n *Node) WaitRun(ctx context.Context, id RunID) (*Run, error) {
 		}
 		return later
 	})
+	if ctx.Err() != nil {
+		p := n.place(statemachine.RunInstance(id.Machine, id.Name))
+		_ = n.lanes[p].Submit(lane.Item{Internal: true, Read: func(r *lane.Reader) any { // behind the one above
+			r.Leave(waited)
+			return nil
+		}})
+	}
 	if err != nil {
 		return nil, err
 	}

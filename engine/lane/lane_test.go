@@ -160,6 +160,19 @@ func TestWaitingForTheEnd(t *testing.T) {
 	r.turn(0, 1)
 	wait(gone{})
 	wait("two")
+	leave := func(name string) {
+		t.Helper()
+		it := lane.Item{Internal: true, Read: func(rd *lane.Reader) any {
+			ref, _, _ := rd.Find(name)
+			rd.Leave(ref)
+			return nil
+		}}
+		if err := r.lanes[0].Submit(it); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leave("a")
+	leave("nobody")
 	r.turn(0, 1)
 	r.sync()
 	r.want()
@@ -167,7 +180,7 @@ func TestWaitingForTheEnd(t *testing.T) {
 	r.turn(0, 2)
 	r.want()
 	r.sync()
-	r.want("reply to one: x;y;", "reply to two: x;y;") // the one that left was forgotten when the next came
+	r.want("reply to one: x;y;", "reply to two: x;y;") // the one that left is forgotten
 	wait("three")
 	r.turn(0, 3)
 	r.want("reply to three: not open <nil>")

@@ -2,6 +2,7 @@ package lane
 
 import (
 	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/fault"
 )
 
 // Reader looks at a lane's state between two events. It is valid during the call it is given to.
@@ -52,12 +53,30 @@ func (r *Reader) Await(ref partition.Ref) (any, bool, error) {
 	if !l.core.Await(ref) {
 		return nil, false, nil
 	}
+	if len(l.waiters[ref]) >= waitersMax {
+		return nil, false, fault.New("", fault.Busy, "", "%d clients wait for this run, which is the most; ask for its state now and then instead", waitersMax)
+	}
+	l.waiters[ref] = append(l.waiters[ref], r.client)
+	return pending, true, nil
+}
+
+// waitersMax bounds the clients that wait for one instance.
+const waitersMax = 10_000
+
+// Leave forgets the clients that wait for ref no longer. An instance that nobody waits for may leave memory.
+func (r *Reader) Leave(ref partition.Ref) {
+	l := r.lane
 	kept := l.waiters[ref][:0]
 	for _, c := range l.waiters[ref] {
 		if g, ok := c.(interface{ Gone() bool }); !ok || !g.Gone() {
 			kept = append(kept, c)
 		}
 	}
-	l.waiters[ref] = append(kept, r.client)
-	return pending, true, nil
+	clear(l.waiters[ref][len(kept):])
+	if len(kept) > 0 {
+		l.waiters[ref] = kept
+		return
+	}
+	delete(l.waiters, ref)
+	l.core.Leave(ref)
 }

@@ -401,6 +401,13 @@ func (c *Core) Await(ref Ref) bool {
 	return true
 }
 
+// Leave undoes Await: nobody waits for the instance any more.
+func (c *Core) Leave(ref Ref) {
+	if in := c.instances[ref]; in != nil {
+		in.waited = false
+	}
+}
+
 // Listed calls fn for the instances whose listing in the store may be missing or old, and with ok false for
 // those removed since.
 func (c *Core) Listed(fn func(ref Ref, name string, s Summary, ok bool)) {

@@ -131,11 +131,13 @@ func (e *Env) Cancel(id uint64) {
 	}
 }
 
-// SetTimer arms timer id, new within the instance and larger than those before, for due (Unix milliseconds).
+// SetTimer arms timer id, new within the instance and larger than those before, for due (Unix milliseconds; before
+// 1970 counts as 1970, as timers are stored in order of their unsigned times).
 func (e *Env) SetTimer(id uint64, due int64) {
 	if e.inst.ended {
 		return
 	}
+	due = max(due, 0)
 	e.inst.timers = append(e.inst.timers, timer{id: id, due: due})
 	e.core.timers.add(timerKey{due: due, ref: e.Ref, id: id})
 }

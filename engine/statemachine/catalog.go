@@ -43,6 +43,7 @@ type CatalogMessage struct {
 	Tags       map[string]string
 	Untag      []string
 	Extra      map[string]json.RawMessage
+	Created    int64 `json:",omitempty"` // OpRemove: of the machine that is meant; another of its name stays. 0: any
 }
 
 // Blob returns the revision that runs started now are pinned to.
@@ -130,9 +131,19 @@ func (m *entry) Receive(env *partition.Env, ev *partition.Event) {
 		m.Deleting = true
 		env.Reply(m.copy())
 	case OpRemove:
-		env.Reply(m.copy())
-		env.Remove()
+		m.remove(env, &msg)
 	}
+}
+
+// remove forgets the machine, unless it is another than the one whose runs were found ended.
+func (m *entry) remove(env *partition.Env, msg *CatalogMessage) {
+	if msg.Created != 0 && (!m.Deleting || msg.Created != m.Created) {
+		arn := m.library.MachineARN(m.Name)
+		env.Reply(fault.New("", fault.Conflict, arn, "the machine was made anew since it was deleted: '%s'", arn))
+		return
+	}
+	env.Reply(m.copy())
+	env.Remove()
 }
 
 func (m *entry) create(env *partition.Env, msg *CatalogMessage) {
