@@ -71,6 +71,7 @@ var groups = []group{
 	{"process", benchProcess},
 	{"fan", benchFan},
 	{"chain", benchChain},
+	{"recovery", benchRecovery},
 	{"sleepers", benchSleepers},
 }
 
@@ -89,7 +90,7 @@ func main() {
 }
 
 func run() error {
-	only := flag.String("only", "", "measure only groups that begin with this: disk, five, process, fan, chain, sleepers")
+	only := flag.String("only", "", "measure only groups that begin with this: disk, five, process, fan, chain, recovery, sleepers")
 	out := flag.String("out", filepath.Join("bench", "out", "latest.jsonl"), "where the figures go")
 	cpu := flag.String("cpuprofile", "", "write a CPU profile")
 	c := &settings{}

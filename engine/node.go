@@ -28,8 +28,11 @@ type Node struct {
 	release  func() // the data directory's lock
 	lanes    []*lane.Lane
 	shared   lane.Group
-	dispatch *dispatcher
-	catalog  catalog
+
+	recoveredBytes int64
+	recoveredIn    time.Duration
+	dispatch       *dispatcher
+	catalog        catalog
 
 	durable  atomic.Uint64
 	wake     chan struct{} // to the releaser

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/weftworks/weft/engine/commitlog"
@@ -244,13 +245,15 @@ func (n *Node) openLanes(count int) error {
 func (n *Node) recover() error {
 	began := time.Now()
 	n.shared = lane.Group{
-		Lanes: n.lanes, Log: n.log, Store: stored{n.store}, Flush: n.store.Flush,
+		Workers: runtime.GOMAXPROCS(0),
+		Lanes:   n.lanes, Log: n.log, Store: stored{n.store}, Flush: n.store.Flush,
 		NewBatch: func() lane.Batch { return new(store.Batch) },
 		Apply:    func(b lane.Batch) error { return n.store.Apply(b.(*store.Batch)) },
 	}
 	bytes, err := n.shared.Recover()
+	n.recoveredBytes, n.recoveredIn = bytes, time.Since(began)
 	if err == nil && bytes > 0 {
-		n.opts.Logger.Info("recovered", "log_bytes", bytes, "elapsed_ms", time.Since(began).Milliseconds())
+		n.opts.Logger.Info("recovered", "log_bytes", bytes, "elapsed_ms", n.recoveredIn.Milliseconds())
 	}
 	return err
 }

@@ -14,11 +14,15 @@ type LogStats struct {
 type Stats struct {
 	Log   LogStats
 	Steps uint64 // events folded
+
+	// What the opening had to replay, and how long that took.
+	RecoveredBytes int64
+	RecoveredIn    time.Duration
 }
 
 // Stats returns the node's counters.
 func (n *Node) Stats() Stats {
-	s := Stats{Log: n.logStats()}
+	s := Stats{Log: n.logStats(), RecoveredBytes: n.recoveredBytes, RecoveredIn: n.recoveredIn}
 	for _, l := range n.lanes {
 		s.Steps += l.Steps()
 	}

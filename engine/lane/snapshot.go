@@ -65,14 +65,13 @@ func (l *Lane) Flush() Item {
 	}}
 }
 
-// Replay folds a log entry at pos that the loaded state does not have yet. apply writes a snapshot to the store;
-// it is called when enough has changed, so that a long log is replayed in bounded memory.
+// Replay folds a log entry at pos, whose data it keeps, if the loaded state does not have it yet. apply writes a snapshot
+// to the store; it is called when enough has changed, so that a long log is replayed in bounded memory.
 func (l *Lane) Replay(pos commitlog.Position, data []byte, apply func(Batch) error) error {
 	if pos <= l.pos {
 		return nil
 	}
-	// The core keeps slices of its events, and the log's buffer does not last.
-	err := partition.ReadBatch(slices.Clone(data), func(ev *partition.Event) error {
+	err := partition.ReadBatch(data, func(ev *partition.Event) error {
 		if err := l.prepare(ev); err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ type Event struct {
 	Call Invocation
 	// Client is whom to answer. It is not logged: after a crash nobody waits.
 	Client any
-	// Fresh says that no instance has the name To, so that nothing needs to be looked up. Not logged.
+	// Fresh says that no instance has the name To, so that nothing needs to be looked up.
 	Fresh bool
 }
 
@@ -77,12 +77,19 @@ const (
 	doneLogged // well, with LogTail
 )
 
+// freshBit marks a fresh Message in its kind's byte: a recovery need not look its name up either.
+const freshBit = 0x80
+
 // AppendBatch starts a log entry that holds events whose times are at or after base (Unix milliseconds).
 func AppendBatch(dst []byte, base int64) []byte { return wire.AppendInt(dst, base) }
 
 // AppendEvent adds ev to a log entry started with base.
 func AppendEvent(dst []byte, base int64, ev *Event) []byte {
-	dst = append(dst, byte(ev.Kind))
+	kind := byte(ev.Kind)
+	if ev.Fresh {
+		kind |= freshBit
+	}
+	dst = append(dst, kind)
 	dst = wire.AppendInt(dst, ev.Time-base)
 	switch ev.Kind {
 	case Message:
@@ -145,7 +152,8 @@ func ReadBatch(data []byte, fn func(*Event) error) error {
 }
 
 func readEvent(r *wire.Reader, base int64, ev *Event) {
-	ev.Kind = Kind(r.Byte())
+	kind := r.Byte()
+	ev.Kind, ev.Fresh = Kind(kind&^freshBit), kind&freshBit != 0
 	ev.Time = base + r.Int()
 	switch ev.Kind {
 	case Message:
