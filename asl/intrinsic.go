@@ -279,7 +279,7 @@ func (e *evaluation) text(i int) (string, error) {
 	return "", e.wrong(i, "a string")
 }
 
-// whole returns a number rounded to the nearest whole one, as Step Functions documents it.
+// whole returns a number rounded to the nearest whole one, half away from zero, as Step Functions does.
 func (e *evaluation) whole(i int) (int64, error) {
 	n, ok := e.args[i].(jsonvalue.Number)
 	if !ok {
@@ -288,7 +288,7 @@ func (e *evaluation) whole(i int) (int64, error) {
 	if v, ok := n.Int64(); ok {
 		return v, nil
 	}
-	f := math.Floor(n.Float64() + 0.5)
+	f := math.Round(n.Float64())
 	if math.Abs(f) > maxWhole {
 		return 0, e.wrong(i, "a whole number of 64 bits")
 	}

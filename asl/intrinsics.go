@@ -212,74 +212,32 @@ func format(e *evaluation) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b strings.Builder
+	var b []byte
 	args := e.args[1:]
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case c == '\\' && i+1 < len(text):
 			_, n := utf8.DecodeRuneInString(text[i+1:])
-			b.WriteString(unescape(text[i : i+1+n]))
+			b = append(b, unescape(text[i:i+1+n])...)
 			i += n
 		case strings.HasPrefix(text[i:], "{}"):
 			if len(args) == 0 {
 				return nil, fmt.Errorf("the text has more {} than the %d arguments behind it", len(e.args)-1)
 			}
-			show(&b, args[0])
+			b = jsonvalue.AppendJava(b, args[0], maxCallResult)
 			args = args[1:]
 			i++
 		default:
-			b.WriteByte(c)
+			b = append(b, c)
 		}
-		if b.Len() > maxCallResult {
+		if len(b) > maxCallResult {
 			return nil, fmt.Errorf("the result is larger than %d bytes", maxCallResult)
 		}
 	}
 	if len(args) > 0 {
 		return nil, fmt.Errorf("the text has fewer {} than the %d arguments behind it", len(e.args)-1)
 	}
-	return b.String(), nil
-}
-
-// show writes a value into a text as Step Functions does, which prints its Java values: strings bare at every level,
-// [a, b] for arrays and {k=v, l=w} for objects. It stops soon after maxCallResult bytes.
-func show(b *strings.Builder, v any) {
-	switch v := v.(type) {
-	case string:
-		b.WriteString(v)
-	case []any:
-		b.WriteByte('[')
-		for i, item := range v {
-			if b.Len() > maxCallResult {
-				return
-			}
-			separate(b, i)
-			show(b, item)
-		}
-		b.WriteByte(']')
-	case *jsonvalue.Object:
-		b.WriteByte('{')
-		i := 0
-		for key, item := range v.All() {
-			if b.Len() > maxCallResult {
-				return
-			}
-			separate(b, i)
-			i++
-			b.WriteString(key)
-			b.WriteByte('=')
-			show(b, item)
-		}
-		b.WriteByte('}')
-	default:
-		b.WriteString(jsonvalue.Text(v))
-	}
-}
-
-// separate writes what stands in front of a value's i-th part.
-func separate(b *strings.Builder, i int) {
-	if i > 0 {
-		b.WriteString(", ")
-	}
+	return string(b), nil
 }
 
 // display is a value as a text of its own: a string without quotes, else JSON.
@@ -335,6 +293,9 @@ func stringToJSON(e *evaluation) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.TrimSpace(s) == "" { // nothing reads as null
+		return nil, nil
+	}
 	v, err := jsonvalue.ParseString(s)
 	if err != nil {
 		return nil, fmt.Errorf("the string is not JSON: %w", err)
@@ -358,7 +319,7 @@ func mathAdd(e *evaluation) (any, error) {
 	return jsonvalue.Int(sum), nil
 }
 
-// mathRandom draws from [first, last). With a seed the same number comes each time.
+// mathRandom draws from [first, last). With a seed the same number comes each time: Java's.
 func mathRandom(e *evaluation) (any, error) {
 	first, err := e.whole(0)
 	if err != nil {
@@ -371,26 +332,54 @@ func mathRandom(e *evaluation) (any, error) {
 	if first >= last {
 		return nil, fmt.Errorf("the start %d must be less than the end %d", first, last)
 	}
-	var draw uint64
+	span := uint64(last) - uint64(first)
 	if len(e.args) == 3 {
 		seed, err := e.whole(2)
 		if err != nil {
 			return nil, err
 		}
-		draw = mix(uint64(seed))
-	} else if draw, err = e.random(); err != nil {
+		r := javaRandom(uint64(seed)^javaMultiplier) & javaMask
+		return jsonvalue.Int(int64(uint64(first) + r.below(span))), nil
+	}
+	draw, err := e.random()
+	if err != nil {
 		return nil, err
 	}
-	high, _ := bits.Mul64(draw, uint64(last)-uint64(first))
+	high, _ := bits.Mul64(draw, span)
 	return jsonvalue.Int(int64(uint64(first) + high)), nil
 }
 
-// mix is the SplitMix64 finaliser (Steele, Lea and Flood 2014): equal seeds give equal, well-spread numbers.
-func mix(z uint64) uint64 {
-	z += 0x9e3779b97f4a7c15
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+// javaRandom is the state of a java.util.Random, whose algorithm its API documentation fixes: a linear
+// congruential generator of 48 bits. Step Functions seeds one.
+type javaRandom uint64
+
+const (
+	javaMultiplier = 0x5deece66d
+	javaMask       = 1<<48 - 1
+)
+
+func (r *javaRandom) next(n int) uint64 {
+	*r = (*r*javaMultiplier + 0xb) & javaMask
+	return uint64(*r) >> (48 - n)
+}
+
+// below draws a number less than span as nextInt(span) does, or for a span that is no int as a share of
+// nextDouble().
+func (r *javaRandom) below(span uint64) uint64 {
+	if span > math.MaxInt32 {
+		share := r.next(26)<<27 | r.next(27) // 53 bits
+		high, _ := bits.Mul64(share<<11, span)
+		return high
+	}
+	if span&(span-1) == 0 {
+		return span * r.next(31) >> 31
+	}
+	for {
+		draw := r.next(31)
+		if v := draw % span; draw-v+span-1 <= math.MaxInt32 {
+			return v
+		}
+	}
 }
 
 func (e *evaluation) random() (uint64, error) {

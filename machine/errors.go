@@ -19,7 +19,8 @@ const (
 	errHeartbeat       = "States.HeartbeatTimeout"
 	errRuntime         = "States.Runtime"
 	errDataLimit       = "States.DataLimitExceeded"
-	errResultPath      = "States.ResultPathMatchFailure"
+	errReferencePath   = "States.ReferencePathConflict"
+	errResultPath      = "States.ResultPathMatchFailure" // what the States Language calls it
 	errIntrinsic       = "States.IntrinsicFailure"
 	errThreshold       = "States.ExceedToleratedFailureThreshold"
 	thresholdExceeded  = "The specified tolerated failure threshold was exceeded"
@@ -31,7 +32,7 @@ const (
 type failure struct {
 	name, cause       string
 	hasName, hasCause bool
-	alias             string // a second name that ErrorEquals matches: a heartbeat's time-out is States.Timeout in the history
+	alias             string // a second name that ErrorEquals matches: a heartbeat's time-out is States.Timeout in the history, a conflict has the States Language's name beside its own
 }
 
 // runtimeError is a States.Runtime, which nothing catches; its cause says where, as AWS's do.
@@ -43,6 +44,19 @@ func stateError(b *branch, name, format string, args ...any) *failure {
 	return &failure{name: name, hasName: true, hasCause: true, cause: clip(fmt.Sprintf(
 		"An error occurred while executing the state '%s' (entered at the event id #%d). ", b.state.Name, b.entered) +
 		fmt.Sprintf(format, args...))}
+}
+
+// conflict is a reference path that does not fit the value it is applied to. Step Functions names the step
+// that fails, unless the value has no parts at all, and says nothing about the state.
+func conflict(p fmt.Stringer, step string, input any, text []byte) *failure {
+	e := &failure{name: errReferencePath, alias: errResultPath, hasName: true, hasCause: true}
+	switch input.(type) {
+	case *jsonvalue.Object, []any:
+		e.cause = clip(fmt.Sprintf("Unable to apply step \"%s\" to input %s", step, text))
+	default:
+		e.cause = clip(fmt.Sprintf("Unable to apply ReferencePath %s to input %s", p, text))
+	}
+	return e
 }
 
 // clip bounds a cause, which may quote a state's whole input.
@@ -96,8 +110,15 @@ func optional(s string, present bool) any {
 }
 
 // failed deals with an error of b's state: a retry, a catcher, the failure of the Parallel or Map that b is
-// in, or the failure of the run. It returns the branch that goes on in this step.
+// in, or the failure of the run. It returns the branch that goes on in this step. States.Runtime ends the run
+// at once: no state above b and no other branch has an event about it.
 func (s *step) failed(b *branch, e *failure) *branch {
+	if e.name == errRuntime {
+		prev := b.prev
+		s.cancelAll(&s.f.root)
+		s.fail(prev, e)
+		return nil
+	}
 	if delay, ok := s.retryAfter(b, e); ok {
 		b.phase, b.fork = backoff, nil
 		b.retries++
@@ -107,8 +128,8 @@ func (s *step) failed(b *branch, e *failure) *branch {
 		s.setTimer(b, s.f.now+delay)
 		return nil
 	}
-	if b.fork != nil && b.fork.started != 0 {
-		s.note(b, history.Event{Type: typeEvents[b.state.Type].failed})
+	if t := typeEvents[b.state.Type].failed; t != 0 {
+		s.note(b, history.Event{Type: t})
 	}
 	if next, ok := s.catch(b, e); ok {
 		return next

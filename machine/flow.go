@@ -3,6 +3,7 @@ package machine
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/asl/jsonpath"
@@ -144,10 +145,18 @@ func (sc *scope) get(p *jsonpath.Path) (any, error) {
 // path is get for a field whose failure ends the run.
 func (sc *scope) path(p *jsonpath.Path) (any, *failure) {
 	v, err := sc.get(p)
-	if err != nil {
-		return nil, runtimeError(sc.b, "Invalid path '%s' : %v", p, err)
+	return v, sc.pathError(p, err)
+}
+
+// pathError is what err of such a field ends the run with; nil for nil.
+func (sc *scope) pathError(p *jsonpath.Path, err error) *failure {
+	switch {
+	case err == nil:
+		return nil
+	case isMissing(err) && !p.IsContext() && p.Variable() == "" && sc.Data() == nil:
+		return runtimeError(sc.b, "Unable to apply Path transformation to null or empty input.")
 	}
-	return v, nil
+	return runtimeError(sc.b, "Invalid path '%s' : %v", p, err)
 }
 
 // template evaluates a payload template.
@@ -164,13 +173,13 @@ func (sc *scope) node(n *asl.Node, field string) (any, *failure) {
 	switch {
 	case n.Expr != nil:
 		v, err := n.Expr.Eval(sc)
-		if err != nil && matchesNothing(n.Expr, err) {
-			return []any{}, nil
+		if err == nil {
+			return v, nil
 		}
-		if err != nil {
-			return nil, sc.expressionError(n.Expr.String(), field+".$", err)
+		if nothing, ok := matchesNothing(n.Expr, err); ok {
+			return nothing, nil
 		}
-		return v, nil
+		return nil, sc.expressionError(n.Expr, field+".$", err)
 	case n.Fields != nil:
 		o := jsonvalue.NewObject(len(n.Fields))
 		for i := range n.Fields {
@@ -195,27 +204,49 @@ func (sc *scope) node(n *asl.Node, field string) (any, *failure) {
 	return n.Literal, nil
 }
 
-// matchesNothing reports whether x is a path that gives a list and err says that data lacks its beginning:
-// in a template that is an empty list.
-func matchesNothing(x asl.Expr, err error) bool {
+// matchesNothing returns what a path that finds nothing stands for in a template, if it is no error there: an
+// empty list for a path that gives a list, null for an index past the end of an array.
+func matchesNothing(x asl.Expr, err error) (any, bool) {
 	p, ok := x.(asl.PathExpr)
-	return ok && !p.IsDefinite() && isMissing(err)
+	var missing *jsonpath.MissingError
+	if !ok || !errors.As(err, &missing) {
+		return nil, false
+	}
+	if !p.IsDefinite() {
+		return []any{}, true
+	}
+	return nil, missing.PastEnd
 }
 
 // named is an error that brings its States.* name, as those of intrinsic functions do.
 type named interface{ ErrorName() string }
 
-func (sc *scope) expressionError(x, field string, err error) *failure {
+// expressionError words the failure of an expression of a field, which may be a path or a call.
+func (sc *scope) expressionError(x asl.Expr, field string, err error) *failure {
 	var missing *jsonpath.MissingError
-	if errors.As(err, &missing) {
+	path, isPath := x.(asl.PathExpr)
+	isMissing := errors.As(err, &missing)
+	if isPath && isMissing {
+		searched := sc.dataText()
+		if path.IsContext() {
+			searched, _ = jsonvalue.AppendMax(nil, sc.Context(), sc.most())
+		}
 		return runtimeError(sc.b, "The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
-			missing.Path, field, sc.dataText())
+			missing.Path, field, searched)
+	}
+	if isPath {
+		return runtimeError(sc.b, "The JSONPath '%s' specified for the field '%s' failed: %v", x, field, err)
+	}
+	why := err.Error()
+	if isMissing && !missing.NotArray { // a path into the context object loses a "$" there, like on AWS
+		why = fmt.Sprintf("The JsonPath argument for the field '%s' could not be found in the input '%s'",
+			strings.Replace(missing.Path, "$$", "$", 1), sc.dataText())
 	}
 	name := errRuntime
 	if n := named(nil); errors.As(err, &n) {
 		name = n.ErrorName()
 	}
-	return stateError(sc.b, name, "The expression '%s' specified for the field '%s' failed: %v", x, field, err)
+	return stateError(sc.b, name, "The function '%s' had the following error: %s", x, why)
 }
 
 // inputPath applies a state's InputPath to its input.

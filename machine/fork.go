@@ -40,18 +40,25 @@ func (s *step) mapState(b *branch) *branch {
 	b.fork, b.phase = fk, forked
 	s.note(b, history.Event{Type: history.MapStateStarted, Length: int64(fk.length)})
 	fk.started = b.prev
+	if fk.tolerance, e = s.tolerance(b, s.scope(b)); e != nil {
+		return s.failed(b, e)
+	}
 	for len(fk.children) < fk.max && fk.next < fk.length {
 		if bad := s.iterate(fk, fk.started); bad != nil {
-			return s.failed(s.abandon(fk), bad)
+			return s.ownFailure(fk, bad)
 		}
 	}
 	return s.joined(fk, b.prev)
 }
 
-// newMap evaluates a Map's fields.
+// newMap evaluates a Map's fields but those of its tolerance, which Step Functions looks at after MapStateStarted.
 func (s *step) newMap(b *branch) (*fork, *failure) {
 	m, sc := b.state.Map, s.scope(b)
 	flow := flowOf(b.state)
+	n, e := flow.integer(sc, b.state, "MaxConcurrency", m.MaxConcurrency, m.MaxConcurrencyPath)
+	if e != nil {
+		return nil, e
+	}
 	data, e := flow.arguments(sc, b.state)
 	if e != nil {
 		return nil, e
@@ -61,15 +68,8 @@ func (s *step) newMap(b *branch) (*fork, *failure) {
 		return nil, e
 	}
 	fk := &fork{owner: b, items: items, at: 1, max: InlineConcurrency}
-	n, e := flow.integer(sc, b.state, "MaxConcurrency", m.MaxConcurrency, m.MaxConcurrencyPath)
-	if e != nil {
-		return nil, e
-	}
 	if n > 0 {
 		fk.max = int(min(n, InlineConcurrency))
-	}
-	if fk.tolerance, e = s.tolerance(b, sc); e != nil {
-		return nil, e
 	}
 	fk.length = countElements(items)
 	fk.results = make([][]byte, fk.length)
@@ -145,7 +145,7 @@ func (s *step) settled(c *branch, prev int64) *branch {
 	fk.done++
 	if fk.next < fk.length {
 		if bad := s.iterate(fk, c.prev); bad != nil {
-			return s.failed(s.abandon(fk), bad)
+			return s.ownFailure(fk, bad)
 		}
 	}
 	return s.joined(fk, prev)
@@ -162,14 +162,33 @@ func (s *step) joined(fk *fork, prev int64) *branch {
 	if b.state.Type == asl.Map {
 		t = history.MapStateSucceeded
 	}
-	s.emit(history.Event{Type: t, Prev: prev})
+	succeeded := s.emit(history.Event{Type: t, Prev: prev})
 	b.prev, b.phase = prev, redo
-	out := joinResults(fk.results)
+	results := joinResults(fk.results)
 	b.fork = nil
-	if len(out) > s.in.bounds.PayloadBytes {
-		return s.failed(b, tooLarge(b.state.Name))
+	out, e := s.joinedOutput(b, results)
+	if e != nil {
+		b.prev = succeeded // which otherwise stands outside every line of control
+		return s.failed(b, e)
 	}
-	return s.complete(b, s.scope(b), textValue(out))
+	return s.leave(b, out)
+}
+
+// joinedOutput is a state's output made of the results of its branches.
+func (s *step) joinedOutput(b *branch, results []byte) ([]byte, *failure) {
+	most := s.in.bounds.PayloadBytes
+	if len(results) > most {
+		return nil, tooLarge(b.state.Name)
+	}
+	out, e := flowOf(b.state).output(s.scope(b), b.state, textValue(results))
+	if e != nil {
+		return nil, e
+	}
+	text := out.json(most)
+	if len(text) > most {
+		return nil, tooLarge(b.state.Name)
+	}
+	return text, nil
 }
 
 // joinResults is the array of the results, those of tolerated failures left out.
@@ -274,9 +293,10 @@ func (s *step) abortState(c *branch, prev int64) {
 	c.phase = idle
 }
 
-// abandon aborts what runs of a Map that fails on its own account and returns its owner.
-func (s *step) abandon(fk *fork) *branch {
-	prev := fk.owner.prev
-	s.abortChildren(fk, prev)
-	return fk.owner
+// ownFailure fails a Map on its own account, with iterations still running.
+func (s *step) ownFailure(fk *fork, e *failure) *branch {
+	if e.name != errRuntime {
+		s.abortChildren(fk, fk.owner.prev)
+	}
+	return s.failed(fk.owner, e)
 }

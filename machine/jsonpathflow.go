@@ -53,7 +53,7 @@ func place(sc *scope, p *asl.ReferencePath, result value) (value, *failure) {
 	}
 	v, err := p.Expr.Set(input, r)
 	if err != nil {
-		return value{}, stateError(sc.b, errResultPath, "Unable to apply step \"%s\" to input %s", p.Expr, sc.dataText())
+		return value{}, conflict(p.Expr, conflictStep(err), input, sc.dataText())
 	}
 	return treeValue(v), nil
 }
@@ -81,7 +81,7 @@ func failText(sc *scope, fixed *string, x asl.Expr, field string) (string, bool,
 	}
 	v, err := x.Eval(sc)
 	if err != nil {
-		return "", false, sc.expressionError(x.String(), field, err)
+		return "", false, sc.expressionError(x, field, err)
 	}
 	text, ok := v.(string)
 	if !ok {
@@ -93,7 +93,7 @@ func failText(sc *scope, fixed *string, x asl.Expr, field string) (string, bool,
 func (jsonPathFlow) items(sc *scope, st *asl.State, data *value) ([]byte, *failure) {
 	items, path := *data, "$"
 	if p := st.Map.ItemsPath; p != nil && (!p.IsRoot() || p.IsContext() || p.Variable() != "") {
-		v, e := sc.with(*data).path(p)
+		v, e := sc.with(*data).itemsPath(p)
 		if e != nil {
 			return nil, e
 		}
@@ -107,6 +107,28 @@ func (jsonPathFlow) items(sc *scope, st *asl.State, data *value) ([]byte, *failu
 		return nil, runtimeError(sc.b, "Reference path \"%s\" must point to array.", path)
 	}
 	return text, nil
+}
+
+// itemsPath is ItemsPath, which Step Functions applies as a reference path when it is one.
+func (sc *scope) itemsPath(p *jsonpath.Path) (any, *failure) {
+	v, err := sc.get(p)
+	if step := conflictStep(err); step != "" && p.IsDefinite() && !p.IsContext() {
+		return nil, conflict(p, step, sc.Data(), sc.dataText())
+	}
+	return v, sc.pathError(p, err)
+}
+
+// conflictStep returns the step of a path that did not fit the data; "" for other errors.
+func conflictStep(err error) string {
+	var missing *jsonpath.MissingError
+	var mismatch *jsonpath.MatchError
+	switch {
+	case errors.As(err, &missing):
+		return missing.Step
+	case errors.As(err, &mismatch):
+		return mismatch.Step
+	}
+	return ""
 }
 
 func (jsonPathFlow) selectItem(sc *scope, fk *fork, c *branch) (value, *failure) {

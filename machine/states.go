@@ -56,12 +56,12 @@ func (s *step) work(b *branch) *branch {
 
 func (s *step) pass(b *branch) *branch {
 	sc := s.scope(b)
+	if b.state.Result != nil { // takes the place of all that is made of the input
+		return s.complete(b, sc, textValue(b.state.Result))
+	}
 	result, e := flowOf(b.state).arguments(sc, b.state)
 	if e != nil {
 		return s.failed(b, e)
-	}
-	if b.state.Result != nil {
-		result = textValue(b.state.Result)
 	}
 	return s.complete(b, sc, result)
 }

@@ -96,18 +96,24 @@ func (p *Path) missing(i int) error {
 	if i < len(p.steps)-1 && p.steps[i].kind == stepNames {
 		detail = "Missing property in path " + p.canonical(i+1)
 	}
-	return &MissingError{Path: p.text, Detail: detail}
+	last := &p.steps[len(p.steps)-1]
+	return &MissingError{Path: p.text, Detail: detail, Step: p.steps[i].word(), PastEnd: i == len(p.steps)-1 && last.kind == stepIndexes}
 }
 
 func (p *Path) notObject(i int, v any) error {
 	one := step{kind: stepNames, names: p.steps[i].names}
-	return &MissingError{Path: p.text, Detail: fmt.Sprintf("Expected to find an object with property %s in path %s but found '%s'.",
+	return &MissingError{Path: p.text, Step: one.word(), Detail: fmt.Sprintf("Expected to find an object with property %s in path %s but found '%s'.",
 		one.appendTo(nil), p.canonical(i), jsonvalue.KindOf(v))}
 }
 
 func (p *Path) notArray(i int, v any) error {
-	detail := fmt.Sprintf("Filter: %s can only be applied to arrays. Current context is: %s", p.steps[i].appendTo(nil), jsonvalue.KindOf(v))
-	return &MissingError{Path: p.text, Detail: detail}
+	const most = 1 << 10 // bytes that are shown of a value
+	if v == nil {
+		return &MissingError{Path: p.text, Detail: fmt.Sprintf("The path %s is null", p.canonical(i)), Step: p.steps[i].word(), NotArray: true}
+	}
+	shown := jsonvalue.AppendJava(nil, v, most)
+	return &MissingError{Path: p.text, Step: p.steps[i].word(), NotArray: true,
+		Detail: fmt.Sprintf("Filter: %s can only be applied to arrays. Current context is: %s", p.steps[i].appendTo(nil), shown)}
 }
 
 // walk is one evaluation of an indefinite path.

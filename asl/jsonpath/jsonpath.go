@@ -156,6 +156,14 @@ func (p *Path) canonical(n int) string {
 	return string(b)
 }
 
+// word returns a step of one name or index bare: a, 0.
+func (s *step) word() string {
+	if s.kind == stepIndexes {
+		return strconv.Itoa(s.indexes[0])
+	}
+	return strings.Join(s.names, ",")
+}
+
 // SyntaxError says where a path stops making sense.
 type SyntaxError struct {
 	Path   string
@@ -173,6 +181,11 @@ func (e *SyntaxError) Error() string {
 type MissingError struct {
 	Path   string // as written
 	Detail string // "No results for path: $['a']" or "Missing property in path $['a']"
+	Step   string // the name or index that did not fit the value, as Step Functions names it
+	// PastEnd says that the path ends in an index that its array does not have.
+	PastEnd bool
+	// NotArray says that an index met something else than an array.
+	NotArray bool
 }
 
 // Error returns Detail.

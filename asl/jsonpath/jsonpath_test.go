@@ -128,7 +128,7 @@ func TestMissingIsWordedAsStepFunctionsDoes(t *testing.T) {
 		{"$.books[9].title", "No results for path: $['books'][9]['title']"},
 		{"$.none[*]", "Missing property in path $['none']"},
 		{"$.limit.x", "Expected to find an object with property ['x'] in path $['limit'] but found 'number'."},
-		{"$.limit[0]", "Filter: [0] can only be applied to arrays. Current context is: number"},
+		{"$.limit[0]", "Filter: [0] can only be applied to arrays. Current context is: 10"},
 		{"$$.nothing", "No results for path: $$['nothing']"},
 	}
 	root := value(t, store)

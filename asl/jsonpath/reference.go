@@ -11,9 +11,11 @@ import (
 // immutable and safe for concurrent use.
 type Reference struct{ path *Path }
 
-// MatchError says that a value cannot be written where a reference path points: States.ResultPathMatchFailure.
+// MatchError says that a value cannot be written where a reference path points: the States Language's
+// States.ResultPathMatchFailure, which Step Functions calls States.ReferencePathConflict.
 type MatchError struct {
 	Path   string // as written
+	Step   string // the name or index that did not fit the value
 	Detail string
 }
 
@@ -70,7 +72,7 @@ func (r *Reference) set(i int, old any, present bool, value any) (any, error) {
 	}
 	o, ok := old.(*jsonvalue.Object)
 	if !ok && present {
-		return nil, r.fail("%s is a %s, not an object", r.path.canonical(i), jsonvalue.KindOf(old))
+		return nil, r.fail(i, "%s is a %s, not an object", r.path.canonical(i), jsonvalue.KindOf(old))
 	}
 	child, has := o.Get(s.names[0])
 	child, err := r.set(i+1, child, has, value)
@@ -83,11 +85,11 @@ func (r *Reference) set(i int, old any, present bool, value any) (any, error) {
 func (r *Reference) setItem(i int, old, value any) (any, error) {
 	items, ok := old.([]any)
 	if !ok {
-		return nil, r.fail("%s is not an array", r.path.canonical(i))
+		return nil, r.fail(i, "%s is not an array", r.path.canonical(i))
 	}
 	n := r.path.steps[i].indexes[0]
 	if n >= len(items) {
-		return nil, r.fail("%s has %d items", r.path.canonical(i), len(items))
+		return nil, r.fail(i, "%s has %d items", r.path.canonical(i), len(items))
 	}
 	item, err := r.set(i+1, items[n], true, value)
 	if err != nil {
@@ -98,6 +100,6 @@ func (r *Reference) setItem(i int, old, value any) (any, error) {
 	return items, nil
 }
 
-func (r *Reference) fail(format string, args ...any) error {
-	return &MatchError{Path: r.path.text, Detail: fmt.Sprintf(format, args...)}
+func (r *Reference) fail(i int, format string, args ...any) error {
+	return &MatchError{Path: r.path.text, Step: r.path.steps[i].word(), Detail: fmt.Sprintf(format, args...)}
 }
