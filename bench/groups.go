@@ -124,6 +124,9 @@ func five(r *report, c *settings, n *engine.Node, name, function string, calls i
 	r.add(name+".open.p50", millis(h, 50), "ms", note)
 	r.add(name+".open.p95", millis(h, 95), "ms", note)
 	r.add(name+".open.p99", millis(h, 99), "ms", note)
+	log := n.Stats().Log
+	r.add(name+".sync.p50", log.SyncP50.Seconds()*1000, "ms", "one fdatasync of the log, over all of the above")
+	r.add(name+".sync.p99", log.SyncP99.Seconds()*1000, "ms", "")
 	r.flush()
 	return nil
 }
@@ -135,6 +138,9 @@ func benchProcess(r *report, c *settings) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
 	binary := filepath.Join(dir, "echo")
 	if out, err := exec.Command("go", "build", "-o", binary, "github.com/weftworks/weft/bench/echo").CombinedOutput(); err != nil {
 		return fmt.Errorf("building the function: %w: %s", err, out)

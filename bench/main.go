@@ -10,6 +10,8 @@ import (
 	"runtime/pprof"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/weftworks/weft/internal/procs"
 )
 
 // figure is one measured number.
@@ -76,6 +78,7 @@ var groups = []group{
 }
 
 func main() {
+	procs.Widen() // as cmd/weft does
 	if len(os.Args) > 1 && os.Args[1] == childFlag {
 		if err := child(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)

@@ -6,8 +6,10 @@ import (
 	"os"
 
 	"github.com/weftworks/weft/cli"
+	"github.com/weftworks/weft/internal/procs"
 )
 
 func main() {
+	procs.Widen()
 	os.Exit(cli.Main(os.Args[1:], cli.Stdio()))
 }
