@@ -58,7 +58,7 @@ func (r *graphReader) choice(s *spot, st *State) {
 		return
 	}
 	if len(choices.node.Items) == 0 {
-		r.report(choices, SchemaInvalid, "add a rule", "a Choice state needs at least one rule")
+		r.empty(choices, "add a rule", "a Choice state needs at least one rule")
 	}
 	c.Rules = make([]Rule, len(choices.node.Items))
 	for i := range choices.node.Items {
@@ -113,14 +113,15 @@ func (r *graphReader) condition(s *spot) (c Condition) {
 		return c
 	}
 	if v := s.member("Variable"); v != nil {
-		r.reportKey(v, SchemaInvalid, "remove it", "Variable has no place beside %s", found[0])
+		r.reportKey(v, SchemaInvalid, "remove it", "Variable has no place beside %s", found[0]).service(s, oneSelector)
 	}
 	return c
 }
 
 func (r *graphReader) countOperators(s *spot, found []string) {
 	if len(found) > 1 {
-		r.report(s, SchemaInvalid, "keep one, or join them with And or Or", "a rule has one operator, but here are %s", strings.Join(found, ", "))
+		r.report(s, SchemaInvalid, "keep one, or join them with And or Or", "a rule has one operator, but here are %s", strings.Join(found, ", ")).ServiceMessage =
+			r.severalOperators(found)
 		return
 	}
 	for i := range s.node.Members { // an unknown field is most likely the operator, and has been reported
@@ -128,7 +129,20 @@ func (r *graphReader) countOperators(s *spot, found []string) {
 			return
 		}
 	}
-	r.report(s, SchemaInvalid, "add an operator such as StringEquals, or And, Or, Not", "the rule compares nothing")
+	r.report(s, SchemaInvalid, "add an operator such as StringEquals, or And, Or, Not", "the rule compares nothing").ServiceMessage = oneSelector
+}
+
+// oneSelector is Step Functions' message for a rule that is not exactly one of these.
+const oneSelector = "The object must have only one of the following fields, [And, Or, Not, Variable, Condition]"
+
+// severalOperators words a rule with more than one operator as Step Functions does.
+func (r *graphReader) severalOperators(found []string) string {
+	for _, name := range found {
+		if _, compares := operators[name]; !compares {
+			return oneSelector
+		}
+	}
+	return "There should only be one of the following fields: [" + strings.Join(found, ", ") + "]"
 }
 
 func (r *graphReader) conditions(f *spot) []Condition {
@@ -136,7 +150,7 @@ func (r *graphReader) conditions(f *spot) []Condition {
 		return nil
 	}
 	if len(f.node.Items) == 0 {
-		r.report(f, SchemaInvalid, "add a condition", "%s needs at least one condition", f.key)
+		r.empty(f, "add a condition", "%s needs at least one condition", f.key)
 	}
 	list := make([]Condition, len(f.node.Items))
 	for i := range f.node.Items {

@@ -101,11 +101,12 @@ func (p *parser) fields(s *spot, what string, t table) bool {
 			if fix == "" {
 				fix = "remove it"
 			}
-			p.reportKey(m, SchemaInvalid, fix, "%s has no field %q", what, m.key).ServiceMessage = fmt.Sprintf("Field '%s' is not supported", m.key)
+			p.reportKey(m, SchemaInvalid, fix, "%s has no field %q", what, m.key).service(s, "Field '%s' is not supported", m.key)
 		case r.languages&(1<<p.language) == 0:
 			other := JSONPath + JSONata - p.language
 			p.reportKey(m, SchemaInvalid, fmt.Sprintf("remove it, or give the state \"QueryLanguage\": %q", other),
-				"the field %q belongs to the query language %s, but the state uses %s", m.key, other, p.language)
+				"the field %q belongs to the query language %s, but the state uses %s", m.key, other, p.language).
+				service(s, "The QueryLanguage is set to '%s', but field '%s' is only supported for the '%s' QueryLanguage", p.language, m.key, other)
 		case r.soon != "":
 			p.soon(m, r.soon)
 		}
@@ -145,8 +146,31 @@ func (p *parser) kind(s *spot, k jsonvalue.Kind) bool {
 	if k == jsonvalue.KindArray || k == jsonvalue.KindObject {
 		article = "an "
 	}
-	p.report(s, SchemaInvalid, "", "expected %s%s, not %s", article, k, quote(s.node)).ServiceMessage = fmt.Sprintf("Expected value of type %s", k)
+	p.report(s, SchemaInvalid, "", "expected %s%s, not %s", article, k, quote(s.node)).ServiceMessage = "Expected value of type " + typeName(k)
 	return false
+}
+
+// typeName is a kind as Step Functions' answers call it.
+func typeName(k jsonvalue.Kind) string {
+	name := k.String()
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+// empty reports an array or object that must not be empty.
+func (p *parser) empty(s *spot, fix, format string, args ...any) {
+	p.report(s, SchemaInvalid, fix, format, args...).ServiceMessage = "Value cannot be empty"
+}
+
+// choose reports a word that is none of those that a field takes.
+func (p *parser) choose(s *spot, words ...string) *Problem {
+	text, _ := s.node.Scalar.(string)
+	fix := closest(text, words)
+	if fix == "" {
+		fix = fmt.Sprintf("write one of %s", strings.Join(words, ", "))
+	}
+	at := p.report(s, SchemaInvalid, fix, "%s cannot be %q", s.name(), text)
+	at.ServiceMessage = "Value should be one of the following: [" + strings.Join(words, ", ") + "]"
+	return at
 }
 
 // quote shows a value in a message.
@@ -190,10 +214,24 @@ func (p *parser) whole(s *spot, name string, least, most int64) (int64, bool) {
 	n, isNumber := f.node.Scalar.(jsonvalue.Number)
 	v, ok := n.Int64()
 	if !isNumber || !ok || v < least || v > most {
-		p.report(f, SchemaInvalid, "", "expected a whole number from %d to %d, not %s", least, most, quote(f.node))
+		at := p.report(f, SchemaInvalid, "", "expected a whole number from %d to %d, not %s", least, most, quote(f.node))
+		at.ServiceMessage = "Expected value of type Integer"
+		if isNumber {
+			outside(at, n, jsonvalue.Int(least), jsonvalue.Int(most))
+		}
 		return 0, false
 	}
 	return v, true
+}
+
+// outside words a number that is below least or above most as Step Functions does.
+func outside(at *Problem, n, least, most jsonvalue.Number) {
+	switch {
+	case n.Compare(least) < 0:
+		at.ServiceMessage = "Minimum value is " + string(least)
+	case n.Compare(most) > 0:
+		at.ServiceMessage = "Maximum value is " + string(most)
+	}
 }
 
 // isExpression reports whether f holds a JSONata expression, which stands for a value of any kind.
@@ -202,18 +240,25 @@ func (p *parser) isExpression(f *spot) bool {
 	return ok && p.language == JSONata && strings.HasPrefix(s, "{%") && strings.HasSuffix(s, "%}")
 }
 
-// oneOf reports when s has more than one of the fields, and returns the one it has, or nil.
+// oneOf reports when s has more than one of the fields, and returns the first it has, or nil.
 func (p *parser) oneOf(s *spot, names ...string) (found *spot) {
+	reported := false
 	for _, name := range names {
-		f := s.member(name)
-		if f == nil {
-			continue
+		switch f := s.member(name); {
+		case f == nil:
+		case found == nil:
+			found = f
+		case !reported:
+			reported = true
+			p.reportKey(f, SchemaInvalid, "keep one of them", "%s and %s exclude each other", found.key, name).
+				service(s, "There should only be one of the following fields: [%s]", strings.Join(names, ", "))
 		}
-		if found != nil {
-			p.reportKey(f, SchemaInvalid, "keep one of them", "%s and %s exclude each other", found.key, name)
-			continue
-		}
-		found = f
 	}
 	return found
+}
+
+// none reports that s has none of the fields of which it needs one.
+func (p *parser) none(s *spot, fix, message string, names ...string) {
+	p.report(s, SchemaInvalid, fix, "%s", message).ServiceMessage =
+		"This object should have only one of the following fields: [" + strings.Join(names, ", ") + "]"
 }

@@ -134,7 +134,7 @@ func (p *parser) top(s *spot) {
 	m.Comment, _ = p.text(s, "Comment")
 	m.Version, _ = p.text(s, "Version")
 	if v := s.member("Version"); v != nil && v.node.Kind == jsonvalue.KindString && m.Version != "1.0" {
-		p.report(v, SchemaInvalid, `write "1.0"`, "there is no version %q of the States Language", m.Version)
+		p.choose(v, "1.0")
 	}
 	m.TimeoutSeconds, _ = p.whole(s, "TimeoutSeconds", 0, maxSeconds)
 	p.graph(s, &m.Graph)
@@ -153,12 +153,7 @@ func (p *parser) queryLanguage(s *spot, inherited QueryLanguage) QueryLanguage {
 		p.soon(s.member("QueryLanguage"), "the query language JSONata")
 		return JSONata
 	}
-	fix := closest(text, []string{"JSONPath", "JSONata"})
-	if fix == "" {
-		fix = `write "JSONPath" or "JSONata"`
-	}
-	p.report(s.member("QueryLanguage"), SchemaInvalid, fix, "there is no query language %q", text).ServiceMessage =
-		"The field 'QueryLanguage' should have one of these values: [JSONPath, JSONata]"
+	p.choose(s.member("QueryLanguage"), "JSONPath", "JSONata")
 	return inherited
 }
 
@@ -194,7 +189,7 @@ func (p *parser) graph(s *spot, g *Graph) {
 		return
 	}
 	if len(states.node.Members) == 0 {
-		p.report(states, SchemaInvalid, `add a state such as "Done": {"Type": "Succeed"}`, "a graph needs at least one state")
+		p.empty(states, `add a state such as "Done": {"Type": "Succeed"}`, "a graph needs at least one state")
 		return
 	}
 	for i := range states.node.Members {
@@ -211,35 +206,43 @@ func (r *graphReader) refer(at *spot, name string, to **State) {
 
 // resolve links names to states and checks that every state can be reached and some state ends.
 func (r *graphReader) resolve(states *spot) {
-	sound := true
 	for _, ref := range r.pending {
 		if *ref.to = r.graph.ByName[ref.name]; *ref.to != nil {
 			continue
 		}
-		sound = false
 		fix := r.closest(ref.name, r.names)
 		if fix == "" {
 			fix = "name one of the states of the same States object, or add it there"
 		}
-		r.report(ref.at, MissingTarget, fix, "there is no state %q", ref.name).ServiceMessage = fmt.Sprintf("Missing '%s' target: %s", ref.at.key, ref.name)
+		r.report(ref.at, MissingTarget, fix, "there is no state %q", ref.name).ServiceMessage = fmt.Sprintf("Missing '%s' target: %s", kindOfTarget(ref.at.key), ref.name)
 	}
-	if !sound || r.broken || r.graph.Start == nil {
+	if r.broken || r.graph.Start == nil {
 		return // what is unreachable cannot be told while the graph has holes
 	}
+	if !slices.ContainsFunc(r.graph.States, terminal) {
+		r.reportAt(states, states.node.End-1, MissingEnd, `give a state "End": true, or add a Succeed or Fail state`, "no state ends: a run could never finish").
+			withoutLocation("Workflow has no terminal state")
+		return
+	}
 	reached := r.reach()
-	ends := false
 	for i, st := range r.graph.States {
 		if !reached[st] {
 			r.reportKey(r.spots[i], MissingTarget, "let a Next, Default or Catch name it, or remove it", "no state leads to it").ServiceMessage =
 				fmt.Sprintf("State \"%s\" is not reachable.", st.Name)
-			continue
 		}
-		ends = ends || st.End || st.Type == Succeed || st.Type == Fail
-	}
-	if !ends {
-		r.reportKey(states, SchemaInvalid, `give a state "End": true, or add a Succeed or Fail state`, "no state ends: a run could never finish")
 	}
 }
+
+// kindOfTarget is what Step Functions calls the field key that names a state: "Next" for all but StartAt.
+func kindOfTarget(key string) string {
+	if key == "StartAt" {
+		return key
+	}
+	return "Next"
+}
+
+// terminal reports whether a graph may end with st.
+func terminal(st *State) bool { return st.End || st.Type == Succeed || st.Type == Fail }
 
 func (r *graphReader) names() []string {
 	names := make([]string, len(r.graph.States))
@@ -256,7 +259,7 @@ func (r *graphReader) reach() map[*State]bool {
 		st := queue[0]
 		queue = queue[1:]
 		for _, i := range r.edges[st] {
-			if to := *r.pending[i].to; !reached[to] {
+			if to := *r.pending[i].to; to != nil && !reached[to] {
 				reached[to] = true
 				queue = append(queue, to)
 			}
@@ -275,7 +278,8 @@ func (r *graphReader) enter(s *spot) *State {
 	case n == 0:
 		r.reportKey(s, SchemaInvalid, "name it", "a state needs a name")
 	case n > limits.NameChars:
-		r.reportKey(s, SchemaInvalid, "shorten it", "the name has %d characters; at most %d are allowed", n, limits.NameChars)
+		r.reportKey(s, InvalidStateName, "shorten it", "the name has %d characters; at most %d are allowed", n, limits.NameChars).ServiceMessage =
+			fmt.Sprintf("State name '%s' exceeds the %d-character limit allowed by the service", s.key, limits.NameChars)
 	}
 	if first := r.seen[s.key]; first != nil {
 		r.reportKey(s, DuplicateState, "rename one of them", "the machine has another state %q at line %d; names are unique in the whole machine", s.key, r.pos(first.keyAt).Line).ServiceMessage =

@@ -16,7 +16,9 @@ const (
 	InvalidJSON      Code = "INVALID_JSON_DESCRIPTION"
 	SchemaInvalid    Code = "SCHEMA_VALIDATION_FAILED"
 	MissingTarget    Code = "MISSING_TRANSITION_TARGET"
+	MissingEnd       Code = "MISSING_END_STATE"
 	DuplicateState   Code = "DUPLICATE_STATE_NAME"
+	InvalidStateName Code = "INVALID_STATE_NAME"
 	NotSupported     Code = "NOT_SUPPORTED"
 	maxProblems           = 100 // as many as one answer of ValidateStateMachineDefinition holds
 	maxServiceSource      = 500 // characters of a text that Step Functions quotes in a position
@@ -35,6 +37,11 @@ type Problem struct {
 	ServiceLocation string // "" when there is none
 }
 
+// service sets what Step Functions answers for the problem: its words, at the object that holds the field.
+func (p *Problem) service(at *spot, format string, args ...any) {
+	p.ServiceMessage, p.ServiceLocation = fmt.Sprintf(format, args...), at.location()
+}
+
 // Error returns `line 3, column 5: state "A", Next: there is no state "B"; did you mean "C"?`.
 func (p *Problem) Error() string {
 	text := fmt.Sprintf("line %d, column %d: ", p.Pos.Line, p.Pos.Column)
@@ -46,6 +53,11 @@ func (p *Problem) Error() string {
 		text += "; " + p.Fix
 	}
 	return text
+}
+
+// withoutLocation sets what Step Functions answers for a problem of the whole.
+func (p *Problem) withoutLocation(message string) {
+	p.ServiceMessage, p.ServiceLocation = message, ""
 }
 
 // Problems is everything wrong with a definition, in the order of the text.
@@ -98,7 +110,11 @@ func (ps Problems) ServiceMessage() string {
 	parts := []string{}
 	for _, p := range ps.Service() {
 		part := string(p.Code) + ": " + p.ServiceMessage
-		if p.ServiceLocation != "" && p.Code != InvalidJSON {
+		switch {
+		case p.Code == InvalidJSON: // its message has the location
+		case p.Code == MissingEnd:
+			part += " at null"
+		case p.ServiceLocation != "":
 			part += " at " + p.ServiceLocation
 		}
 		parts = append(parts, part)
@@ -155,6 +171,22 @@ func (s *spot) pointer() string {
 	return text
 }
 
+// location returns the way as Step Functions' answers write it: /States/A/Choices[0]/Next.
+func (s *spot) location() string {
+	if s.up == nil {
+		return "/"
+	}
+	text := ""
+	for ; s.up != nil; s = s.up {
+		if s.keyAt < 0 {
+			text = fmt.Sprintf("[%d]%s", s.item, text)
+		} else {
+			text = "/" + s.key + text
+		}
+	}
+	return text
+}
+
 // where returns the way for a person: the innermost state, and what inside it.
 func (s *spot) where() string {
 	inside := ""
@@ -201,7 +233,7 @@ func (p *parser) reportAt(s *spot, offset int, code Code, fix, format string, ar
 	}
 	message := fmt.Sprintf(format, args...)
 	at := Problem{Pos: p.pos(offset), Path: s.pointer(), Where: s.where(), Code: code, Message: message, Fix: fix, ServiceMessage: message}
-	at.ServiceLocation = at.Path
+	at.ServiceLocation = s.location()
 	p.problems = append(p.problems, at)
 	return &p.problems[len(p.problems)-1]
 }

@@ -1,6 +1,7 @@
 package asl
 
 import (
+	"fmt"
 	"strings"
 )
 
@@ -60,7 +61,8 @@ func (r *graphReader) resource(s *spot, t *TaskPart) {
 	}
 	service, action, ok := cutLast(parts[5], ":")
 	if parts[3] != "" || parts[4] != "" || !ok || service == "" || action == "" {
-		r.report(f, SchemaInvalid, `write it like "arn:aws:states:::lambda:invoke"`, "%q is no integration", t.Resource).ServiceMessage = "Value is not a valid resource ARN"
+		r.report(f, SchemaInvalid, `write it like "arn:aws:states:::lambda:invoke"`, "%q is no integration", t.Resource).ServiceMessage =
+			fmt.Sprintf("The resource provided %s is not recognized. The value is not a valid resource ARN, or the resource is not available in this region.", t.Resource)
 		return
 	}
 	t.Target = Target{ResourceType: service, Resource: action}

@@ -8,6 +8,7 @@ const (
 	// maxDelaySeconds bounds MaxDelaySeconds: one year and a day, as Step Functions documents it.
 	maxDelaySeconds = 31_622_400
 	allErrors       = "States.ALL"
+	allLast         = "States.ALL must appear alone and at end of list" // Step Functions' message
 )
 
 // retry reads Retry with its defaults: 1 s, 3 attempts, rate 2. Source: Amazon States Language, Retriers.
@@ -20,7 +21,7 @@ func (r *graphReader) retry(s *spot, st *State) {
 			continue
 		}
 		x.ErrorEquals = r.errorNames(f, i == len(list)-1)
-		if v, ok := r.whole(f, "IntervalSeconds", 1, maxSeconds); ok {
+		if v, ok := r.whole(f, "IntervalSeconds", 0, maxSeconds); ok {
 			x.IntervalSeconds = v
 		}
 		if v, ok := r.whole(f, "MaxAttempts", 0, maxSeconds); ok {
@@ -43,7 +44,11 @@ func (r *graphReader) backoff(f *spot, x *Retrier) {
 	}
 	n, ok := rate.node.Scalar.(jsonvalue.Number)
 	if !ok || n.Compare("1") < 0 || n.Compare("1e9") > 0 {
-		r.report(rate, SchemaInvalid, "", "expected a number of at least 1.0, not %s", quote(rate.node))
+		at := r.report(rate, SchemaInvalid, "", "expected a number of at least 1.0, not %s", quote(rate.node))
+		at.ServiceMessage = "Expected value of type Float"
+		if ok {
+			outside(at, n, "1.0", "1e9")
+		}
 		return
 	}
 	x.BackoffRate = n.Float64()
@@ -56,8 +61,7 @@ func (r *graphReader) jitter(f *spot, x *Retrier) {
 	}
 	x.FullJitter = text == "FULL"
 	if text != "FULL" && text != "NONE" {
-		r.report(f.member("JitterStrategy"), SchemaInvalid, `write "FULL" or "NONE"`, "there is no jitter strategy %q", text).ServiceMessage =
-			"The field 'JitterStrategy' should have one of these values: [FULL, NONE]"
+		r.choose(f.member("JitterStrategy"), "NONE", "FULL")
 	}
 }
 
@@ -101,7 +105,7 @@ func (r *graphReader) errorNames(f *spot, last bool) (names []string) {
 		return nil
 	}
 	if len(list.node.Items) == 0 {
-		r.report(list, SchemaInvalid, `name errors, or write ["States.ALL"]`, "ErrorEquals names no error")
+		r.empty(list, `name errors, or write ["States.ALL"]`, "ErrorEquals names no error")
 	}
 	for i := range list.node.Items {
 		item := list.at(i)
@@ -113,9 +117,9 @@ func (r *graphReader) errorNames(f *spot, last bool) (names []string) {
 		switch {
 		case name != allErrors:
 		case len(list.node.Items) > 1:
-			r.report(item, SchemaInvalid, "give it an entry of its own", "States.ALL must stand alone in ErrorEquals")
+			r.report(item, SchemaInvalid, "give it an entry of its own", "States.ALL must stand alone in ErrorEquals").service(list, allLast)
 		case !last:
-			r.report(item, SchemaInvalid, "move it to the end", "States.ALL must be in the last entry: those after it could never match")
+			r.report(item, SchemaInvalid, "move it to the end", "States.ALL must be in the last entry: those after it could never match").service(list, allLast)
 		}
 	}
 	return names

@@ -81,7 +81,8 @@ func (r *graphReader) transition(s *spot, st *State) {
 	next, has := r.text(s, "Next")
 	switch {
 	case has && st.End:
-		r.reportKey(s.member("End"), SchemaInvalid, "keep one of them", "Next and End exclude each other")
+		r.reportKey(s.member("End"), SchemaInvalid, "keep one of them", "Next and End exclude each other").
+			service(s, "There should only be one of the following fields: [Next, End]")
 	case has:
 		st.Next = next
 		r.refer(s.member("Next"), next, &st.NextState)
@@ -90,8 +91,7 @@ func (r *graphReader) transition(s *spot, st *State) {
 		if s.has("Next") {
 			return // and is no text, as has been reported
 		}
-		r.report(s, SchemaInvalid, `add "Next": "NAME" or "End": true`, "the state says neither what comes next nor that it ends").ServiceMessage =
-			"One of these fields is required: [Next, End]"
+		r.none(s, `add "Next": "NAME" or "End": true`, "the state says neither what comes next nor that it ends", "Next", "End")
 	}
 }
 
@@ -143,10 +143,9 @@ func (r *graphReader) part(s *spot, st *State) {
 func (r *graphReader) wait(s *spot, st *State) {
 	w := &WaitPart{}
 	st.Wait = w
-	forms := []string{"Seconds", "Timestamp", "SecondsPath", "TimestampPath"}
+	forms := []string{"SecondsPath", "Seconds", "TimestampPath", "Timestamp"}
 	if r.oneOf(s, forms...) == nil {
-		r.report(s, SchemaInvalid, "add one of "+strings.Join(forms, ", "), "a Wait state must say how long").ServiceMessage =
-			"One of these fields is required: [" + strings.Join(forms, ", ") + "]"
+		r.none(s, "add one of "+strings.Join(forms, ", "), "a Wait state must say how long", forms...)
 		return
 	}
 	w.Seconds, w.HasSeconds = r.whole(s, "Seconds", 0, maxSeconds)
@@ -163,7 +162,8 @@ func (r *graphReader) timestamp(f *spot) string {
 	}
 	text := f.node.Scalar.(string)
 	if _, err := ParseTimestamp(text); err != nil {
-		r.report(f, SchemaInvalid, `write it like "2026-03-14T01:59:00Z"`, "%q is no RFC 3339 timestamp", text)
+		r.report(f, SchemaInvalid, `write it like "2026-03-14T01:59:00Z"`, "%q is no RFC 3339 timestamp", text).ServiceMessage =
+			"String does not match RFC3339 timestamp"
 	}
 	return text
 }
@@ -192,7 +192,7 @@ func (r *graphReader) parallel(s *spot, st *State) {
 		return
 	}
 	if len(branches.node.Items) == 0 {
-		r.report(branches, SchemaInvalid, "add a branch", "a Parallel state needs at least one branch")
+		r.empty(branches, "add a branch", "a Parallel state needs at least one branch")
 	}
 	for i := range branches.node.Items {
 		branch := branches.at(i)
@@ -211,13 +211,13 @@ func (r *graphReader) mapState(s *spot, st *State) {
 	r.oneOf(s, "MaxConcurrency", "MaxConcurrencyPath")
 	r.oneOf(s, "ToleratedFailureCount", "ToleratedFailureCountPath")
 	r.oneOf(s, "ToleratedFailurePercentage", "ToleratedFailurePercentagePath")
-	m.ItemsPath = r.path(s, "ItemsPath")
+	m.ItemsPath = r.reference(s, "ItemsPath", true)
 	m.MaxConcurrency, _ = r.whole(s, "MaxConcurrency", 0, maxSeconds)
-	m.MaxConcurrencyPath = r.path(s, "MaxConcurrencyPath")
+	m.MaxConcurrencyPath = r.reference(s, "MaxConcurrencyPath", false)
 	m.ToleratedFailureCount, _ = r.whole(s, "ToleratedFailureCount", 0, maxSeconds)
-	m.ToleratedFailureCountPath = r.path(s, "ToleratedFailureCountPath")
+	m.ToleratedFailureCountPath = r.reference(s, "ToleratedFailureCountPath", false)
 	m.ToleratedFailurePercentage = r.percentage(s)
-	m.ToleratedPercentagePath = r.path(s, "ToleratedFailurePercentagePath")
+	m.ToleratedPercentagePath = r.reference(s, "ToleratedFailurePercentagePath", false)
 	for _, name := range []string{"ToleratedFailureCount", "ToleratedFailureCountPath", "ToleratedFailurePercentage", "ToleratedFailurePercentagePath"} {
 		m.HasTolerance = m.HasTolerance || s.has(name)
 	}
@@ -232,7 +232,11 @@ func (r *graphReader) percentage(s *spot) float64 {
 	if v := n.Float64(); ok && v >= 0 && v <= 100 {
 		return v
 	}
-	r.report(f, SchemaInvalid, "", "expected a number from 0 to 100, not %s", quote(f.node))
+	at := r.report(f, SchemaInvalid, "", "expected a number from 0 to 100, not %s", quote(f.node))
+	at.ServiceMessage = "Expected value of type Float"
+	if ok {
+		outside(at, n, "0.0", "100.0")
+	}
 	return 0
 }
 
@@ -240,7 +244,7 @@ func (r *graphReader) percentage(s *spot) float64 {
 func (r *graphReader) processor(s *spot, st *State) {
 	f := r.oneOf(s, "ItemProcessor", "Iterator")
 	if f == nil {
-		r.require(s, "ItemProcessor")
+		r.none(s, "add ItemProcessor", "a Map state must say what is done with each item", "ItemProcessor", "Iterator")
 		return
 	}
 	if !r.fields(f, "the "+f.key+" of a Map", processorFields) {
@@ -254,17 +258,21 @@ func (r *graphReader) processor(s *spot, st *State) {
 }
 
 func (r *graphReader) mode(c *spot) {
+	kind, typed := r.text(c, "ExecutionType")
+	if typed && kind != "STANDARD" && kind != "EXPRESS" {
+		r.choose(c.member("ExecutionType"), "STANDARD", "EXPRESS")
+	}
 	switch mode, ok := r.text(c, "Mode"); {
-	case !ok || mode == "INLINE":
+	case !ok:
+	case mode == "INLINE":
+		if f := c.member("ExecutionType"); f != nil {
+			r.reportKey(f, SchemaInvalid, `remove it, or write "Mode": "DISTRIBUTED"`, "iterations of an INLINE Map are no executions of their own").
+				service(c, "Field 'ExecutionType' is not supported")
+		}
 	case mode == "DISTRIBUTED":
 		r.soon(c.member("Mode"), "the distributed Map")
 	default:
-		fix := closest(mode, []string{"INLINE", "DISTRIBUTED"})
-		if fix == "" {
-			fix = `write "INLINE" or "DISTRIBUTED"`
-		}
-		r.report(c.member("Mode"), SchemaInvalid, fix, "there is no Mode %q", mode).ServiceMessage =
-			"The field 'Mode' should have one of these values: [INLINE, DISTRIBUTED]"
+		r.choose(c.member("Mode"), "INLINE", "DISTRIBUTED")
 	}
 }
 
@@ -306,8 +314,8 @@ func (r *graphReader) lambdaParameters(s *spot) {
 		m := f.at(i)
 		if _, known := lambdaFields[strings.TrimSuffix(m.key, ".$")]; !known {
 			fix := closest(strings.TrimSuffix(m.key, ".$"), lambdaFields.names(JSONPath))
-			r.reportKey(m, SchemaInvalid, fix, "lambda:invoke has no parameter %q", m.key).ServiceMessage =
-				fmt.Sprintf("The field '%s' is not supported by Step Functions", strings.TrimSuffix(m.key, ".$"))
+			r.reportKey(m, SchemaInvalid, fix, "lambda:invoke has no parameter %q", m.key).
+				service(f, "The field '%s' is not supported by Step Functions", strings.TrimSuffix(m.key, ".$"))
 		}
 	}
 	if !f.has("FunctionName") && !f.has("FunctionName.$") {
@@ -355,15 +363,37 @@ func (p *parser) variable(f *spot, path *jsonpath.Path) {
 }
 
 func (p *parser) badPath(f *spot, err error) {
-	p.report(f, SchemaInvalid, "", "%v", err).ServiceMessage = fmt.Sprintf("The value for the field '%s' must be a valid JSONPath%s", f.name(), orCall(f))
+	at := p.report(f, SchemaInvalid, "", "%v", err)
+	text, _ := f.node.Scalar.(string)
+	_, compared := operators[f.key]
+	switch {
+	case strings.HasSuffix(f.name(), ".$"):
+		at.ServiceMessage = fmt.Sprintf("The value for the field '%s' must be a valid JSONPath or a valid intrinsic function call", f.name())
+	case f.key != "Variable" && !compared:
+		at.ServiceMessage = "Value must be a valid JSONPath."
+	case strings.HasPrefix(text, "$"):
+		at.ServiceMessage = notReference
+	default:
+		at.ServiceMessage = notReference + ": Reference path didn't start with '$'"
+	}
 }
 
-// orCall completes Step Functions' message for fields that may also call intrinsic functions.
-func orCall(f *spot) string {
-	if strings.HasSuffix(f.name(), ".$") {
-		return " or a valid intrinsic function call"
+// notReference is Step Functions' message for a path that may name more than one place.
+const notReference = "Value is not a Reference Path"
+
+// reference reads an optional path field that names one place, in the data or, where that is said, in the
+// context object.
+func (p *parser) reference(s *spot, name string, context bool) *jsonpath.Path {
+	path := p.path(s, name)
+	if path == nil || path.IsReference() && (context || !path.IsContext()) {
+		return path
 	}
-	return ""
+	why := "it is made of .name, ['name'] and [0] only"
+	if path.IsReference() {
+		why = "in the data: start it with '$.'"
+	}
+	p.report(s.member(name), SchemaInvalid, "", "%s names one place, %s", name, why).ServiceMessage = notReference
+	return path
 }
 
 // nullablePath reads InputPath or OutputPath.
@@ -394,7 +424,7 @@ func (p *parser) referencePath(s *spot) *ReferencePath {
 	}
 	ref, err := jsonpath.ParseReference(f.node.Scalar.(string))
 	if err != nil {
-		p.report(f, SchemaInvalid, "", "%v", err).ServiceMessage = "The value for the field 'ResultPath' must be a valid Reference Path"
+		p.report(f, SchemaInvalid, "", "%v", err).ServiceMessage = notReference
 		return nil
 	}
 	return &ReferencePath{Expr: ref}

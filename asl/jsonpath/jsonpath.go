@@ -122,6 +122,17 @@ func (p *Path) IsContext() bool { return p.head == atContext }
 // IsRoot reports whether the path is its head alone ("$", "$$", "$name").
 func (p *Path) IsRoot() bool { return len(p.steps) == 0 && p.function == nil }
 
+// IsReference reports whether the path is a reference path: names and indexes from the start only, one place
+// (States Language, Reference Paths).
+func (p *Path) IsReference() bool {
+	for i := range p.steps {
+		if s := &p.steps[i]; !s.single() || s.kind == stepIndexes && s.indexes[0] < 0 {
+			return false
+		}
+	}
+	return p.function == nil
+}
+
 // Variable returns the name of the variable the path starts at, or "".
 func (p *Path) Variable() string { return p.variable }
 
