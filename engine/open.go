@@ -245,8 +245,8 @@ func (n *Node) openLanes(count int) error {
 func (n *Node) recover() error {
 	began := time.Now()
 	n.shared = lane.Group{
-		Workers: runtime.GOMAXPROCS(0),
-		Lanes:   n.lanes, Log: n.log, Store: stored{n.store}, Flush: n.store.Flush,
+		Replayer: newReplayer(n.lanes, runtime.GOMAXPROCS(0)),
+		Lanes:    n.lanes, Log: n.log, Store: stored{n.store}, Flush: n.store.Flush,
 		NewBatch: func() lane.Batch { return new(store.Batch) },
 		Apply:    func(b lane.Batch) error { return n.store.Apply(b.(*store.Batch)) },
 	}

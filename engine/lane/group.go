@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/engine/partition"
@@ -21,10 +20,19 @@ type Group struct {
 	NewBatch func() Batch
 	Apply    func(Batch) error // to the store, in order
 	Flush    func() error      // makes all that was applied durable
-	// Workers is how many goroutines replay; 0 and 1: the caller alone. More call Apply at the same time.
-	Workers int
+	// Replayer replays entries on other goroutines. nil: Recover's caller does.
+	Replayer Replayer
 
 	floor commitlog.Position // what floorKey has
+}
+
+// Replayer replays log entries, those of one lane in order, those of several perhaps at the same time: lanes do not depend
+// on each other.
+type Replayer interface {
+	// Replay has l.Replay called, perhaps later. Its error may be that of an earlier entry.
+	Replay(l *Lane, pos commitlog.Position, data []byte, apply func(Batch) error) error
+	// Wait returns once all entries are replayed, with the first errors.
+	Wait() error
 }
 
 // floorKey is where the store has the position before which no lane needs the log. A lane that has nothing to do has
@@ -41,91 +49,21 @@ func (g *Group) Recover() (bytes int64, err error) {
 	if g.floor, err = g.readFloor(); err != nil {
 		return 0, err
 	}
-	r := newReplayer(g)
 	err = g.Log.Recover(max(from+1, g.floor), func(pos commitlog.Position, p uint32, data []byte) error {
 		if int(p) >= len(g.Lanes) {
 			return fault.New("lane.Recover", fault.Corrupt, pos.String(), "the log has an entry of partition %d, the data directory has %d partitions", p, len(g.Lanes))
 		}
 		bytes += int64(len(data))
-		return r.replay(entry{pos, p, slices.Clone(data)}) // the core keeps slices of it, and the log's buffer does not last
+		data = slices.Clone(data) // the core keeps slices of it, and the log's buffer does not last
+		if g.Replayer != nil {
+			return g.Replayer.Replay(g.Lanes[p], pos, data, g.Apply)
+		}
+		return g.Lanes[p].Replay(pos, data, g.Apply)
 	})
-	return bytes, errors.Join(err, r.wait())
-}
-
-// entry is an entry of the log on its way to its lane.
-type entry struct {
-	pos  commitlog.Position
-	lane uint32
-	data []byte
-}
-
-// replayer hands entries to their lanes: at once, or on Workers goroutines that have some lanes each. Lanes do not
-// depend on each other, and each sees its entries in order.
-type replayer struct {
-	group  *Group
-	queues []chan entry
-	failed chan error // the first error of each worker
-	done   sync.WaitGroup
-}
-
-// replayQueue is how many entries may wait for a worker.
-const replayQueue = 256
-
-func newReplayer(g *Group) *replayer {
-	r := &replayer{group: g, failed: make(chan error, max(g.Workers, 1))}
-	if g.Workers < 2 {
-		return r
+	if g.Replayer != nil {
+		err = errors.Join(err, g.Replayer.Wait())
 	}
-	for range min(g.Workers, len(g.Lanes)) {
-		q := make(chan entry, replayQueue)
-		r.queues = append(r.queues, q)
-		r.done.Add(1)
-		go r.work(q)
-	}
-	return r
-}
-
-func (r *replayer) work(q chan entry) {
-	defer r.done.Done()
-	var err error
-	for e := range q {
-		if err != nil {
-			continue // so that nobody waits for room
-		}
-		if err = r.fold(e); err != nil {
-			r.failed <- err
-		}
-	}
-}
-
-func (r *replayer) fold(e entry) error {
-	return r.group.Lanes[e.lane].Replay(e.pos, e.data, r.group.Apply)
-}
-
-func (r *replayer) replay(e entry) error {
-	if len(r.queues) == 0 {
-		return r.fold(e)
-	}
-	r.queues[int(e.lane)%len(r.queues)] <- e
-	if len(r.failed) > 0 {
-		return errReplay // wait has the reason
-	}
-	return nil
-}
-
-var errReplay = errors.New("the log cannot be replayed")
-
-// wait ends the workers and returns why they failed.
-func (r *replayer) wait() (err error) {
-	for _, q := range r.queues {
-		close(q)
-	}
-	r.done.Wait()
-	close(r.failed)
-	for e := range r.failed {
-		err = errors.Join(err, e)
-	}
-	return err
+	return bytes, err
 }
 
 func (g *Group) readFloor() (commitlog.Position, error) {
