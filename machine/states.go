@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"math"
+
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/machine/history"
 )
@@ -119,6 +121,9 @@ func (s *step) failState(b *branch) *branch {
 
 func (s *step) wait(b *branch) *branch {
 	due, e := s.waitUntil(b)
+	if e == nil && due-s.f.now > maxAhead {
+		e = runtimeError(b, "The time to wait for is more than %d seconds in the future.", maxAhead/1000)
+	}
 	if e != nil {
 		return s.failed(b, e)
 	}
@@ -129,6 +134,10 @@ func (s *step) wait(b *branch) *branch {
 	s.setTimer(b, due)
 	return nil
 }
+
+// maxAhead is how many milliseconds in the future a Wait may end: Step Functions refuses more seconds than an int
+// holds, which is 68 years.
+const maxAhead = math.MaxInt32 * 1000
 
 // waitUntil returns when b's Wait ends, in Unix milliseconds.
 func (s *step) waitUntil(b *branch) (int64, *failure) {

@@ -340,3 +340,27 @@ func BenchmarkStandardValid(b *testing.B) {
 		}
 	}
 }
+
+func TestNumbersAsJavaPrintsThem(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[Number]string{
+		"0": "0", "-0": "-0", "7": "7", "123456789012345678901": "123456789012345678901",
+		"0.0": "0.0", "1.10": "1.1", "-2.5": "-2.5", "1e3": "1000.0", "9999999.5": "9999999.5", "1e7": "1.0E7",
+		"12345678.9": "1.23456789E7", "0.001": "0.001", "0.0001": "1.0E-4", "-3e-200": "-3.0E-200", "1e999": "1e999",
+	} {
+		if got := text.Java(); got != want {
+			t.Errorf("%s is printed %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestAppendJavaStops(t *testing.T) {
+	t.Parallel()
+	v := any("0123456789")
+	for range 40 {
+		v = []any{v, v} // 2^40 leaves
+	}
+	if n := len(AppendJava(nil, v, 1000)); n > 2000 {
+		t.Errorf("%d bytes, want about 1000", n)
+	}
+}
