@@ -124,7 +124,7 @@ type node interface {
 	UpdateMachine(ctx context.Context, u engine.UpdateMachine) (*engine.Machine, error)
 	Machine(ctx context.Context, name string) (*engine.Machine, error)
 	StartRun(ctx context.Context, s engine.StartRun) (*engine.Run, error)
-	StopRun(ctx context.Context, id engine.RunID, errorName, cause string) (*engine.Run, error)
+	StopRun(ctx context.Context, id engine.RunID, why engine.Reason) (*engine.Run, error)
 	Run(ctx context.Context, id engine.RunID) (*engine.Run, error)
 	RunDefinition(ctx context.Context, id engine.RunID) (*engine.Machine, error)
 	WaitRun(ctx context.Context, id engine.RunID) (*engine.Run, error)

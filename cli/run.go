@@ -312,7 +312,7 @@ func (j *job) interrupted(ctx context.Context) error {
 		return errInterrupted
 	}
 	j.a.note("interrupted; the run is aborted. With --data DIR --name NAME it could be resumed")
-	_, err := j.node.StopRun(ctx, j.id, "", "interrupted")
+	_, err := j.node.StopRun(ctx, j.id, engine.Reason{Cause: new("interrupted")})
 	if err != nil {
 		return err
 	}
@@ -321,7 +321,7 @@ func (j *job) interrupted(ctx context.Context) error {
 
 func (j *job) timedOut(ctx context.Context) error {
 	cause := fmt.Sprintf("the run had not ended after --timeout %s", j.flags.timeout)
-	_, err := j.node.StopRun(ctx, j.id, "States.Timeout", cause)
+	_, err := j.node.StopRun(ctx, j.id, engine.Because("States.Timeout", cause))
 	return err
 }
 

@@ -281,6 +281,14 @@ func (a *app) describeRun(ctx context.Context, r *remote, ref string) (*client.R
 	return c.DescribeExecution(ctx, arn)
 }
 
+// given returns a flag's text, nil if the flag is not there.
+func given(cmd *cobra.Command, flag, text string) *string {
+	if !cmd.Flags().Changed(flag) {
+		return nil
+	}
+	return &text
+}
+
 func (a *app) runsStop(r *remote) *cobra.Command {
 	var errorName, cause string
 	cmd := &cobra.Command{
@@ -294,7 +302,7 @@ func (a *app) runsStop(r *remote) *cobra.Command {
 				a.note("%s has ended already: %s", runRef(run.ARN), run.Status)
 				return nil
 			}
-			if err := r.c.StopExecution(cmd.Context(), run.ARN, errorName, cause); err != nil {
+			if err := r.c.StopExecution(cmd.Context(), run.ARN, given(cmd, "error", errorName), given(cmd, "cause", cause)); err != nil {
 				return err
 			}
 			a.note("stopped %s", runRef(run.ARN))

@@ -83,6 +83,13 @@ type Run struct {
 	Events     int64 // length of the history so far
 }
 
+// Reason is why a client stops a run or fails a task. A nil member is absent, which Step Functions tells from an empty
+// one: in histories and answers the first is left out and the second shown.
+type Reason struct{ Error, Cause *string }
+
+// Because returns a Reason that has both members.
+func Because(errorName, cause string) Reason { return Reason{Error: &errorName, Cause: &cause} }
+
 // ListRuns is a query over a machine's runs, newest first.
 type ListRuns struct {
 	Machine string

@@ -232,7 +232,7 @@ func (c *client) stop() {
 		return
 	}
 	c.may(id, "ABORTED  Enough said")
-	c.saw(c.node.StopRun(c.ctx, id, "Enough", "said"))
+	c.saw(c.node.StopRun(c.ctx, id, Because("Enough", "said")))
 }
 
 func (c *client) answerTask() {
@@ -251,7 +251,7 @@ func (c *client) answerTask() {
 		err = c.node.SucceedTask(c.ctx, token.(string), []byte(`"well"`))
 	case 1:
 		c.may(id, "FAILED  Bad luck")
-		err = c.node.FailTask(c.ctx, token.(string), "Bad", "luck")
+		err = c.node.FailTask(c.ctx, token.(string), Because("Bad", "luck"))
 	default:
 		err = c.node.HeartbeatTask(c.ctx, token.(string))
 	}

@@ -234,7 +234,7 @@ func TestStartNames(t *testing.T) {
 	}
 	_, err := n.StartRun(t.Context(), StartRun{Machine: "sleep", Name: "a", Input: []byte(`{"x":2}`)})
 	wantKind(t, err, fault.RunExists)
-	if _, err := n.StopRun(t.Context(), first.ID, "Enough", "why not"); err != nil {
+	if _, err := n.StopRun(t.Context(), first.ID, Because("Enough", "why not")); err != nil {
 		t.Fatal(err)
 	}
 	_, err = n.StartRun(t.Context(), StartRun{Machine: "sleep", Name: "a", Input: []byte(`{"x":1}`)})
@@ -247,7 +247,7 @@ func TestStartNames(t *testing.T) {
 	wantKind(t, err, fault.MachineNotFound)
 	_, err = n.Run(t.Context(), RunID{"sleep", "nobody"})
 	wantKind(t, err, fault.RunNotFound)
-	_, err = n.StopRun(t.Context(), RunID{"sleep", "nobody"}, "", "")
+	_, err = n.StopRun(t.Context(), RunID{"sleep", "nobody"}, Reason{})
 	wantKind(t, err, fault.RunNotFound)
 }
 
@@ -310,7 +310,7 @@ func TestDeleteWaitsForOpenRuns(t *testing.T) {
 	}
 	_, err = n.StartRun(t.Context(), StartRun{Machine: "sleep"})
 	wantKind(t, err, fault.MachineDeleting)
-	if _, err := n.StopRun(t.Context(), id, "", ""); err != nil {
+	if _, err := n.StopRun(t.Context(), id, Reason{}); err != nil {
 		t.Fatal(err)
 	}
 	n.finishDeletes(t.Context())
@@ -387,7 +387,7 @@ func TestRetentionRemovesEndedRuns(t *testing.T) {
 	done := wait(t, n, start(t, n, StartRun{Machine: "pass", Name: "a"}).ID)
 	open := start(t, n, StartRun{Machine: "sleep"})
 	stopped := start(t, n, StartRun{Machine: "sleep"})
-	if _, err := n.StopRun(t.Context(), stopped.ID, "", ""); err != nil {
+	if _, err := n.StopRun(t.Context(), stopped.ID, Reason{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := n.Flush(t.Context()); err != nil {
@@ -482,7 +482,7 @@ func TestTaskToken(t *testing.T) {
 	if run := wait(t, n, id); string(run.Output) != `{"ok":true}` {
 		t.Fatalf("run = %+v", run)
 	}
-	wantKind(t, n.FailTask(t.Context(), token, "Late", ""), fault.TaskTimedOut)
+	wantKind(t, n.FailTask(t.Context(), token, Reason{}), fault.TaskTimedOut)
 }
 
 // TestFullDiskAnswersNoSuccess lets every file operation of the log fail from some moment on.

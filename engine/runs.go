@@ -96,8 +96,9 @@ func (n *Node) tell(ctx context.Context, id RunID, op uint8, body []byte, missin
 }
 
 // StopRun aborts an open run and returns it. Stopping an ended run returns it unchanged.
-func (n *Node) StopRun(ctx context.Context, id RunID, errorName, cause string) (*Run, error) {
-	return n.tell(ctx, id, statemachine.OpStop, statemachine.StopBody(errorName, cause), func() error { return n.noRun(id) })
+func (n *Node) StopRun(ctx context.Context, id RunID, why Reason) (*Run, error) {
+	m := statemachine.StopMessage{Error: why.Error, Cause: why.Cause}
+	return n.tell(ctx, id, statemachine.OpStop, m.Encode(), func() error { return n.noRun(id) })
 }
 
 // view looks at a run. A Read that finds it cold decodes its record.
@@ -226,12 +227,12 @@ func (n *Node) SucceedTask(ctx context.Context, token string, output []byte) err
 }
 
 // FailTask ends a task that waits for its token with an error.
-func (n *Node) FailTask(ctx context.Context, token, errorName, cause string) error {
+func (n *Node) FailTask(ctx context.Context, token string, why Reason) error {
 	t, err := statemachine.ParseToken(token)
 	if err != nil {
 		return err
 	}
-	return n.report(ctx, statemachine.OpTaskFail, &statemachine.TaskMessage{Token: t, Error: errorName, Cause: cause})
+	return n.report(ctx, statemachine.OpTaskFail, statemachine.FailMessage(t, why.Error, why.Cause))
 }
 
 // HeartbeatTask restarts a task's heartbeat.

@@ -22,7 +22,7 @@ type Machines interface {
 // cursor that is not ours).
 type Runs interface {
 	StartRun(ctx context.Context, s engine.StartRun) (*engine.Run, error)
-	StopRun(ctx context.Context, id engine.RunID, errorName, cause string) (*engine.Run, error)
+	StopRun(ctx context.Context, id engine.RunID, why engine.Reason) (*engine.Run, error)
 	Run(ctx context.Context, id engine.RunID) (*engine.Run, error)
 	// RunDefinition returns the machine as it was when the run started.
 	RunDefinition(ctx context.Context, id engine.RunID) (*engine.Machine, error)
@@ -34,7 +34,7 @@ type Runs interface {
 // Tasks takes reports on tasks by their tokens. Errors are faults: InvalidToken, TaskNotFound, TaskTimedOut.
 type Tasks interface {
 	SucceedTask(ctx context.Context, token string, output []byte) error
-	FailTask(ctx context.Context, token, errorName, cause string) error
+	FailTask(ctx context.Context, token string, why engine.Reason) error
 	HeartbeatTask(ctx context.Context, token string) error
 }
 

@@ -255,7 +255,7 @@ func (f *fake) Run(_ context.Context, id engine.RunID) (*engine.Run, error) {
 	return &run, nil
 }
 
-func (f *fake) StopRun(_ context.Context, id engine.RunID, errorName, cause string) (*engine.Run, error) {
+func (f *fake) StopRun(_ context.Context, id engine.RunID, why engine.Reason) (*engine.Run, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, err := f.find(id)
@@ -263,7 +263,13 @@ func (f *fake) StopRun(_ context.Context, id engine.RunID, errorName, cause stri
 		return nil, err
 	}
 	if r.Status == machine.Running {
-		r.end(machine.Aborted, errorName, cause, errorName != "", cause != "")
+		text := func(s *string) string {
+			if s == nil {
+				return ""
+			}
+			return *s
+		}
+		r.end(machine.Aborted, text(why.Error), text(why.Cause), why.Error != nil, why.Cause != nil)
 	}
 	run := r.Run
 	return &run, nil
@@ -350,10 +356,10 @@ func (f *fake) task(token string) error {
 	return fault.New("fake", fault.InvalidToken, token, "not a token")
 }
 
-func (f *fake) SucceedTask(_ context.Context, token string, _ []byte) error { return f.task(token) }
-func (f *fake) FailTask(_ context.Context, token, _, _ string) error        { return f.task(token) }
-func (f *fake) HeartbeatTask(_ context.Context, token string) error         { return f.task(token) }
-func (f *fake) Healthy() error                                              { return f.sick }
+func (f *fake) SucceedTask(_ context.Context, token string, _ []byte) error     { return f.task(token) }
+func (f *fake) FailTask(_ context.Context, token string, _ engine.Reason) error { return f.task(token) }
+func (f *fake) HeartbeatTask(_ context.Context, token string) error             { return f.task(token) }
+func (f *fake) Healthy() error                                                  { return f.sick }
 
 // newTestServer makes a server over a Backend with a clock that stands still.
 func newTestServer(t *testing.T, b Backend, edit ...func(*Options)) *Server {

@@ -129,8 +129,11 @@ func (c *call) startSyncExecution() (any, error) {
 		execution
 		Billing billing `json:"billingDetails"`
 	}{describe(run, data == metadataOnly), bill(run)}
-	if run.Status == machine.Aborted {
+	switch {
+	case run.Status == machine.Aborted:
 		answer.Status = "FAILED" // SyncExecutionStatus has no ABORTED
+	case run.Status == machine.TimedOut && data != metadataOnly:
+		answer.Error = new("States.Timeout")
 	}
 	return answer, nil
 }
@@ -146,9 +149,10 @@ func bill(run *engine.Run) billing {
 	return billing{Duration: max(step, (run.Stopped-run.Started+step-1)/step*step), Memory: 64}
 }
 
-// wait returns a run once it has ended; it is stopped when it takes longer than an express run may.
+// wait returns a run once it has ended. That takes no longer than an express run may (machine.ExpressSeconds), after
+// which it is TIMED_OUT.
 func (c *call) wait(id engine.RunID) (*engine.Run, error) {
-	ctx, cancel := context.WithTimeout(c.ctx, c.options.SyncTimeout)
+	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
 	stop := context.AfterFunc(c.closing, cancel)
 	defer stop()
@@ -159,16 +163,7 @@ func (c *call) wait(id engine.RunID) (*engine.Run, error) {
 	if c.closing.Err() != nil {
 		return nil, &apiError{"ServiceUnavailable", http.StatusServiceUnavailable, "the server is closing; the run goes on, its result cannot be waited for"}
 	}
-	if c.ctx.Err() != nil {
-		return nil, c.ctx.Err() // the client is gone; the run goes on, as on AWS
-	}
-	if run, err = c.backend.StopRun(c.ctx, id, "States.Timeout", ""); err != nil {
-		return nil, err
-	}
-	if run.Status == machine.Aborted {
-		run.Status = machine.TimedOut
-	}
-	return run, nil
+	return nil, c.ctx.Err() // the client is gone; the run goes on, as on AWS
 }
 
 // run returns the run that an ARN, or "MACHINE:NAME", names.
@@ -196,8 +191,7 @@ func (c *call) run(text string) (*engine.Run, error) {
 
 func (c *call) stopExecution() (any, error) {
 	text := c.in.String("executionArn", awsjson.Required, arnLength)
-	name := c.in.String("error", awsjson.Sensitive, errorLength)
-	cause := c.in.String("cause", awsjson.Sensitive, causeLength)
+	why := c.reason()
 	if err := c.in.Err(); err != nil {
 		return nil, err
 	}
@@ -205,7 +199,7 @@ func (c *call) stopExecution() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if run, err = c.backend.StopRun(c.ctx, run.ID, name, cause); err != nil {
+	if run, err = c.backend.StopRun(c.ctx, run.ID, why); err != nil {
 		return nil, err
 	}
 	return struct {

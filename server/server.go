@@ -52,10 +52,6 @@ type Options struct {
 	// Connections bounds open connections. Default 4,096: further ones wait in the kernel's queue.
 	Connections int
 
-	// SyncTimeout bounds a synchronous run; past it the run is stopped and is TIMED_OUT. Default 5 minutes,
-	// which is what AWS gives an express run.
-	SyncTimeout time.Duration
-
 	// Grace is how long Serve waits for requests in flight before it cuts them off. Default 10 s.
 	Grace time.Duration
 
@@ -123,9 +119,6 @@ func (o *Options) fill() {
 	}
 	if o.BodyBytes <= 0 {
 		o.BodyBytes = 256 << 20
-	}
-	if o.SyncTimeout <= 0 {
-		o.SyncTimeout = 5 * time.Minute
 	}
 	if o.Grace <= 0 {
 		o.Grace = 10 * time.Second

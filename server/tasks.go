@@ -1,6 +1,7 @@
 package server
 
 import (
+	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/server/awsjson"
@@ -26,14 +27,21 @@ func (c *call) sendTaskSuccess() (any, error) {
 	return empty{}, c.backend.SucceedTask(c.ctx, token, []byte(output))
 }
 
+// reason reads why a run is stopped or a task has failed.
+func (c *call) reason() engine.Reason {
+	return engine.Reason{
+		Error: c.in.Optional("error", awsjson.Sensitive, errorLength),
+		Cause: c.in.Optional("cause", awsjson.Sensitive, causeLength),
+	}
+}
+
 func (c *call) sendTaskFailure() (any, error) {
 	token := c.in.String("taskToken", tokenRules...)
-	name := c.in.String("error", awsjson.Sensitive, errorLength)
-	cause := c.in.String("cause", awsjson.Sensitive, causeLength)
+	why := c.reason()
 	if err := c.in.Err(); err != nil {
 		return nil, err
 	}
-	return empty{}, c.backend.FailTask(c.ctx, token, name, cause)
+	return empty{}, c.backend.FailTask(c.ctx, token, why)
 }
 
 func (c *call) sendTaskHeartbeat() (any, error) {

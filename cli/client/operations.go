@@ -107,14 +107,14 @@ func (c *Client) StartExecution(ctx context.Context, machineARN, name, input str
 	return out.ARN, err
 }
 
-// StopExecution aborts a run.
-func (c *Client) StopExecution(ctx context.Context, arn, errorName, cause string) error {
+// StopExecution aborts a run. Nil texts are absent, which the run shows otherwise than empty ones.
+func (c *Client) StopExecution(ctx context.Context, arn string, errorName, cause *string) error {
 	in := map[string]string{"executionArn": arn}
-	if errorName != "" {
-		in["error"] = errorName
+	if errorName != nil {
+		in["error"] = *errorName
 	}
-	if cause != "" {
-		in["cause"] = cause
+	if cause != nil {
+		in["cause"] = *cause
 	}
 	return c.Call(ctx, "StopExecution", in, nil)
 }

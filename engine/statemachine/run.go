@@ -15,7 +15,7 @@ import (
 // The messages a run takes. Values are append-only: they are logged.
 const (
 	OpStart       uint8 = iota + 1 // StartMessage
-	OpStop                         // StopMessage: error and cause
+	OpStop                         // StopMessage
 	OpTaskSucceed                  // TaskMessage
 	OpTaskFail                     // TaskMessage
 	OpTaskBeat                     // TaskMessage
@@ -44,9 +44,55 @@ func decodeStart(body []byte) (m StartMessage, err error) {
 	return m, r.Err()
 }
 
-// StopBody returns the body of an OpStop message. Nil texts are absent.
+// StopMessage stops a run. Nil texts are absent, which is not the same as empty.
+type StopMessage struct{ Error, Cause *string }
+
+// Encode returns the body of an OpStop message.
+func (m *StopMessage) Encode() []byte {
+	dst := wire.AppendString(wire.AppendString(nil, text(m.Error)), text(m.Cause))
+	return append(dst, shownOf(m.Error, m.Cause)...)
+}
+
+// StopBody returns the body of an OpStop message in which empty texts are absent.
 func StopBody(errorName, cause string) []byte {
 	return wire.AppendString(wire.AppendString(nil, errorName), cause)
+}
+
+// shown says which texts are there although they are empty; those that are not empty are there anyway. In a message it
+// is a last byte that may be missing.
+type shown uint8
+
+const (
+	emptyError shown = 1 << iota
+	emptyCause
+)
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func shownOf(errorName, cause *string) []byte {
+	var s shown
+	if errorName != nil && *errorName == "" {
+		s |= emptyError
+	}
+	if cause != nil && *cause == "" {
+		s |= emptyCause
+	}
+	if s == 0 {
+		return nil
+	}
+	return []byte{byte(s)}
+}
+
+func readShown(rest []byte) shown {
+	if len(rest) == 0 {
+		return 0
+	}
+	return shown(rest[0])
 }
 
 // TaskMessage reports on a task by its token.
@@ -54,6 +100,13 @@ type TaskMessage struct {
 	Token        Token
 	Output       []byte // OpTaskSucceed: one JSON text, compact
 	Error, Cause string // OpTaskFail
+
+	shown []byte
+}
+
+// FailMessage returns the message that a task has failed. Nil texts are absent.
+func FailMessage(t Token, errorName, cause *string) *TaskMessage {
+	return &TaskMessage{Token: t, Error: text(errorName), Cause: text(cause), shown: shownOf(errorName, cause)}
 }
 
 // Encode returns the body of a task message.
@@ -62,7 +115,8 @@ func (m *TaskMessage) Encode() []byte {
 	dst = wire.AppendUint(dst, m.Token.Check)
 	dst = wire.AppendString(dst, m.Error)
 	dst = wire.AppendString(dst, m.Cause)
-	return append(dst, m.Output...)
+	dst = append(dst, m.Output...)
+	return append(dst, m.shown...)
 }
 
 // View is a run as a client sees it.
@@ -131,7 +185,8 @@ func (r *Run) message(env *partition.Env, ev *partition.Event) {
 	case OpStop:
 		if r.frame != nil {
 			body := wire.NewReader(ev.Body)
-			r.step(env, machine.Event{Kind: machine.Stop, Error: body.String(), Cause: body.String()})
+			stop := machine.Event{Kind: machine.Stop, Error: body.String(), Cause: body.String()}
+			r.stepShowing(env, stop, readShown(body.Rest()))
 		}
 		r.reply(env)
 	case OpTaskSucceed, OpTaskFail, OpTaskBeat:
@@ -225,30 +280,37 @@ func (r *Run) report(env *partition.Env, ev *partition.Event) {
 		env.Reply(fault.New("", fault.TaskTimedOut, "", "Task Timed Out: 'Provided task does not exist anymore'"))
 		return
 	}
-	e := machine.Event{ID: task, Output: output, Error: errorName, Cause: cause}
+	e := machine.Event{ID: task, Error: errorName, Cause: cause}
+	var empty shown
 	switch ev.Op {
 	case OpTaskSucceed:
-		e.Kind = machine.TaskSucceeded
+		e.Kind, e.Output = machine.TaskSucceeded, output
 	case OpTaskFail:
-		e.Kind = machine.TaskFailed
+		e.Kind, empty = machine.TaskFailed, readShown(output)
 	case OpTaskBeat:
 		e.Kind = machine.TaskHeartbeat
 	}
 	if ev.Op != OpTaskBeat {
 		env.Cancel(task)
 	}
-	r.step(env, e)
+	r.stepShowing(env, e, empty)
 	r.reply(env)
 }
 
 // step lets the interpreter take an event and carries out its commands.
-func (r *Run) step(env *partition.Env, ev machine.Event) {
+func (r *Run) step(env *partition.Env, ev machine.Event) { r.stepShowing(env, ev, 0) }
+
+// stepShowing is step for an event whose texts may be there and empty.
+func (r *Run) stepShowing(env *partition.Env, ev machine.Event, empty shown) {
 	if r.frame == nil {
 		return
 	}
 	out := outputs.get()
 	ev.Now = env.Now
 	r.view.Revision.Interpreter.Step(r.frame, ev, out)
+	if empty != 0 {
+		empty.mark(ev.Kind, out)
+	}
 	for i := range out.History {
 		r.writer.Append(&out.History[i])
 		r.view.Events = out.History[i].ID
@@ -258,6 +320,25 @@ func (r *Run) step(env *partition.Env, ev machine.Event) {
 	}
 	out.Reset()
 	outputs.put(out)
+}
+
+// mark shows the empty texts of a stop or of a failed task where the interpreter, to which empty is absent, left them
+// out: in the event that says what happened and, of a stop, in the run's end.
+func (s shown) mark(kind machine.EventKind, out *machine.Output) {
+	for i := range out.History {
+		e := &out.History[i]
+		stopped := kind == machine.Stop && e.Type == history.ExecutionAborted
+		failed := kind == machine.TaskFailed && (e.Type == history.TaskFailed || e.Type == history.LambdaFunctionFailed)
+		if stopped || failed {
+			e.HasError, e.HasCause = e.HasError || s&emptyError != 0, e.HasCause || s&emptyCause != 0
+			break
+		}
+	}
+	for i := range out.Commands {
+		if c := &out.Commands[i]; kind == machine.Stop && c.Kind == machine.Finish {
+			c.HasError, c.HasCause = c.HasError || s&emptyError != 0, c.HasCause || s&emptyCause != 0
+		}
+	}
 }
 
 func (r *Run) command(env *partition.Env, c *machine.Command) {
