@@ -219,25 +219,24 @@ func (c *Core) writeListing(w Writer, in *instance) {
 	}
 }
 
+// writeTimers writes what differs between the armed timers and the saved ones. Both lists are in rising order of id, so
+// that thousands of them cost one pass.
 func (c *Core) writeTimers(w Writer, in *instance) {
-	p := c.cfg.ID
-	has := func(list []timer, t timer) bool {
-		for _, o := range list {
-			if o == t {
-				return true
-			}
-		}
-		return false
-	}
-	for _, t := range in.saved.timers {
-		if !has(in.timers, t) {
-			w.Delete(timerStoreKey(p, timerKey{due: t.due, ref: in.ref, id: t.id}))
-		}
-	}
+	storeKey := func(t timer) []byte { return timerStoreKey(c.cfg.ID, timerKey{due: t.due, ref: in.ref, id: t.id}) }
+	old := in.saved.timers
 	for _, t := range in.timers {
-		if !has(in.saved.timers, t) {
-			w.Set(timerStoreKey(p, timerKey{due: t.due, ref: in.ref, id: t.id}), nil)
+		for len(old) > 0 && old[0].id < t.id {
+			w.Delete(storeKey(old[0]))
+			old = old[1:]
 		}
+		if len(old) > 0 && old[0] == t {
+			old = old[1:]
+			continue
+		}
+		w.Set(storeKey(t), nil)
+	}
+	for _, t := range old {
+		w.Delete(storeKey(t))
 	}
 }
 
