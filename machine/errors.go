@@ -122,10 +122,7 @@ func (s *step) failed(b *branch, e *failure) *branch {
 	if delay, ok := s.retryAfter(b, e); ok {
 		b.phase, b.fork = backoff, nil
 		b.retries++
-		if delay <= 0 {
-			return s.work(b)
-		}
-		s.setTimer(b, s.f.now+delay)
+		s.setTimer(b, s.f.now+delay) // even for no delay: a state that fails at once must not try again within the step
 		return nil
 	}
 	if t := typeEvents[b.state.Type].failed; t != 0 {
