@@ -34,7 +34,11 @@ func (c *call) checkDefinition(definition string, t engine.MachineType) error {
 			continue
 		}
 		s := d.Code + ": " + d.Message
-		if d.Location != "" && d.Code != string(asl.InvalidJSON) { // whose message has it
+		switch {
+		case d.Code == string(asl.InvalidJSON): // its message has the location
+		case d.Code == string(asl.MissingEnd):
+			s += " at null"
+		case d.Location != "":
 			s += " at " + d.Location
 		}
 		words = append(words, s)
