@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/weftworks/weft/engine/commitlog"
+	"github.com/weftworks/weft/engine/function"
+	"github.com/weftworks/weft/engine/lane"
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/statemachine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/machine"
 )
@@ -229,4 +235,170 @@ func TestCloseAnswersEverybody(t *testing.T) {
 		}
 	})
 	noneLeft(t, mark)
+}
+
+// failingLog takes no entries.
+type failingLog struct{ commitlog.Log }
+
+func (failingLog) Append(uint32, []byte) (commitlog.Position, error) { return 0, errDisk }
+
+// TestOpenThatFailsLate lets a node fail when half of its partitions live and have called functions again.
+func TestOpenThatFailsLate(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewCrashableMem()
+	entered, left := make(chan struct{}, 10), make(chan struct{}, 10)
+	r := function.NewRegistry()
+	hang := func(ctx context.Context, _ []byte) ([]byte, error) {
+		entered <- struct{}{}
+		<-ctx.Done()
+		left <- struct{}{}
+		return nil, ctx.Err()
+	}
+	if err := r.Register("hello", function.Go(hang), function.Settings{Idempotent: true}); err != nil {
+		t.Fatal(err)
+	}
+	opts := Options{Dir: "data", FS: disk, Partitions: 2, Functions: r, Logger: quiet()}
+	first := reopen(t, opts)
+	create(t, first, "one", string(chain(1)))
+	for i := 0; ; i++ { // a run of partition 0, which lives first
+		if name := fmt.Sprint(i); first.place(statemachine.RunInstance("one", name)) == 0 {
+			start(t, first, StartRun{Machine: "one", Name: name})
+			break
+		}
+	}
+	<-entered
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-left
+	opts.tune = func(c *lane.Config) {
+		if c.Partition.ID == 1 {
+			c.Log = failingLog{c.Log}
+		}
+	}
+	marked(t, t.Name(), func() {
+		if _, err := Open(opts); !errors.Is(err, errDisk) {
+			t.Errorf("Open gives %v", err)
+		}
+	})
+	noneLeft(t, t.Name())
+	if len(entered) != len(left) {
+		t.Errorf("%d calls were begun and %d have ended", len(entered), len(left))
+	}
+	opts.tune = nil
+	if err := reopen(t, opts).Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// slowStore lets the store have snapshots long before partitions hear of it.
+type slowStore struct {
+	lane.Host
+	held chan func()
+}
+
+func (h slowStore) Snapshot(p partition.ID, b lane.Batch, pos commitlog.Position, applied func()) {
+	h.Host.Snapshot(p, b, pos, func() { h.held <- applied })
+}
+
+// TestReadsWhileASnapshotIsApplied reads runs that the store and the partition have both.
+func TestReadsWhileASnapshotIsApplied(t *testing.T) {
+	t.Parallel()
+	held := make(chan func(), 100)
+	n := reopen(t, Options{Dir: "data", FS: vfs.NewCrashableMem(), Partitions: 1, tune: func(c *lane.Config) {
+		c.Host, c.SnapshotInstances = slowStore{c.Host, held}, 1
+	}})
+	create(t, n, "five", string(chain(5)))
+	create(t, n, "sleep", waits)
+	(<-held)()
+	sleeper := start(t, n, StartRun{Machine: "sleep"})
+	first := wait(t, n, start(t, n, StartRun{Machine: "five", Name: "first"}).ID)
+	var applied func()
+	for range 2 { // until a snapshot with all of them has been applied, and nobody has said so
+		if applied = <-held; len(held) == 0 {
+			events, err := n.History(t.Context(), first.ID, HistoryQuery{})
+			if err != nil || int64(len(events)) != first.Events {
+				t.Errorf("the history has %d events of %d; %v", len(events), first.Events, err)
+			}
+			all, err := listAll(t.Context(), n, ListRuns{Machine: "five"})
+			if err != nil || len(all) != 1 || all[first.ID] != machine.Succeeded {
+				t.Errorf("listed are %v, %v", all, err)
+			}
+			if all, err = listAll(t.Context(), n, ListRuns{Machine: "sleep"}); err != nil || len(all) != 1 {
+				t.Errorf("listed are %v, %v", all, err)
+			}
+		}
+		applied()
+	}
+	if _, err := n.StopRun(t.Context(), sleeper.ID, Reason{}); err != nil {
+		t.Error(err)
+	}
+	go func() {
+		for applied := range held {
+			applied()
+		}
+	}()
+	if err := n.Close(); err != nil {
+		t.Error(err)
+	}
+	close(held)
+}
+
+// TestStoreThatFails lets the store's files fail and the log's not: the node says so, and a restart has everything.
+func TestStoreThatFails(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewCrashableMem()
+	var broken atomic.Bool
+	fs := errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if broken.Load() && strings.Contains(op.Path, "store") && op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+			return errDisk
+		}
+		return nil
+	}))
+	n := reopen(t, Options{Dir: "data", FS: fs, Partitions: 1})
+	create(t, n, "pass", pass)
+	broken.Store(true)
+	run := wait(t, n, start(t, n, StartRun{Machine: "pass"}).ID)
+	wantKind(t, n.Flush(t.Context()), fault.Unavailable)
+	if _, err := n.StartRun(t.Context(), StartRun{Machine: "pass"}); err != nil {
+		wantKind(t, err, fault.Unavailable)
+	}
+	promptly(t, "Flush", func() {
+		if err := n.Flush(t.Context()); !fault.Is(err, fault.Unavailable) {
+			t.Errorf("Flush gives %v", err)
+		}
+	})
+	if n.Healthy() == nil {
+		t.Error("the node says that it is healthy")
+	}
+	_ = n.Close()
+	n = reopen(t, Options{Dir: "data", FS: disk.CrashClone(vfs.CrashCloneCfg{})})
+	if again, err := n.Run(t.Context(), run.ID); err != nil || again.Status != machine.Succeeded {
+		t.Errorf("the acknowledged run: %+v, %v", again, err)
+	}
+}
+
+// TestLostLogThenCrash takes the log away, and the power after the next run: that run lies behind what the store has.
+func TestLostLogThenCrash(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewCrashableMem()
+	opts := Options{Dir: "data", FS: disk, Partitions: 2}
+	n := reopen(t, opts)
+	create(t, n, "pass", pass)
+	for range 10 {
+		wait(t, n, start(t, n, StartRun{Machine: "pass"}).ID)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := disk.RemoveAll("data/log"); err != nil {
+		t.Fatal(err)
+	}
+	n = reopen(t, opts)
+	later := wait(t, n, start(t, n, StartRun{Machine: "pass"}).ID)
+	opts.FS = disk.CrashClone(vfs.CrashCloneCfg{})
+	n = reopen(t, opts)
+	if run, err := n.Run(t.Context(), later.ID); err != nil || run.Status != machine.Succeeded {
+		t.Errorf("the run after the loss: %+v, %v", run, err)
+	}
 }
