@@ -51,7 +51,7 @@ func (n *Node) keepHouse() {
 	tick := time.NewTicker(houseEvery)
 	defer tick.Stop()
 	var purged time.Time
-	flushedBytes, flushedPos := n.logStats().Bytes, n.lastDurable()
+	flushedBytes, flushedPos := n.logStats().Bytes, commitlog.Position(0)
 	every := flushEvery
 	if n.opts.Dir == "" {
 		every = houseEvery // it only lets old versions go
