@@ -81,9 +81,11 @@ func serve(t *testing.T, weft, data, config string) *server {
 	ready := make(chan string, 1)
 	go func() {
 		var log strings.Builder
+		said := false
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
-			if _, after, ok := strings.Cut(lines.Text(), "listening on http://"); ok && s.url == "" {
+			if _, after, ok := strings.Cut(lines.Text(), "listening on http://"); ok && !said {
+				said = true
 				ready <- "http://" + strings.Fields(after)[0]
 			}
 			if log.Len() < 1<<16 {
