@@ -55,14 +55,19 @@ func (f *logFlags) dir() (string, error) {
 	return dir, nil
 }
 
-// exclusive refuses a directory that another process, such as a server, has open. The returned function lets
-// others in again.
-func (f *logFlags) exclusive() (func(), error) {
+// exclusively calls fn with the log's directory. It refuses a data directory that another process, such as a server,
+// has open, and keeps others out meanwhile.
+func (f *logFlags) exclusively(fn func(dir string) error) error {
+	dir, err := f.dir()
+	if err != nil {
+		return err
+	}
 	lock, err := vfs.Default.Lock(filepath.Join(f.data, "LOCK"))
 	if err != nil {
-		return nil, fault.New("", fault.Conflict, f.data, "the data directory is in use by another process; stop it first: %w", err)
+		return fault.New("", fault.Conflict, f.data, "the data directory is in use by another process; stop it first: %w", err)
 	}
-	return func() { lock.Close() }, nil
+	defer lock.Close()
+	return fn(dir)
 }
 
 func (a *app) logVerify() *cobra.Command {
@@ -72,33 +77,29 @@ func (a *app) logVerify() *cobra.Command {
 		Short: "Read the whole log and report what does not check; changes nothing",
 		Args:  args(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
-			dir, err := f.dir()
-			if err != nil {
-				return err
-			}
-			release, err := f.exclusive()
-			if err != nil {
-				return err
-			}
-			defer release()
-			report, err := disk.Verify(vfs.Default, dir)
-			if err != nil {
-				return err
-			}
-			if f.json {
-				err = (&remote{app: a}).object(verifyJSON(report))
-			} else {
-				err = a.printVerify(report)
-			}
-			if err != nil || len(report.Problems) == 0 {
-				return err
-			}
-			a.note("the log is damaged; to keep everything before the first problem run: weft log repair --data %s", quoteSh(f.data))
-			return reported(fault.Corrupt)
+			return f.exclusively(func(dir string) error { return a.verify(f, dir) })
 		},
 	}
 	f.add(cmd)
 	return cmd
+}
+
+// verify reports what does not check.
+func (a *app) verify(f logFlags, dir string) error {
+	report, err := disk.Verify(vfs.Default, dir)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		err = (&remote{app: a}).object(verifyJSON(report))
+	} else {
+		err = a.printVerify(report)
+	}
+	if err != nil || len(report.Problems) == 0 {
+		return err
+	}
+	a.note("the log is damaged; to keep everything before the first problem run: weft log repair --data %s", quoteSh(f.data))
+	return reported(fault.Corrupt)
 }
 
 func (a *app) printVerify(r *disk.Report) error {
@@ -184,16 +185,7 @@ before. What is cut was durable once: clients may have seen results that will be
 that lose something are put aside. Without --yes it only says what it would do.`,
 		Args: args(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
-			dir, err := f.dir()
-			if err != nil {
-				return err
-			}
-			release, err := f.exclusive()
-			if err != nil {
-				return err
-			}
-			defer release()
-			return a.repair(f, dir)
+			return f.exclusively(func(dir string) error { return a.repair(f, dir) })
 		},
 	}
 	f.add(cmd)

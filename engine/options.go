@@ -59,19 +59,14 @@ type Options struct {
 
 	// tune changes the lanes, for tests that must cross many snapshots.
 	tune func(*lane.Config)
-	// machines replaces machinesMax, for tests.
+	// machines replaces limits.Machines, for tests.
 	machines int
 }
 
 // RetainDefault is how long ended runs are kept: as long as Step Functions keeps them.
 const RetainDefault = 90 * 24 * time.Hour
 
-const (
-	partitionsMax = 1024
-	// machinesMax bounds the machines of a node, which are all in memory; past it CreateMachine answers
-	// fault.LimitExceeded. Step Functions gives an account 10,000 unless asked for more.
-	machinesMax = 100_000
-)
+const partitionsMax = 1024
 
 func (o Options) complete() (Options, error) {
 	if o.Limits == (limits.Set{}) {
@@ -90,7 +85,7 @@ func (o Options) complete() (Options, error) {
 		o.FS = vfs.Default
 	}
 	if o.machines == 0 {
-		o.machines = machinesMax
+		o.machines = limits.Machines
 	}
 	if o.Functions == nil {
 		o.Functions = function.NewRegistry()

@@ -45,6 +45,11 @@ const (
 	TokenChars = 2048
 	// Tags bounds the tags of one resource.
 	Tags = 50
+	// Machines bounds the state machines of a node, which are all in memory. Past it CreateMachine answers
+	// LimitExceeded. Step Functions gives an account 10,000 unless asked for more.
+	Machines = 100_000
+	// Waiters bounds the clients that wait for the end of one run. Past it: Busy.
+	Waiters = 10_000
 	// TransitionsPerStep bounds how many states one run may pass through before its partition
 	// serves others; the run goes on behind them. It keeps a loop of Pass states from holding a
 	// partition.

@@ -3,6 +3,7 @@ package lane
 import (
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/limits"
 )
 
 // Reader looks at a lane's state between two events. It is valid during the call it is given to.
@@ -53,15 +54,12 @@ func (r *Reader) Await(ref partition.Ref) (any, bool, error) {
 	if !l.core.Await(ref) {
 		return nil, false, nil
 	}
-	if len(l.waiters[ref]) >= waitersMax {
-		return nil, false, fault.New("", fault.Busy, "", "%d clients wait for this run, which is the most; ask for its state now and then instead", waitersMax)
+	if len(l.waiters[ref]) >= limits.Waiters {
+		return nil, false, fault.New("", fault.Busy, "", "%d clients wait for this run, which is the most; ask for its state now and then instead", limits.Waiters)
 	}
 	l.waiters[ref] = append(l.waiters[ref], r.client)
 	return pending, true, nil
 }
-
-// waitersMax bounds the clients that wait for one instance.
-const waitersMax = 10_000
 
 // Leave forgets the clients that wait for ref no longer. An instance that nobody waits for may leave memory.
 func (r *Reader) Leave(ref partition.Ref) {

@@ -2,8 +2,9 @@ package history
 
 import (
 	"strconv"
-	"unicode/utf8"
 	"unsafe"
+
+	"github.com/weftworks/weft/asl/jsonvalue"
 )
 
 // JSONOptions says how an event is rendered.
@@ -85,7 +86,7 @@ func (d *details) key(k string) {
 func (d *details) string(k, v string, present bool) {
 	if present {
 		d.key(k)
-		d.b = appendString(d.b, v)
+		d.b = jsonvalue.AppendString(d.b, v)
 	}
 }
 
@@ -101,50 +102,9 @@ func (d *details) payload(k string, v []byte) {
 		return
 	}
 	d.key(k)
-	d.b = appendString(d.b, asString(v))
+	d.b = jsonvalue.AppendString(d.b, asString(v))
 	d.key(k + "Details")
 	d.b = append(d.b, `{"truncated":false}`...)
-}
-
-const hex = "0123456789abcdef"
-
-// appendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD.
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 {
-				dst = append(append(dst, s[start:i]...), "\ufffd"...)
-				start = i + 1
-			}
-			i += n
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' {
-			i++
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		}
-		i++
-		start = i
-	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
 }
 
 // asString views b as a string; b must not change while it is used.
