@@ -106,7 +106,7 @@ func (d *dispatcher) answer(ctx context.Context, cancel context.CancelCauseFunc,
 	}
 	ev := partition.Event{Kind: partition.Done, Ref: k.ref, ID: k.id}
 	if err != nil {
-		ev.Error, ev.Cause, ev.Flag = failureOf(err)
+		ev.Error, ev.Cause, ev.Flag, ev.Final = failureOf(err)
 		d.note(call.Function, err)
 	} else {
 		ev.Body = res.Output
@@ -131,15 +131,15 @@ func (d *dispatcher) note(name string, err error) {
 	log.Info("a function call failed", attrs...)
 }
 
-func failureOf(err error) (name, cause string, startFailed bool) {
+func failureOf(err error) (name, cause string, startFailed, final bool) {
 	var e *function.Error
 	if errors.As(err, &e) && e.Type != "" {
-		return e.Type, e.Cause, e.StartFailed
+		return e.Type, e.Cause, e.StartFailed, e.Final
 	}
 	if e != nil {
-		return "Lambda.Unknown", e.Cause, e.StartFailed // a Done without any of the three is a success
+		return "Lambda.Unknown", e.Cause, e.StartFailed, e.Final // a Done without any of them is a success
 	}
-	return "Lambda.Unknown", err.Error(), false
+	return "Lambda.Unknown", err.Error(), false, false
 }
 
 // cancel tells a call in flight that nobody waits for it.

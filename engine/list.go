@@ -34,10 +34,22 @@ func (a listed) compare(b listed) int {
 	return cmp.Or(cmp.Compare(b.summary.Time, a.summary.Time), cmp.Compare(a.partition, b.partition), cmp.Compare(b.ref, a.ref))
 }
 
-// within reports whether a listing that goes on behind after may show a.
-func (a listed) within(q ListRuns, after *listed) bool {
+// listing is a query over the instances of a group, newest first.
+type listing struct {
+	group  string
+	status []uint8 // any of them
+	limit  int
+	after  *listed // the last of the page before
+	from   int64   // Unix milliseconds
+	before int64   // 0: no bound
+	// match says what else a page shows; nil: everything.
+	match func(*listed) bool
+}
+
+// shows reports whether a page may show a.
+func (q *listing) shows(a *listed) bool {
 	t := a.summary.Time
-	return (after == nil || a.compare(*after) > 0) && t >= q.After && (q.Before == 0 || t < q.Before)
+	return (q.after == nil || a.compare(*q.after) > 0) && t >= q.from && (q.before == 0 || t < q.before) && (q.match == nil || q.match(a))
 }
 
 // source is where listed runs come from, in order: the store's index, or what is newer in memory.
@@ -62,18 +74,33 @@ func (n *Node) ListRuns(ctx context.Context, q ListRuns) (*RunPage, error) {
 }
 
 func (n *Node) listRuns(ctx context.Context, q ListRuns) (*RunPage, error) {
-	limit := q.Limit
-	if limit <= 0 {
-		limit = listDefault
+	l := listing{group: statemachine.RunsGroup(q.Machine), status: statuses, limit: q.Limit, from: q.After, before: q.Before}
+	if q.Status != 0 {
+		l.status = []uint8{uint8(q.Status)}
 	}
-	limit = min(limit, listMax)
-	after, err := parseCursor(q.Cursor)
+	runs, cursor, err := n.list(ctx, l, q.Cursor)
 	if err != nil {
 		return nil, err
+	}
+	page := &RunPage{Cursor: cursor}
+	for _, r := range runs {
+		page.Runs = append(page.Runs, n.listedRun(r, q.Machine))
+	}
+	return page, nil
+}
+
+// list returns a page of a listing that goes on at cursor, and the cursor of the next.
+func (n *Node) list(ctx context.Context, q listing, cursor string) (page []listed, next string, err error) {
+	if q.limit <= 0 {
+		q.limit = listDefault
+	}
+	q.limit = min(q.limit, listMax)
+	if q.after, err = parseCursor(cursor); err != nil {
+		return nil, "", err
 	}
 	release, err := n.useStore()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer release()
 	var open iterators
@@ -81,14 +108,14 @@ func (n *Node) listRuns(ctx context.Context, q ListRuns) (*RunPage, error) {
 	var sources []*source
 	for i := range n.lanes {
 		v, err := n.ask(ctx, partition.ID(i), lane.Item{Read: func(r *lane.Reader) any {
-			return open.add(func() ([]*source, []store.Iterator) { return n.listSources(r, q, after, limit) })
+			return open.add(func() ([]*source, []store.Iterator) { return n.listSources(r, &q) })
 		}}, nil, nil)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		sources = append(sources, v.([]*source)...)
 	}
-	return n.merge(sources, q, after, limit)
+	return merge(sources, &q)
 }
 
 // iterators are what a listing has open. Partitions add theirs; when the client has given up they add nothing more,
@@ -119,28 +146,27 @@ func (o *iterators) close() {
 	}
 }
 
-var statuses = []machine.Status{machine.Running, machine.Succeeded, machine.Failed, machine.TimedOut, machine.Aborted}
+var statuses = []uint8{uint8(machine.Running), uint8(machine.Succeeded), uint8(machine.Failed), uint8(machine.TimedOut), uint8(machine.Aborted)}
 
 // listSources opens the index of one partition and copies what is newer in memory. It runs between two events, and
 // whatever is applied to the store later is about runs that the copy from memory covers.
-func (n *Node) listSources(r *lane.Reader, q ListRuns, after *listed, limit int) (sources []*source, open []store.Iterator) {
+func (n *Node) listSources(r *lane.Reader, q *listing) (sources []*source, open []store.Iterator) {
 	core := r.Core()
-	group := statemachine.RunsGroup(q.Machine)
 	hot := make(map[partition.Ref]bool)
 	var fresh []listed
 	core.Listed(func(ref partition.Ref, name string, s partition.Summary, ok bool) {
-		if s.Group != group || hot[ref] {
+		if s.Group != q.group || hot[ref] {
 			return
 		}
 		hot[ref] = true
 		l := listed{partition: core.ID(), ref: ref, name: name, summary: s}
-		if ok && (q.Status == 0 || machine.Status(s.Status) == q.Status) && l.within(q, after) {
+		if ok && slices.Contains(q.status, s.Status) && q.shows(&l) {
 			fresh = append(fresh, l)
 		}
 	})
 	slices.SortFunc(fresh, listed.compare)
-	if len(fresh) > limit+1 {
-		fresh = slices.Clone(fresh[:limit+1]) // no page needs more
+	if len(fresh) > q.limit+1 {
+		fresh = slices.Clone(fresh[:q.limit+1]) // no page needs more
 	}
 	sources = []*source{{next: func() (l listed, ok bool, err error) {
 		if len(fresh) == 0 {
@@ -150,20 +176,17 @@ func (n *Node) listSources(r *lane.Reader, q ListRuns, after *listed, limit int)
 		return l, true, nil
 	}}}
 	newest := int64(math.MaxInt64)
-	if after != nil {
-		newest = after.summary.Time
+	if q.after != nil {
+		newest = q.after.summary.Time
 	}
-	if q.Before != 0 {
-		newest = min(newest, q.Before-1)
+	if q.before != 0 {
+		newest = min(newest, q.before-1)
 	}
-	for _, status := range statuses {
-		if q.Status != 0 && q.Status != status {
-			continue
-		}
-		prefix := partition.ListingPrefix(core.ID(), group, uint8(status))
+	for _, status := range q.status {
+		prefix := partition.ListingPrefix(core.ID(), q.group, status)
 		lower := prefix
 		if newest != math.MaxInt64 {
-			lower = partition.ListingKey(core.ID(), partition.Summary{Group: group, Status: uint8(status), Time: newest}, 0)
+			lower = partition.ListingKey(core.ID(), partition.Summary{Group: q.group, Status: status, Time: newest}, 0)
 		}
 		upper := append(slices.Clone(prefix[:len(prefix)-1]), prefix[len(prefix)-1]+1)
 		it := n.store.Iterate(lower, upper, false)
@@ -207,15 +230,13 @@ func storeSource(it store.Iterator, p partition.ID, hot map[partition.Ref]bool) 
 	}
 }
 
-// merge takes the first limit runs of all sources.
-func (n *Node) merge(sources []*source, q ListRuns, after *listed, limit int) (*RunPage, error) {
+// merge takes the first limit instances of all sources.
+func merge(sources []*source, q *listing) (page []listed, next string, err error) {
 	for _, s := range sources {
 		if err := s.advance(); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	page := &RunPage{}
-	var last listed
 	for {
 		var best *source
 		for _, s := range sources {
@@ -223,22 +244,20 @@ func (n *Node) merge(sources []*source, q ListRuns, after *listed, limit int) (*
 				best = s
 			}
 		}
-		if best == nil || (q.After != 0 && best.head.summary.Time < q.After) {
-			return page, nil
+		if best == nil || (q.from != 0 && best.head.summary.Time < q.from) {
+			return page, "", nil
 		}
 		l := best.head
 		if err := best.advance(); err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		if !l.within(q, after) {
+		if !q.shows(&l) {
 			continue
 		}
-		if len(page.Runs) == limit {
-			page.Cursor = formatCursor(last)
-			return page, nil
+		if len(page) == q.limit {
+			return page, formatCursor(page[len(page)-1]), nil
 		}
-		page.Runs = append(page.Runs, n.listedRun(l, q.Machine))
-		last = l
+		page = append(page, l)
 	}
 }
 

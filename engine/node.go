@@ -14,14 +14,21 @@ import (
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/statemachine"
 	"github.com/weftworks/weft/engine/store"
+	"github.com/weftworks/weft/engine/workflow"
 	"github.com/weftworks/weft/fault"
 )
 
 // Node is one Weft process's engine. Its methods are safe for concurrent use.
 type Node struct {
-	opts     Options
-	library  *statemachine.Library
-	runs     *statemachine.Runs
+	opts    Options
+	library *statemachine.Library
+	runs    *statemachine.Runs
+
+	workflows *workflow.Runs
+	entities  *workflow.Entities
+	coders    []*coder // by partition
+	coding    sync.WaitGroup
+
 	log      commitlog.Log
 	logStats func() LogStats
 	store    store.Store
@@ -205,6 +212,7 @@ func (n *Node) Close() error {
 	}
 	n.end()
 	n.group.Wait()
+	n.closeCode()
 	stopped := errors.New("the node is closed")
 	for _, l := range n.lanes {
 		l.Fail(fault.New("", fault.Unavailable, "", "%w", stopped))

@@ -17,6 +17,7 @@ import (
 	"github.com/weftworks/weft/engine/store"
 	storememory "github.com/weftworks/weft/engine/store/memory"
 	storepebble "github.com/weftworks/weft/engine/store/pebble"
+	"github.com/weftworks/weft/engine/workflow"
 	"github.com/weftworks/weft/fault"
 )
 
@@ -70,6 +71,7 @@ func (n *Node) open() error {
 	}
 	n.library = &statemachine.Library{Region: set.Region, Account: set.Account, Limits: n.opts.Limits}
 	n.runs = &statemachine.Runs{Library: n.library}
+	n.workflows, n.entities = &workflow.Runs{HistoryEvents: n.opts.Limits.HistoryEvents}, &workflow.Entities{}
 	if err := n.openLog(set.Partitions); err != nil {
 		return err
 	}
@@ -87,6 +89,7 @@ func (n *Node) abandon() error {
 	n.closing.Store(true)
 	n.end()
 	n.group.Wait()
+	n.closeCode()
 	n.dispatch.close()
 	var errs []error
 	if n.log != nil {
@@ -222,6 +225,8 @@ func (n *Node) openLanes(count int) error {
 	programs := map[partition.ProgramID]partition.Program{
 		statemachine.CatalogID: &statemachine.Catalog{Library: n.library},
 		statemachine.RunsID:    n.runs,
+		workflow.RunsID:        n.workflows,
+		workflow.EntitiesID:    n.entities,
 	}
 	for i := range count {
 		config := lane.Config{
@@ -237,6 +242,7 @@ func (n *Node) openLanes(count int) error {
 			return fmt.Errorf("opening partition %d: %w", i, err)
 		}
 		n.lanes = append(n.lanes, l)
+		n.coders = append(n.coders, newCoder(n, partition.ID(i), n.opts.Hot/count))
 	}
 	return nil
 }

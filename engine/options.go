@@ -34,6 +34,11 @@ type Options struct {
 	Dir string
 	// Functions runs what Task states call. nil: every call fails with Lambda.ResourceNotFoundException.
 	Functions Functions
+	// Code has the workflows and entities that this program brings. nil: none; their runs wait.
+	Code Code
+	// Hot is how many runs of workflows and entities stay in memory as they are, so that their next step needs no replay.
+	// 0: 16,384; one costs some 5 KiB and what its code holds.
+	Hot int
 	// Limits bounds payloads, definitions and histories. Zero: limits.Default.
 	Limits limits.Set
 	// Retain is how long runs are kept after their end, by status; a status that is missing is kept for
@@ -89,6 +94,12 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Functions == nil {
 		o.Functions = function.NewRegistry()
+	}
+	if o.Code == nil {
+		o.Code = noCode{}
+	}
+	if o.Hot == 0 {
+		o.Hot = hotDefault
 	}
 	if o.Partitions < 0 || o.Partitions > partitionsMax {
 		return o, fault.New("engine.Open", fault.InvalidArgument, "", "Partitions is %d; it must be between 1 and %d", o.Partitions, partitionsMax)

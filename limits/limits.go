@@ -54,4 +54,19 @@ const (
 	// serves others; the run goes on behind them. It keeps a loop of Pass states from holding a
 	// partition.
 	TransitionsPerStep = 512
+	// InboxEvents and InboxBytes bound what waits for one workflow run or one entity: of a suspended run, of one whose
+	// code is not there, of an entity that is locked for long. Past them clients get Busy; messages between instances
+	// are still taken, as they are counted where they are sent.
+	InboxEvents = 1_000_000
+	InboxBytes  = 256 << 20
+	// OperationsPerStep and OperationsPerStepBytes bound how many operations of an entity one step does, so that its
+	// result stays of a size the log takes. Durable Functions has 1,000 (maxEntityOperationBatchSize).
+	OperationsPerStep      = 1000
+	OperationsPerStepBytes = 4 << 20
+	// IDBytes bounds ids of workflow runs, names of events and keys of entities; WorkflowChars names of workflows. They
+	// are in keys of the store and in every message.
+	IDBytes       = 512
+	WorkflowChars = 200
+	// LocksPerSection bounds the entities of one critical section.
+	LocksPerSection = 1000
 )

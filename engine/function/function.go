@@ -79,6 +79,8 @@ type Error struct {
 	Type    string // e.g. "Exception", "Lambda.Unknown", "States.Timeout", "Sandbox.Timedout"
 	Cause   string
 	LogTail string
+	// Final says that trying again is pointless.
+	Final bool
 	// StartFailed says that user code was never entered (unknown function, failed build, init error).
 	StartFailed bool
 }

@@ -281,3 +281,6 @@ func (s stored) Scan(lower, upper []byte, fn func(key, value []byte) error) erro
 	}
 	return it.Err()
 }
+
+// Step implements lane.Host: no instance here has code.
+func (r *rig) Step(partition.ID, []lane.Job) []partition.Event { return nil }

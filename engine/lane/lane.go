@@ -43,8 +43,21 @@ type Host interface {
 	Reply(client, value any, missing bool)
 	// Idempotent reports whether a function may be called for a step that is lost later.
 	Idempotent(function string) bool
+	// Step runs the user code of instances for a bounded time and returns what it did as Stepped events. Code that
+	// takes longer goes on by itself; its Stepped is submitted when it is done. An instance whose code cannot run now is
+	// returned with ID 0.
+	Step(p partition.ID, jobs []Job) []partition.Event
 	// Snapshot applies a batch to the store and then calls applied, from any goroutine.
 	Snapshot(p partition.ID, batch Batch, pos commitlog.Position, applied func())
+}
+
+// Job is one step of an instance's user code.
+type Job struct {
+	Ref  partition.Ref
+	Work any // what the program's Work returned
+	// History reads the instance's history from event first on, in chunks that the Job's taker may keep. It is valid
+	// during Host.Step.
+	History func(first int64) ([][]byte, error)
 }
 
 // Batch collects a snapshot.
@@ -116,6 +129,8 @@ type Lane struct {
 	due      []partition.Event
 	buf      []byte
 	out      []partition.Effect
+	owing    []partition.Ref // asked for a step in this turn
+	jobs     []Job
 	confirms map[partition.ID]uint64
 	now      int64
 	pos      commitlog.Position // of the last entry appended or replayed
@@ -250,7 +265,7 @@ func (l *Lane) Turn(now int64) (worked bool, err error) {
 	l.clients, l.bytes = 0, 0
 	l.mu.Unlock()
 	l.due = l.core.Due(l.due[:0], l.now, maxDue)
-	if len(l.batch) == 0 && len(l.due) == 0 {
+	if len(l.batch) == 0 && len(l.due) == 0 && len(l.owing) == 0 {
 		return false, nil
 	}
 	l.buf = partition.AppendBatch(l.buf[:0], l.now)
@@ -272,6 +287,9 @@ func (l *Lane) Turn(now int64) (worked bool, err error) {
 			}
 			l.buf = partition.AppendBatch(l.buf[:0], l.now)
 		}
+	}
+	if err := l.stepCode(); err != nil {
+		return true, l.fail(err)
 	}
 	logged := len(l.buf) > empty
 	if err := l.commit(logged); err != nil {
@@ -315,6 +333,8 @@ func (l *Lane) step(ev *partition.Event) error {
 		switch e.Kind {
 		case partition.Confirm:
 			l.confirms[e.Partition] = e.Seq
+		case partition.Step:
+			l.owing = append(l.owing, e.Ref)
 		case partition.Ended:
 			for _, client := range l.waiters[e.Ref] {
 				l.out = append(l.out, partition.Effect{Kind: partition.Reply, Client: client, Value: e.Value})

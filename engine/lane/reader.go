@@ -42,6 +42,11 @@ func (r *Reader) Record(ref partition.Ref) (*partition.Record, bool, error) {
 	return rec, true, err
 }
 
+// History reads the history of an instance from event first on, in chunks, oldest first.
+func (r *Reader) History(ref partition.Ref, first int64) ([][]byte, error) {
+	return r.lane.history(ref, first)
+}
+
 // Await makes the client be answered when the open instance ref ends; the Read must return what Await returns. It
 // reports false if the instance is not open.
 func (r *Reader) Await(ref partition.Ref) (any, bool, error) {

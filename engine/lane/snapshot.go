@@ -166,9 +166,12 @@ func (l *Lane) resume(refs map[partition.Ref]bool) error {
 				continue
 			}
 		}
-		again := l.core.Outstanding(ref, func(call partition.Invocation) {
+		again, step := l.core.Outstanding(ref, func(call partition.Invocation) {
 			l.out = append(l.out, partition.Effect{Kind: partition.Invoke, Ref: ref, Call: call})
 		})
+		if step {
+			l.owing = append(l.owing, ref) // the first turn makes it
+		}
 		if again {
 			l.out = append(l.out, partition.Effect{Kind: partition.Resume, Ref: ref})
 		}

@@ -77,7 +77,7 @@ func Place(name string, n int) ID {
 }
 
 func errVersion(what string, v byte) error {
-	return fmt.Errorf("partition: %s has format version %d; this program reads version %d", what, v, recordVersion)
+	return fmt.Errorf("partition: %s has format version %d, which this program does not read: a newer one wrote it", what, v)
 }
 
 // Need is what a Core must be given before an event can be stepped. Zero: nothing.
@@ -97,7 +97,7 @@ func (c *Core) Needs(ev *Event) Need {
 		if ok && c.instances[ref] == nil {
 			return Need{Ref: ref}
 		}
-	case Done, Due, Continue:
+	case Done, Due, Continue, Stepped:
 		if c.cold(ev.Ref) {
 			return Need{Ref: ev.Ref}
 		}
@@ -171,6 +171,11 @@ func (c *Core) Step(ev *Event) []Effect {
 	case Continue:
 		if in := c.instances[ev.Ref]; in != nil && in.resume {
 			in.resume = false
+			c.receive(in, ev, false)
+		}
+	case Stepped:
+		if in := c.instances[ev.Ref]; in != nil {
+			in.stepping = false
 			c.receive(in, ev, false)
 		}
 	case Ack:
@@ -273,7 +278,7 @@ func (c *Core) dropWork(in *instance) {
 		c.timers.cancel(timerKey{due: t.due, ref: in.ref, id: t.id})
 	}
 	in.timers = nil
-	in.resume = false
+	in.resume, in.stepping = false, false
 }
 
 // forget takes an instance out of memory as if it had never been.
@@ -335,17 +340,42 @@ func (c *Core) Pending(fn func(dest ID, ev *Event)) {
 	}
 }
 
-// Outstanding calls fn for what an instance in memory still waits for: its invocations, and whether a Continue is owed.
-func (c *Core) Outstanding(ref Ref, fn func(Invocation)) (resume bool) {
+// Outstanding calls fn for what an instance in memory still waits for: its invocations, and whether a Continue or a
+// step of its code is owed. A step that is owed is under way then.
+func (c *Core) Outstanding(ref Ref, fn func(Invocation)) (resume, step bool) {
 	in := c.instances[ref]
 	if in == nil {
-		return false
+		return false, false
 	}
 	in.calls.each(func(call Invocation) {
 		call.Instance = in.name
 		fn(call)
 	})
-	return in.resume
+	in.stepping = in.owes() // what a replay asked for was not done
+	return in.resume, in.stepping
+}
+
+// Work returns what the shell needs to run the code of an instance in memory that asked for a step. It reports false if
+// there is nothing to do any more.
+func (c *Core) Work(ref Ref) (work any, ok bool) {
+	in := c.instances[ref]
+	if in == nil || !in.stepping {
+		return nil, false
+	}
+	if !in.owes() {
+		in.stepping = false
+		return nil, false
+	}
+	c.env = Env{Now: c.now, Name: in.name, Ref: ref, core: c, inst: in}
+	return in.state.(Coder).Work(&c.env), true
+}
+
+// Idle tells the core that the step of an instance cannot be made now. It is owed still: the next event for the instance,
+// or a recovery, asks again.
+func (c *Core) Idle(ref Ref) {
+	if in := c.instances[ref]; in != nil {
+		in.stepping = false
+	}
 }
 
 // ID returns the partition's number.

@@ -21,8 +21,8 @@ const (
 	// Message brings a message to the instance named To: Program, Op, Body; From when another
 	// partition sent it. An instance that does not exist is created if Program creates on Op.
 	Message Kind = iota + 1
-	// Done says that invocation ID of instance Ref has answered: Body and LogTail, or Error, Cause
-	// and Flag (the function was never entered).
+	// Done says that invocation ID of instance Ref has answered: Body and LogTail, or Error, Cause,
+	// Flag (the function was never entered) and Final (trying again is pointless).
 	Done
 	// Due says that the time of timer ID of instance Ref has come.
 	Due
@@ -37,6 +37,8 @@ const (
 	Purge
 	// Recovered marks the end of a recovery: ID is the partition's new incarnation.
 	Recovered
+	// Stepped says what the user code of instance Ref did in its step ID: Body, in the program's encoding.
+	Stepped
 )
 
 // Origin is the place of a message in the stream from one partition to another. Seq counts from 1
@@ -60,6 +62,7 @@ type Event struct {
 	Error   string
 	Cause   string
 	Flag    bool
+	Final   bool
 	LogTail string // Done: the end of what the function logged, if the Invocation asked for it
 
 	// Call is, of a Done, the invocation that has ended, as the partition remembers it. Not logged.
@@ -70,11 +73,15 @@ type Event struct {
 	Fresh bool
 }
 
+// Failed reports whether a Done is a failure.
+func (ev *Event) Failed() bool { return ev.Error != "" || ev.Cause != "" || ev.Flag || ev.Final }
+
 // How a Done ended, in its encoding. Values are append-only: they are logged.
 const (
 	doneWell uint8 = iota
 	doneFailed
 	doneLogged // well, with LogTail
+	doneFinal  // failed, Final
 )
 
 // freshBit marks a fresh Message in its kind's byte: a recovery need not look its name up either.
@@ -104,8 +111,12 @@ func AppendEvent(dst []byte, base int64, ev *Event) []byte {
 		dst = wire.AppendUint(dst, uint64(ev.Ref))
 		dst = wire.AppendUint(dst, ev.ID)
 		switch {
-		case ev.Error != "" || ev.Cause != "" || ev.Flag:
-			dst = append(dst, doneFailed)
+		case ev.Failed():
+			how := doneFailed
+			if ev.Final {
+				how = doneFinal
+			}
+			dst = append(dst, how)
 			dst = wire.AppendString(dst, ev.Error)
 			dst = wire.AppendString(dst, ev.Cause)
 			dst = wire.AppendBool(dst, ev.Flag)
@@ -122,6 +133,10 @@ func AppendEvent(dst []byte, base int64, ev *Event) []byte {
 		dst = wire.AppendUint(dst, ev.ID)
 	case Continue:
 		dst = wire.AppendUint(dst, uint64(ev.Ref))
+	case Stepped:
+		dst = wire.AppendUint(dst, uint64(ev.Ref))
+		dst = wire.AppendUint(dst, ev.ID)
+		dst = wire.AppendBytes(dst, ev.Body)
 	case Ack:
 		dst = wire.AppendUint(dst, uint64(ev.From.Partition))
 		dst = wire.AppendUint(dst, ev.From.Seq)
@@ -169,7 +184,8 @@ func readEvent(r *wire.Reader, base int64, ev *Event) {
 		ev.Ref = Ref(r.Uint())
 		ev.ID = r.Uint()
 		switch how := r.Byte(); how {
-		case doneFailed:
+		case doneFailed, doneFinal:
+			ev.Final = how == doneFinal
 			ev.Error = r.String()
 			ev.Cause = r.String()
 			ev.Flag = r.Bool()
@@ -186,6 +202,10 @@ func readEvent(r *wire.Reader, base int64, ev *Event) {
 		ev.ID = r.Uint()
 	case Continue:
 		ev.Ref = Ref(r.Uint())
+	case Stepped:
+		ev.Ref = Ref(r.Uint())
+		ev.ID = r.Uint()
+		ev.Body = r.Bytes()
 	case Ack:
 		ev.From.Partition = ID(r.Uint())
 		ev.From.Seq = r.Uint()

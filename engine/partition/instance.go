@@ -20,6 +20,8 @@ type instance struct {
 	timers  []timer
 	ended   bool
 	resume  bool // a Continue is owed
+	// stepping says that the shell has been asked for a step. Not part of the state: a recovery asks Owes.
+	stepping bool
 
 	removed bool // by the step that runs now
 	waited  bool // not part of the state: somebody waits for the end
@@ -32,6 +34,18 @@ type instance struct {
 	// of them are in the snapshot that is being applied.
 	chunks   []Chunk
 	inFlight int
+	// dropBefore is the id of the first event that is kept, when history before it is to be deleted.
+	dropBefore int64
+}
+
+// works reports whether a recovery has something to do again for the instance.
+func (in *instance) works() bool {
+	return in.calls.live > 0 || in.resume || in.owes()
+}
+
+func (in *instance) owes() bool {
+	c, ok := in.state.(Coder)
+	return ok && !in.ended && c.Owes()
 }
 
 // pack turns an ended instance into its encoding and returns its size.
@@ -62,6 +76,7 @@ type saved struct {
 	summary  Summary
 	timers   []timer
 	inflight bool
+	history  bool // there may be chunks
 }
 
 // Chunk is a stretch of an instance's history, encoded by its program.
@@ -86,7 +101,8 @@ func (in *instance) dropTimer(id uint64) (due int64, ok bool) {
 	return 0, false
 }
 
-const recordVersion = 1
+// recordVersion is written; 1, without labels and without the limits of calls, is read as well.
+const recordVersion = 2
 
 // appendRecord writes the instance as a snapshot keeps it.
 func (in *instance) appendRecord(dst []byte) []byte {
@@ -95,6 +111,7 @@ func (in *instance) appendRecord(dst []byte) []byte {
 	dst = wire.AppendBool(dst, in.ended)
 	dst = wire.AppendBool(dst, in.resume)
 	dst = wire.AppendString(dst, in.summary.Group)
+	dst = wire.AppendString(dst, in.summary.Label)
 	dst = append(dst, in.summary.Status)
 	dst = wire.AppendInt(dst, in.summary.Time)
 	dst = wire.AppendInt(dst, in.summary.Ended)
@@ -128,19 +145,23 @@ type Record struct {
 // ReadRecord decodes an instance record. The result aliases data.
 func ReadRecord(data []byte) (*Record, error) {
 	r := wire.NewReader(data)
-	if v := r.Byte(); v != recordVersion && r.Err() == nil {
-		r.Fail(errVersion("instance record", v))
+	version := r.Byte()
+	if (version == 0 || version > recordVersion) && r.Err() == nil {
+		r.Fail(errVersion("instance record", version))
 	}
 	rec := &Record{Program: ProgramID(r.Byte())}
 	rec.Name = r.String()
 	rec.Ended = r.Bool()
 	rec.resume = r.Bool()
 	rec.Summary.Group = r.String()
+	if version > 1 {
+		rec.Summary.Label = r.String()
+	}
 	rec.Summary.Status = r.Byte()
 	rec.Summary.Time = r.Int()
 	rec.Summary.Ended = r.Int()
 	rec.Blob = BlobID(r.Bytes())
-	rec.calls.read(r)
+	rec.calls.read(r, version)
 	n := r.Count(2)
 	for range n {
 		rec.timers = append(rec.timers, timer{id: r.Uint(), due: r.Int()})
@@ -211,13 +232,21 @@ func (c *calls) append(dst []byte) []byte {
 		dst = wire.AppendBytes(dst, call.Input)
 		dst = wire.AppendInt(dst, call.TimeoutMS)
 		dst = wire.AppendBool(append(dst, call.Flags), call.Logs)
+		dst = wire.AppendInt(dst, call.HeartbeatMS)
+		dst = wire.AppendString(dst, call.Key)
+		dst = wire.AppendString(dst, call.Tenant)
+		dst = append(dst, byte(call.Priority))
 	})
 	return dst
 }
 
-func (c *calls) read(r *wire.Reader) {
+func (c *calls) read(r *wire.Reader, version byte) {
 	n := r.Count(6)
 	for range n {
-		c.add(Invocation{ID: r.Uint(), Function: r.String(), Input: r.Bytes(), TimeoutMS: r.Int(), Flags: r.Byte(), Logs: r.Bool()})
+		call := Invocation{ID: r.Uint(), Function: r.String(), Input: r.Bytes(), TimeoutMS: r.Int(), Flags: r.Byte(), Logs: r.Bool()}
+		if version > 1 {
+			call.HeartbeatMS, call.Key, call.Tenant, call.Priority = r.Int(), r.String(), r.String(), int8(r.Byte())
+		}
+		c.add(call)
 	}
 }

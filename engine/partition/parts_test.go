@@ -113,7 +113,7 @@ func TestCallsAgainstModel(t *testing.T) {
 			checkCalls(t, &c, model)
 			var read calls
 			r := wire.NewReader(c.append(nil))
-			read.read(r)
+			read.read(r, recordVersion)
 			if r.Err() != nil || r.Len() != 0 {
 				t.Fatalf("what append wrote reads with %v and %d bytes left", r.Err(), r.Len())
 			}

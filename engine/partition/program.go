@@ -32,9 +32,19 @@ type Historian interface {
 	Forget()
 }
 
+// Coder is an instance whose behaviour is user code, which may take long, fail or be not deterministic. The shell runs the
+// code; what it did comes back as a Stepped event. One step of an instance is under way at a time.
+type Coder interface {
+	// Owes reports whether there is something for the code to do. A recovery asks instead of repeating effects.
+	Owes() bool
+	// Work returns what the shell needs to run the code now. The instance must not change what it returns.
+	Work(env *Env) any
+}
+
 // Summary is how an instance is listed. Instances without a Group are not listed.
 type Summary struct {
 	Group  string // e.g. the machine whose run it is
+	Label  string // what else a listing shows and filters by without reading the instance
 	Status uint8  // program-defined; listings filter by it
 	Time   int64  // Unix milliseconds; listings are ordered by it, newest first
 	Ended  int64  // Unix milliseconds; 0 while open; retention counts from it
@@ -50,6 +60,11 @@ type Invocation struct {
 	Flags     uint8 // program-defined
 	// Logs asks for the end of what the function logs in the Done.
 	Logs bool
+	// What limits of the function may look at: see function.Request.
+	HeartbeatMS int64
+	Key         string
+	Tenant      string
+	Priority    int8
 	// Instance is the name of the instance that waits, in effects only.
 	Instance string
 }
@@ -66,6 +81,7 @@ const (
 	Ended                         // Ref, Value: an instance that somebody waits for has ended
 	Resume                        // Ref: feed a Continue event
 	Confirm                       // Partition, Seq: tell the origin that its messages up to Seq are durable here
+	Step                          // Ref: run the user code of an instance (Core.Work)
 )
 
 // Effect is something the shell has to do. Invoke, Cancel, Send, Confirm, Reply and Ended leave the
@@ -162,6 +178,36 @@ func (e *Env) Continue() {
 	e.inst.resume = true
 	e.core.emit(Effect{Kind: Resume, Ref: e.Ref})
 }
+
+// Step asks for a step of the instance's user code. While one is under way this does nothing: a Coder looks at
+// what it owes when it gets Stepped.
+func (e *Env) Step() {
+	if e.inst.ended || e.inst.stepping {
+		return
+	}
+	e.inst.stepping = true
+	e.core.emit(Effect{Kind: Step, Ref: e.Ref})
+}
+
+// DropWork forgets all invocations and timers.
+func (e *Env) DropWork() {
+	stepping := e.inst.stepping
+	e.core.dropWork(e.inst)
+	e.inst.stepping = stepping
+}
+
+// DropHistory deletes the history up to now. What the instance's History returns now is deleted with it; first is the id
+// of the first event to come.
+func (e *Env) DropHistory(first int64) {
+	if h, ok := e.inst.state.(Historian); ok {
+		h.Forget()
+	}
+	e.inst.chunks = e.inst.chunks[:e.inst.inFlight]
+	e.inst.dropBefore = first
+}
+
+// Reopen undoes End: the instance takes all events again.
+func (e *Env) Reopen() { e.inst.ended = false }
 
 // Blob returns a blob of the partition, or nil.
 func (e *Env) Blob(id BlobID) []byte { return e.core.blobs.get(id) }

@@ -122,7 +122,7 @@ func (s *scriptRunner) run(line string) []string {
 		return lines
 	case "outstanding":
 		var lines []string
-		again := s.core.Outstanding(Ref(a), func(c Invocation) { lines = append(lines, fmt.Sprintf("%d %s", c.ID, c.Function)) })
+		again, _ := s.core.Outstanding(Ref(a), func(c Invocation) { lines = append(lines, fmt.Sprintf("%d %s", c.ID, c.Function)) })
 		return append(lines, fmt.Sprintf("continue %t", again))
 	case "listed":
 		var lines []string

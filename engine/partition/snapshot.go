@@ -75,6 +75,9 @@ func ReadListing(k, v []byte) (ref Ref, s Summary, name string, err error) {
 	r := wire.NewReader(v)
 	s.Ended = r.Int()
 	name = r.String()
+	if r.Len() > 0 {
+		s.Label = r.String()
+	}
 	return ref, s, name, r.Err()
 }
 
@@ -138,8 +141,10 @@ func (c *Core) Snapshot(w Writer, pos uint64) {
 	c.dirty, c.gone, c.bytes = nil, nil, 0
 }
 
+const metaVersion = 1
+
 func (c *Core) appendMeta(dst []byte, pos uint64) []byte {
-	dst = append(dst, recordVersion)
+	dst = append(dst, metaVersion)
 	dst = wire.AppendUint(dst, uint64(c.cfg.Partitions))
 	dst = wire.AppendUint(dst, pos)
 	dst = wire.AppendUint(dst, c.incarnation)
@@ -181,6 +186,12 @@ func (c *Core) writeInstance(w Writer, in *instance) {
 	if in.state != nil {
 		in.takeHistory()
 	}
+	if in.dropBefore > 0 {
+		if in.saved.history {
+			w.DeleteRange(HistoryKey(p, in.ref, 0), HistoryKey(p, in.ref, in.dropBefore))
+		}
+		in.dropBefore = 0
+	}
 	for _, ch := range in.chunks {
 		w.Set(HistoryKey(p, in.ref, ch.First), append(wire.AppendUint(nil, uint64(ch.Count)), ch.Data...))
 	}
@@ -191,13 +202,14 @@ func (c *Core) writeInstance(w Writer, in *instance) {
 	}
 	c.writeListing(w, in)
 	c.writeTimers(w, in)
-	inflight := in.calls.live > 0 || in.resume
+	inflight := in.works()
 	if inflight && !in.saved.inflight {
 		w.Set(workKey(p, in.ref), nil)
 	} else if !inflight && in.saved.inflight {
 		w.Delete(workKey(p, in.ref))
 	}
-	in.saved = saved{exists: true, summary: in.summary, timers: append(in.saved.timers[:0], in.timers...), inflight: inflight}
+	in.saved = saved{exists: true, summary: in.summary, timers: append(in.saved.timers[:0], in.timers...), inflight: inflight,
+		history: in.saved.history || len(in.chunks) > 0}
 }
 
 func (c *Core) writeListing(w Writer, in *instance) {
@@ -212,7 +224,11 @@ func (c *Core) writeListing(w Writer, in *instance) {
 		w.Delete(endedKey(p, was, in.ref))
 	}
 	if is.Group != "" {
-		w.Set(ListingKey(p, is, in.ref), wire.AppendString(wire.AppendInt(nil, is.Ended), in.name))
+		v := wire.AppendString(wire.AppendInt(nil, is.Ended), in.name)
+		if is.Label != "" {
+			v = wire.AppendString(v, is.Label)
+		}
+		w.Set(ListingKey(p, is, in.ref), v)
 	}
 	if is.Ended != 0 {
 		w.Set(endedKey(p, is, in.ref), []byte{is.Status})
@@ -267,7 +283,7 @@ func (c *Core) Applied(keep int) {
 }
 
 func (in *instance) clean() bool {
-	return !in.dirty && !in.waited && len(in.chunks) == 0 && !in.removed
+	return !in.dirty && !in.waited && !in.stepping && len(in.chunks) == 0 && !in.removed
 }
 
 func (c *Core) evict(in *instance) {
@@ -299,7 +315,7 @@ func SavedPosition(p ID, s Store) (uint64, error) {
 		return 0, err
 	}
 	r := wire.NewReader(meta)
-	if v := r.Byte(); v != recordVersion {
+	if v := r.Byte(); v != metaVersion {
 		return 0, errVersion("meta record", v)
 	}
 	r.Uint()
@@ -316,7 +332,7 @@ func Load(cfg Config, s Store) (*Core, uint64, error) {
 		return c, 0, err
 	}
 	r := wire.NewReader(meta)
-	if v := r.Byte(); v != recordVersion {
+	if v := r.Byte(); v != metaVersion {
 		return nil, 0, errVersion("meta record", v)
 	}
 	if n := r.Uint(); n != uint64(cfg.Partitions) {
@@ -385,12 +401,12 @@ func (c *Core) Install(ref Ref, data []byte) error {
 		ref: ref, name: rec.Name, program: rec.Program, summary: rec.Summary, blob: rec.Blob, calls: rec.calls,
 		timers: rec.timers, ended: rec.Ended, resume: rec.resume, packed: rec.State, touched: c.clock,
 	}
-	in.saved = saved{exists: true, summary: rec.Summary, timers: append([]timer(nil), rec.timers...), inflight: rec.calls.live > 0 || rec.resume}
 	if !in.ended {
 		if err := c.unpack(in); err != nil {
 			return fmt.Errorf("partition %d: instance %q: %w", c.cfg.ID, in.name, err)
 		}
 	}
+	in.saved = saved{exists: true, summary: rec.Summary, timers: append([]timer(nil), rec.timers...), inflight: in.works(), history: true}
 	c.instances[ref] = in
 	c.names[in.name] = ref
 	return nil

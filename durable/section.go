@@ -1,0 +1,100 @@
+package durable
+
+import (
+	"slices"
+	"strings"
+)
+
+// SectionType is the type of the failures that say which rule of critical sections was broken.
+const SectionType = "Weft.CriticalSection"
+
+// Section is a critical section: while it lasts, the entities it holds take operations from this run only.
+type Section struct {
+	flow     *Flow
+	request  uint64
+	entities []string // sorted
+}
+
+// EntityTarget names an entity in events: its name and its key.
+func EntityTarget(name, key string) string { return name + "/" + key }
+
+// SplitEntity undoes EntityTarget.
+func SplitEntity(target string) (name, key string, ok bool) { return strings.Cut(target, "/") }
+
+// Enter waits until the run holds all entities (EntityTargets) and returns the section. They are locked in one order that
+// is the same for everybody, so sections never deadlock each other; an entity that is named twice is locked once.
+func Enter(w *Flow, entities ...string) (*Section, error) {
+	w.check()
+	switch {
+	case w.section != nil:
+		return nil, broken("a critical section cannot be entered from within another: name all entities at its begin")
+	case len(entities) == 0:
+		return nil, broken("a critical section needs at least one entity")
+	}
+	sorted := slices.Clone(entities)
+	slices.Sort(sorted)
+	sorted = slices.Compact(sorted)
+	t := &Task{}
+	w.track(t, Event{Kind: LocksRequested, Targets: sorted})
+	w.wait(t)
+	w.section = &Section{flow: w, request: t.seq, entities: sorted}
+	w.pending = make(map[string]int)
+	return w.section, nil
+}
+
+// Leave gives the locks back. It may be called more than once. A run that ends leaves by itself.
+func (s *Section) Leave() {
+	if s.flow.section != s || s.flow.abandoned {
+		return
+	}
+	s.flow.check()
+	s.release()
+}
+
+func (s *Section) release() {
+	w := s.flow
+	w.section, w.pending = nil, nil
+	w.emit(Event{Kind: LocksReleased, Ref: s.request})
+}
+
+func broken(rule string) error { return &Failure{Type: SectionType, Message: rule, Final: true} }
+
+// CallEntity calls an operation of an entity.
+func CallEntity(w *Flow, entity, operation string, input []byte) *Task {
+	w.check()
+	if f := w.tooLarge(input); f != nil {
+		return &Task{done: true, failure: f}
+	}
+	t := &Task{}
+	if s := w.section; s != nil {
+		switch {
+		case !s.holds(entity):
+			return failed(SectionType, "within a critical section only the entities it holds can be called, and %q is not one of them: name it when the section begins", entity)
+		case w.pending[entity] > 0:
+			return failed(SectionType, "entity %q still works on an earlier call from this critical section: wait for that one first", entity)
+		}
+		w.pending[entity]++
+		t.entity = entity
+	}
+	w.track(t, Event{Kind: EntityCalled, Name: operation, Target: entity, Data: input})
+	return t
+}
+
+// SignalEntity sends an operation to an entity without waiting for an answer, to be done at due (Unix milliseconds; 0: at
+// once).
+func SignalEntity(w *Flow, entity, operation string, input []byte, due int64) error {
+	w.check()
+	if f := w.tooLarge(input); f != nil {
+		return f
+	}
+	if w.section != nil && w.section.holds(entity) {
+		return broken("within a critical section entity \"" + entity + "\", which it holds, cannot be signaled: call it, or signal it after the section")
+	}
+	w.emit(Event{Kind: EntitySignaled, Name: operation, Target: entity, Data: input, Due: due})
+	return nil
+}
+
+func (s *Section) holds(entity string) bool {
+	_, ok := slices.BinarySearch(s.entities, entity)
+	return ok
+}

@@ -1,0 +1,248 @@
+package workflow
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/weftworks/weft/durable"
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/internal/wire"
+)
+
+// stepped takes what the code did: the inputs that it took become history, its actions are carried out.
+func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
+	if ev.ID != r.steps+1 { // of an execution that is over: its code was slow
+		r.askAgain(env)
+		return
+	}
+	r.steps++
+	first := true
+	step, err := durable.ReadStep(ev.Body, func(a *durable.Event, encoded []byte) {
+		if first {
+			first = false
+			r.consume(ev.Body)
+		}
+		r.act(env, a, encoded)
+	})
+	switch {
+	case err != nil:
+		r.finish(env, durable.Failed, nil, &durable.Failure{Type: "Weft.Internal", Message: fmt.Sprintf("what a step did does not decode: %v", err)})
+		return
+	case step.Rewound != nil:
+		r.goBack(env, step.Rewound)
+	case first:
+		r.consume(ev.Body)
+	}
+	if len(step.Status) > 0 {
+		r.view.Custom = step.Status
+	}
+	if most := r.program.historyEvents(); r.events-r.begun >= most && !r.view.Status.Ended() {
+		r.unlock(env)
+		r.finish(env, durable.Failed, nil, &durable.Failure{
+			Type: "Weft.HistoryLimit", Final: true,
+			Message: fmt.Sprintf("the run's history has more than %d events: end executions with continue-as-new", most),
+		})
+		return
+	}
+	r.askAgain(env)
+}
+
+func (r *Run) askAgain(env *partition.Env) {
+	if r.Owes() {
+		env.Step()
+	}
+}
+
+// consume moves the inputs that a step took from the inbox to the history.
+func (r *Run) consume(body []byte) {
+	head, err := durable.ReadStepHead(body)
+	if err != nil {
+		return // ReadStep tells
+	}
+	r.record(&durable.Event{Kind: durable.StepStarted, Time: head.Time})
+	n := min(head.Consumed, len(r.inbox))
+	for i := range r.inbox[:n] {
+		r.record(&r.inbox[i])
+		r.inboxBytes -= len(r.inbox[i].Data)
+	}
+	if r.inbox = r.inbox[n:]; len(r.inbox) == 0 {
+		r.inbox = nil // what was in it may still be read by the code's coroutine
+	}
+}
+
+// address is where the answer to an action goes.
+func (r *Run) address(env *partition.Env, op uint8, seq uint64) Address {
+	return Address{Instance: env.Name, Program: RunsID, Op: op, Ref: env.Ref, Execution: r.view.Execution, Seq: seq}
+}
+
+// act carries out an action and adds it to the history.
+func (r *Run) act(env *partition.Env, a *durable.Event, encoded []byte) {
+	if r.view.Status.Ended() {
+		return
+	}
+	r.chunk = append(durable.BeginChunk(r.chunk), encoded...)
+	r.events++
+	if !a.Kind.Final() {
+		r.seq = a.ID
+	}
+	switch a.Kind {
+	case durable.RunCompleted:
+		r.unlock(env)
+		r.finish(env, durable.Completed, a.Data, nil)
+	case durable.RunFailed:
+		r.unlock(env)
+		r.causes = a.Causes
+		r.finish(env, durable.Failed, nil, a.Failure)
+	case durable.RunContinued:
+		r.continueAsNew(env, a)
+	case durable.ChildScheduled:
+		r.await(a)
+		r.child(env, a, r.address(env, OpReply, a.ID))
+	case durable.WorkflowStarted:
+		r.child(env, a, Address{})
+	case durable.EntityCalled:
+		r.await(a)
+		r.request(env, a)
+	default:
+		r.request(env, a)
+	}
+}
+
+// request asks for what an action wants.
+func (r *Run) request(env *partition.Env, a *durable.Event) {
+	switch a.Kind {
+	case durable.CallScheduled:
+		call := partition.Invocation{ID: a.ID, Function: a.Name, Input: a.Data}
+		if o := a.Options; o != nil {
+			call.TimeoutMS, call.HeartbeatMS, call.Key, call.Tenant, call.Priority = o.Timeout, o.Heartbeat, o.Key, o.Tenant, o.Priority
+		}
+		env.Invoke(call)
+	case durable.CallCancelled:
+		env.Cancel(a.Ref)
+	case durable.TimerCreated:
+		env.SetTimer(a.ID, a.Due)
+	case durable.TimerCancelled:
+		env.CancelTimer(a.Ref)
+	case durable.EventSent:
+		m := Raise{Name: a.Name, Data: a.Data}
+		env.Send(RunInstance(a.Target), RunsID, OpRaise, m.Encode())
+	case durable.EntityCalled:
+		m := Operation{Name: a.Name, Input: a.Data, From: r.address(env, OpReply, a.ID)}
+		env.Send(EntityInstance(a.Target), EntitiesID, OpCall, m.Encode())
+	case durable.EntitySignaled:
+		m := Operation{Name: a.Name, Input: a.Data, Due: a.Due}
+		env.Send(EntityInstance(a.Target), EntitiesID, OpSignal, m.Encode())
+	case durable.LocksRequested:
+		r.lock, r.lockExec, r.granted, r.locked = a.ID, r.view.Execution, false, a.Targets
+		m := Lock{From: r.address(env, OpGranted, a.ID), Entities: a.Targets}
+		env.Send(EntityInstance(a.Targets[0]), EntitiesID, OpLock, m.Encode())
+	case durable.LocksReleased:
+		r.unlock(env)
+	}
+}
+
+func (r *Run) await(a *durable.Event) {
+	r.waits = append(r.waits, wait{seq: a.ID, execution: r.view.Execution, kind: a.Kind, target: a.Target})
+}
+
+// child starts another run.
+func (r *Run) child(env *partition.Env, a *durable.Event, parent Address) {
+	m := Start{Workflow: a.Name, Version: a.Version, Input: a.Data, Seed: derive(r.seed, a.ID), Parent: parent, ParentID: r.view.ID}
+	if a.Options != nil {
+		m.Tags = a.Options.Tags
+	}
+	env.Send(RunInstance(a.Target), RunsID, OpStart, m.Encode())
+}
+
+// derive makes a seed out of another (SplitMix64).
+func derive(seed, n uint64) uint64 {
+	z := seed + n*0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// continueAsNew begins the next execution. What has come and was not read goes with it.
+func (r *Run) continueAsNew(env *partition.Env, a *durable.Event) {
+	r.unlock(env)
+	later := r.inbox
+	env.DropWork()
+	env.DropHistory(r.events + 1)
+	r.inbox, r.inboxBytes, r.waits = nil, 0, nil
+	r.view.Workflow, r.view.Version, r.view.Input = a.Name, a.Version, a.Data
+	status, custom := r.view.Status, r.view.Custom
+	r.seed = derive(r.seed, r.view.Execution)
+	r.begin(env)
+	r.view.Custom = custom
+	for _, u := range a.Unread {
+		r.put(env, durable.Event{Kind: durable.EventRaised, Name: u.Name, Data: u.Data})
+	}
+	for _, e := range later {
+		switch e.Kind { // answers to the old execution are for nobody
+		case durable.EventRaised, durable.RunSuspended, durable.RunResumed:
+			r.put(env, e)
+		}
+	}
+	if status == durable.Suspended {
+		r.view.Status = status
+		env.List(r.summary())
+	}
+}
+
+// goBack takes the history back to before a failure.
+func (r *Run) goBack(env *partition.Env, back *durable.Rewound) {
+	env.DropHistory(r.events + 1)
+	r.begun, r.first = r.events+1, r.events+1
+	r.rewinding, r.causes = false, nil
+	for i := range back.History {
+		r.record(&back.History[i])
+	}
+	late := r.inbox
+	r.inbox, r.inboxBytes = nil, 0
+	r.inbox = append(r.inbox, back.Inputs...)
+	r.inbox = append(r.inbox, late...)
+	for i := range r.inbox {
+		r.inboxBytes += len(r.inbox[i].Data)
+	}
+	for i := range back.Again {
+		a := &back.Again[i]
+		if a.Kind == durable.EntityCalled {
+			r.await(a)
+		}
+		r.request(env, a)
+	}
+	for i := range back.Rewind {
+		a := &back.Rewind[i]
+		r.await(a)
+		m := Rewind{Reason: fmt.Sprintf("run %q was rewound", r.view.ID), Parent: r.address(env, OpReply, a.ID)}
+		env.Send(RunInstance(a.Target), RunsID, OpRewind, m.Encode())
+	}
+	r.sortWaits()
+}
+
+// failureOf turns what a function's invoker reported into a Failure.
+func failureOf(ev *partition.Event) *durable.Failure {
+	f := &durable.Failure{Type: ev.Error, Message: ev.Cause, Final: ev.Final}
+	if f.Type == "" {
+		f.Type = "Error"
+	}
+	if len(ev.Cause) > 1 && ev.Cause[0] == '{' { // what a Lambda runtime posts
+		var doc struct {
+			Message *string `json:"errorMessage"`
+		}
+		if json.Unmarshal([]byte(ev.Cause), &doc) == nil && doc.Message != nil {
+			f.Message, f.Details = *doc.Message, ev.Cause
+		}
+	}
+	return f
+}
+
+const formatVersion = 1
+
+func version(r *wire.Reader, what string) error {
+	if v := r.Byte(); v != formatVersion && r.Err() == nil {
+		return fmt.Errorf("workflow: %s has format version %s, which this program does not read", what, strconv.Itoa(int(v)))
+	}
+	return nil
+}
