@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weftworks/weft/durable"
@@ -28,22 +29,31 @@ func (noCode) Workflow(string, string) (durable.Code, bool) { return nil, false 
 func (noCode) Entity(string) (durable.EntityCode, bool)     { return nil, false }
 
 const (
-	// patience is how long a partition waits for user code. It is far above what a step takes that only calls Flow,
-	// and short enough that a workflow that blocks does not hold the others of its partition for long.
+	// patience is how long a partition waits for user code. It is far above what a step takes that only calls Flow, and
+	// short enough that a workflow that blocks does not hold the others of its partition for long. The wait is one to two
+	// times as long.
 	patience = 10 * time.Millisecond
 	// hotDefault is how many runs and entities stay in memory as coroutines and decoded states.
 	hotDefault = 16_384
 )
 
-// coder runs the user code of one partition's instances, on a goroutine of its own: the partition's waits for it, but not
-// for ever.
+// coder runs the user code of one partition's instances, on the partition's own goroutine: a switch to another would cost
+// more than most steps do. Code that does not come to an end is not waited for: as Go's scheduler does with a system
+// call, the watchdog gives the partition to another goroutine, and the one with the code in its hands becomes an
+// ordinary client of the partition.
 type coder struct {
 	node      *Node
 	partition partition.ID
-	wake      chan *round // to the goroutine that runs code
-	timer     *time.Timer
 
-	mu     sync.Mutex
+	mu      sync.Mutex
+	owner   uint64 // changes when the partition is given to another goroutine
+	running bool   // code runs now
+	begun   uint64 // counts the steps
+	seen    uint64 // begun, when the watchdog last looked
+	at      int    // the job that runs
+	jobs    []lane.Job
+	done    []partition.Event
+
 	hot    map[partition.Ref]*list.Element // of *warm
 	order  *list.List                      // least recently used first
 	most   int
@@ -60,16 +70,6 @@ type warm struct {
 	step      uint64 // made
 }
 
-// round is the steps of one turn. The partition's goroutine and the one that runs code share it.
-type round struct {
-	mu     sync.Mutex
-	tasks  []*task
-	next   int // the first that was not begun
-	done   []partition.Event
-	left   bool // the partition waits no longer
-	signal chan struct{}
-}
-
 // task is one step, with what it needs of the partition.
 type task struct {
 	ref     partition.Ref
@@ -80,58 +80,127 @@ type task struct {
 }
 
 func newCoder(n *Node, p partition.ID, most int) *coder {
-	c := &coder{node: n, partition: p, hot: make(map[partition.Ref]*list.Element), order: list.New(), most: max(most, 1), absent: make(map[string]bool)}
-	c.timer = time.NewTimer(time.Hour)
-	c.timer.Stop()
-	return c
+	return &coder{node: n, partition: p, hot: make(map[partition.Ref]*list.Element), order: list.New(), most: max(most, 1), absent: make(map[string]bool)}
 }
 
 // step implements lane.Host for one partition.
-func (c *coder) step(jobs []lane.Job) (done []partition.Event) {
-	tasks := make([]*task, len(jobs))
-	for i := range jobs {
-		tasks[i] = c.prepare(&jobs[i])
-	}
-	for len(tasks) > 0 {
-		r := &round{tasks: tasks, signal: make(chan struct{}, 1)}
-		if c.wake == nil {
-			c.wake = make(chan *round, 1)
-			c.node.coding.Add(1)
-			go c.work(c.wake)
-		}
-		c.wake <- r
-		c.timer.Reset(patience)
-		select {
-		case <-r.signal:
-			c.timer.Stop()
-			return append(done, r.done...)
-		case <-c.timer.C:
-		}
-		var part []partition.Event
-		part, tasks = c.leave(r)
-		done = append(done, part...)
-	}
-	return done
+func (c *coder) step(jobs []lane.Job) (done []partition.Event, lost bool) {
+	c.node.dog.wake()
+	c.mu.Lock()
+	c.jobs, c.done = jobs, c.done[:0]
+	c.mu.Unlock()
+	return c.goOn(0)
 }
 
-// leave stops waiting for a round: what is being done comes later, what was not begun is begun by another goroutine.
-func (c *coder) leave(r *round) (done []partition.Event, rest []*task) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	select {
-	case <-r.signal:
-		return r.done, nil
-	default:
+// goOn makes the steps from the i-th on. It reports lost when the partition was given to another goroutine meanwhile: then
+// nothing of it may be touched.
+func (c *coder) goOn(i int) (done []partition.Event, lost bool) {
+	for ; i < len(c.jobs); i++ {
+		t := c.prepare(&c.jobs[i])
+		c.mu.Lock()
+		c.at, c.running = i, true
+		c.begun++
+		owner := c.owner
+		c.mu.Unlock()
+		ev := c.run(t)
+		c.mu.Lock()
+		if c.owner != owner {
+			c.mu.Unlock()
+			_ = c.node.lanes[c.partition].Submit(lane.Item{Event: ev, Internal: true}) // a failed log has told everybody
+			c.node.coding.Done()
+			return nil, true
+		}
+		c.running = false
+		c.done = append(c.done, ev)
+		c.mu.Unlock()
 	}
-	r.left = true
-	close(c.wake)
-	c.wake = nil
-	stuck := r.tasks[r.next-1]
+	return c.done, false
+}
+
+// look gives the partition to another goroutine if the same code runs as when it looked last.
+func (c *coder) look() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.running || c.begun != c.seen {
+		c.seen = c.begun
+		return
+	}
+	c.owner++
+	c.running = false
+	t := task{work: c.jobs[c.at].Work}
 	c.node.opts.Logger.Warn("user code does not come to an end of its step; its partition goes on without it. Workflows and entities must not block or compute for long: let a function do it",
-		"instance", stuck.name(), "waited", patience)
-	done, rest = r.done, r.tasks[r.next:]
-	r.tasks = r.tasks[:r.next]
-	return done, rest
+		"instance", t.name(), "waited", patience)
+	c.node.coding.Add(1)
+	go c.node.takeOver(c, c.at+1)
+}
+
+// takeOver goes on with a partition in the middle of a turn, from the i-th step on.
+func (n *Node) takeOver(c *coder, i int) {
+	l := n.lanes[c.partition]
+	done, lost := c.goOn(i)
+	if lost {
+		return
+	}
+	switch err := l.Resume(done); {
+	case err == lane.ErrLost:
+		return
+	case err != nil:
+		n.fail(err)
+	}
+	n.drive(l)
+}
+
+// watchdog looks after partitions that run user code. It sleeps while there is none.
+type watchdog struct {
+	node   *Node
+	asleep atomic.Bool
+	bell   chan struct{}
+}
+
+func (d *watchdog) wake() {
+	if d.asleep.Load() && d.asleep.CompareAndSwap(true, false) {
+		d.bell <- struct{}{}
+	}
+}
+
+// idleTicks is how often the watchdog looks in vain before it sleeps.
+const idleTicks = 100
+
+func (d *watchdog) run() {
+	defer d.node.group.Done()
+	tick := time.NewTicker(patience)
+	defer tick.Stop()
+	idle, last := 0, uint64(0)
+	for {
+		select {
+		case <-tick.C:
+		case <-d.node.life.Done():
+			return
+		}
+		begun, busy := uint64(0), false
+		for _, c := range d.node.coders {
+			c.look()
+			c.mu.Lock()
+			begun += c.begun
+			busy = busy || c.running
+			c.mu.Unlock()
+		}
+		if idle++; busy || begun != last {
+			idle, last = 0, begun
+		}
+		if idle < idleTicks {
+			continue
+		}
+		tick.Stop()
+		d.asleep.Store(true)
+		select {
+		case <-d.bell:
+		case <-d.node.life.Done():
+			return
+		}
+		tick.Reset(patience)
+		idle = 0
+	}
 }
 
 func (t *task) name() string {
@@ -167,45 +236,6 @@ func (c *coder) prepare(job *lane.Job) *task {
 func (w *warm) close() {
 	if w.run != nil {
 		w.run.Close()
-	}
-}
-
-// work runs code until the partition gives it no more.
-func (c *coder) work(rounds <-chan *round) {
-	defer c.node.coding.Done()
-	for {
-		select {
-		case r, ok := <-rounds:
-			if !ok || !c.make(r) {
-				return
-			}
-		case <-c.node.life.Done():
-			return
-		}
-	}
-}
-
-// make makes the steps of a round. It reports false when the partition has given up on it.
-func (c *coder) make(r *round) bool {
-	for {
-		r.mu.Lock()
-		if r.next == len(r.tasks) {
-			r.signal <- struct{}{}
-			r.mu.Unlock()
-			return true
-		}
-		t := r.tasks[r.next]
-		r.next++
-		r.mu.Unlock()
-		ev := c.run(t)
-		r.mu.Lock()
-		if r.left {
-			r.mu.Unlock()
-			_ = c.node.lanes[c.partition].Submit(lane.Item{Event: ev, Internal: true})
-			return false
-		}
-		r.done = append(r.done, ev)
-		r.mu.Unlock()
 	}
 }
 
@@ -399,7 +429,9 @@ func (c *coder) close() {
 }
 
 // Step implements lane.Host.
-func (h host) Step(p partition.ID, jobs []lane.Job) []partition.Event { return h.coders[p].step(jobs) }
+func (h host) Step(p partition.ID, jobs []lane.Job) (done []partition.Event, lost bool) {
+	return h.coders[p].step(jobs)
+}
 
 var errNoRun = func(id string) error {
 	return fault.New("", fault.RunNotFound, id, "there is no workflow run %q", id)

@@ -26,8 +26,9 @@ type Node struct {
 
 	workflows *workflow.Runs
 	entities  *workflow.Entities
-	coders    []*coder // by partition
-	coding    sync.WaitGroup
+	coders    []*coder       // by partition
+	coding    sync.WaitGroup // goroutines that have lost their partition, with user code in their hands
+	dog       watchdog
 
 	log      commitlog.Log
 	logStats func() LogStats
@@ -144,13 +145,22 @@ func (n *Node) fail(err error) {
 	}
 }
 
-// drive runs one lane until the node closes.
+// drive runs one lane until the node closes, or until another goroutine takes the lane over.
 func (n *Node) drive(l *lane.Lane) {
-	defer n.group.Done()
+	lost := false
+	defer func() {
+		if !lost {
+			n.group.Done()
+		}
+	}()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for n.life.Err() == nil { // a lane that always has something to do must end, too
 		worked, err := l.Turn(n.now())
+		if err == lane.ErrLost {
+			lost = true
+			return
+		}
 		if err != nil {
 			n.fail(err)
 		}

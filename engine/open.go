@@ -50,6 +50,7 @@ func Open(opts Options) (*Node, error) {
 	}
 	n.life, n.end = context.WithCancel(context.Background())
 	n.dispatch = newDispatcher(n)
+	n.dog = watchdog{node: n, bell: make(chan struct{}, 1)}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.abandon())
 	}
@@ -281,7 +282,8 @@ func (n *Node) start() error {
 		n.group.Add(1)
 		go n.drive(l)
 	}
-	n.group.Add(1)
+	n.group.Add(2)
+	go n.dog.run()
 	go n.keepHouse()
 	return nil
 }

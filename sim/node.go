@@ -261,4 +261,4 @@ func (s stored) Scan(lower, upper []byte, fn func(key, value []byte) error) erro
 }
 
 // Step implements lane.Host: no instance here has code.
-func (h host) Step(partition.ID, []lane.Job) []partition.Event { return nil }
+func (h host) Step(partition.ID, []lane.Job) ([]partition.Event, bool) { return nil, false }

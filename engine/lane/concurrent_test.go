@@ -142,4 +142,4 @@ func drive(t *testing.T, level lane.Speculation) {
 }
 
 // Step implements lane.Host: no instance here has code.
-func (c *crowd) Step(partition.ID, []lane.Job) []partition.Event { return nil }
+func (c *crowd) Step(partition.ID, []lane.Job) ([]partition.Event, bool) { return nil, false }

@@ -283,4 +283,4 @@ func (s stored) Scan(lower, upper []byte, fn func(key, value []byte) error) erro
 }
 
 // Step implements lane.Host: no instance here has code.
-func (r *rig) Step(partition.ID, []lane.Job) []partition.Event { return nil }
+func (r *rig) Step(partition.ID, []lane.Job) ([]partition.Event, bool) { return nil, false }

@@ -8,6 +8,7 @@
 package lane
 
 import (
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -43,10 +44,10 @@ type Host interface {
 	Reply(client, value any, missing bool)
 	// Idempotent reports whether a function may be called for a step that is lost later.
 	Idempotent(function string) bool
-	// Step runs the user code of instances for a bounded time and returns what it did as Stepped events. Code that
-	// takes longer goes on by itself; its Stepped is submitted when it is done. An instance whose code cannot run now is
-	// returned with ID 0.
-	Step(p partition.ID, jobs []Job) []partition.Event
+	// Step runs the user code of instances and returns what it did as Stepped events. An instance whose code cannot run
+	// now is returned with ID 0, one whose code takes too long not at all: its Stepped is submitted when it is done. It
+	// reports lost when another goroutine has taken the lane over meanwhile, by calling Resume with what was done.
+	Step(p partition.ID, jobs []Job) (done []partition.Event, lost bool)
 	// Snapshot applies a batch to the store and then calls applied, from any goroutine.
 	Snapshot(p partition.ID, batch Batch, pos commitlog.Position, applied func())
 }
@@ -128,6 +129,7 @@ type Lane struct {
 	batch    []Item
 	due      []partition.Event
 	buf      []byte
+	empty    int // length of buf without events
 	out      []partition.Effect
 	owing    []partition.Ref // asked for a step in this turn
 	jobs     []Job
@@ -269,7 +271,7 @@ func (l *Lane) Turn(now int64) (worked bool, err error) {
 		return false, nil
 	}
 	l.buf = partition.AppendBatch(l.buf[:0], l.now)
-	empty := len(l.buf)
+	l.empty = len(l.buf)
 	for i := range l.due {
 		l.due[i].Time = l.now
 		if err := l.step(&l.due[i]); err != nil {
@@ -288,15 +290,35 @@ func (l *Lane) Turn(now int64) (worked bool, err error) {
 			l.buf = partition.AppendBatch(l.buf[:0], l.now)
 		}
 	}
-	if err := l.stepCode(); err != nil {
-		return true, l.fail(err)
+	return true, l.endTurn()
+}
+
+// ErrLost is what Turn and Resume return when another goroutine has taken the lane over: the caller must not touch it any
+// more.
+var ErrLost = errors.New("lane: another goroutine has taken over")
+
+// Resume goes on with a turn whose goroutine has lost the lane in the middle of Host.Step: done is what the steps did.
+// The caller drives the lane from now on.
+func (l *Lane) Resume(done []partition.Event) error {
+	if err := l.stepped(done); err != nil {
+		return l.fail(err)
 	}
-	logged := len(l.buf) > empty
-	if err := l.commit(logged); err != nil {
-		return true, l.fail(err)
+	return l.endTurn()
+}
+
+// endTurn runs the user code that the turn's events ask for, appends the turn's entry and lets its effects go or wait.
+func (l *Lane) endTurn() error {
+	if err := l.stepCode(); err != nil {
+		if err == ErrLost {
+			return err
+		}
+		return l.fail(err)
+	}
+	if err := l.commit(len(l.buf) > l.empty); err != nil {
+		return l.fail(err)
 	}
 	l.maybeSnapshot()
-	return true, nil
+	return nil
 }
 
 // do carries out one item.

@@ -8,8 +8,7 @@ import (
 // stepCode runs the user code of the instances that asked for it in this turn and folds what it did, into the same log
 // entry as what made it run: cause and effect cost one sync.
 //
-// Code that takes too long is not waited for. Its Stepped comes as an item later, so that one workflow that blocks does
-// not hold its partition.
+// Code that takes too long is not waited for: the host gives the lane to another goroutine, which calls Resume.
 func (l *Lane) stepCode() error {
 	for len(l.owing) > 0 {
 		for _, ref := range l.owing {
@@ -21,26 +20,38 @@ func (l *Lane) stepCode() error {
 		if len(l.jobs) == 0 {
 			return nil
 		}
-		done := l.cfg.Host.Step(l.cfg.Partition.ID, l.jobs)
-		clear(l.jobs)
-		l.jobs = l.jobs[:0]
-		for i := range done {
-			ev := &done[i]
-			if ev.ID == 0 {
-				l.core.Idle(ev.Ref)
-				continue
-			}
-			ev.Time = l.now
-			if err := l.step(ev); err != nil {
-				return err
-			}
+		done, lost := l.cfg.Host.Step(l.cfg.Partition.ID, l.jobs)
+		if lost {
+			return ErrLost
 		}
-		if len(l.buf) >= entryBytes {
-			if err := l.commit(true); err != nil {
-				return err
-			}
-			l.buf = partition.AppendBatch(l.buf[:0], l.now)
+		if err := l.stepped(done); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// stepped folds what user code did.
+func (l *Lane) stepped(done []partition.Event) error {
+	clear(l.jobs)
+	l.jobs = l.jobs[:0]
+	for i := range done {
+		ev := &done[i]
+		if ev.ID == 0 {
+			l.core.Idle(ev.Ref)
+			continue
+		}
+		ev.Time = l.now
+		if err := l.step(ev); err != nil {
+			return err
+		}
+		if len(l.buf) < entryBytes {
+			continue
+		}
+		if err := l.commit(true); err != nil {
+			return err
+		}
+		l.buf = partition.AppendBatch(l.buf[:0], l.now)
 	}
 	return nil
 }
