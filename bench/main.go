@@ -79,6 +79,7 @@ var groups = []group{
 
 func main() {
 	procs.Widen() // as cmd/weft does
+	procs.Steady()
 	if len(os.Args) > 1 && os.Args[1] == childFlag {
 		if err := child(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)

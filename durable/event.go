@@ -177,10 +177,13 @@ type Failure struct {
 	Seq uint64
 }
 
-// Error returns type and message.
+// Error returns type and message; of an error without a type of its own (errors.New, fmt.Errorf) the message alone.
 func (f *Failure) Error() string {
-	if f.Message == "" {
+	switch {
+	case f.Message == "":
 		return f.Type
+	case f.Type == untyped:
+		return f.Message
 	}
 	return f.Type + ": " + f.Message
 }

@@ -292,7 +292,10 @@ func TypeName(err error) string {
 	}
 	switch name {
 	case "errorString", "wrapError", "wrapErrors", "joinError":
-		return "Error"
+		return untyped
 	}
 	return name
 }
+
+// untyped is the type of errors that have none of their own.
+const untyped = "Error"

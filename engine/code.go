@@ -29,10 +29,10 @@ func (noCode) Workflow(string, string) (durable.Code, bool) { return nil, false 
 func (noCode) Entity(string) (durable.EntityCode, bool)     { return nil, false }
 
 const (
-	// patience is how long a partition waits for user code. It is far above what a step takes that only calls Flow, and
-	// short enough that a workflow that blocks does not hold the others of its partition for long. The wait is one to two
-	// times as long.
-	patience = 10 * time.Millisecond
+	// patience is how long a partition waits for user code. It is far above what a step takes that only calls Flow, also
+	// on a machine with more to do than cores, and short enough that a workflow that blocks does not hold the others of
+	// its partition for long. The wait is one to two times as long.
+	patience = 100 * time.Millisecond
 	// hotDefault is how many runs and entities stay in memory as coroutines and decoded states.
 	hotDefault = 16_384
 )
@@ -164,7 +164,7 @@ func (d *watchdog) wake() {
 }
 
 // idleTicks is how often the watchdog looks in vain before it sleeps.
-const idleTicks = 100
+const idleTicks = 20
 
 func (d *watchdog) run() {
 	defer d.node.group.Done()

@@ -11,5 +11,6 @@ import (
 
 func main() {
 	procs.Widen()
+	procs.Steady()
 	os.Exit(cli.Main(os.Args[1:], cli.Stdio()))
 }
