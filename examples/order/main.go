@@ -8,6 +8,7 @@ import (
 
 	"github.com/weftworks/weft"
 )
+
 var reserve = weft.Function("reserve", func(_ context.Context, item string) (string, error) {
 	fmt.Println("reserving", item)
 	return "shelf 12", nil
@@ -24,7 +25,6 @@ var order = weft.Workflow("order", func(w *weft.Flow, item string) (string, erro
 	}
 	return ship.Call(w, shelf)
 })
-
 func main() {
 	ctx, answer := context.Background(), ""
 	app, err := weft.Open(weft.Options{Dir: "order-data"}, reserve, ship, order)
