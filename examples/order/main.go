@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log"
 
 	"github.com/weftworks/weft"
 )
@@ -25,11 +24,12 @@ var order = weft.Workflow("order", func(w *weft.Flow, item string) (string, erro
 	}
 	return ship.Call(w, shelf)
 })
+
 func main() {
 	ctx, answer := context.Background(), ""
 	app, err := weft.Open(weft.Options{Dir: "order-data"}, reserve, ship, order)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	run, _ := order.Run(ctx, app, "a teapot", weft.WithID("order-7"), weft.OrExisting())
 	fmt.Print("approve? [y] ")
