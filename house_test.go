@@ -454,6 +454,19 @@ func TestLimitsLiveInOnePlace(t *testing.T) {
 	}
 }
 
+// TestTour holds that the program in README.md is the example that the tests kill, and that it is as short as it says.
+func TestTour(t *testing.T) {
+	t.Parallel()
+	program := read(t, "examples/order/main.go")
+	if n := strings.Count(program, "\n"); n >= 40 {
+		t.Errorf("examples/order/main.go has %d lines, and is to have under 40", n)
+	}
+	_, program, _ = strings.Cut(program, "\npackage main")
+	if !strings.Contains(read(t, "README.md"), "<!-- order:begin -->\n```go\npackage main"+program+"```\n<!-- order:end -->") {
+		t.Error("the program in README.md is not examples/order/main.go")
+	}
+}
+
 var documents = []string{"README.md", "ARCHITECTURE.md", "RATIONALE.md", "CONTRIBUTING.md", "CHANGELOG.md"}
 
 // allDocuments are those at the root and those below docs and examples.
@@ -473,8 +486,9 @@ func allDocuments(t *testing.T) []string {
 func TestDocumentsLinkToWhatExists(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	code := regexp.MustCompile("(?s)\n```.*?\n```")
 	for _, name := range allDocuments(t) {
-		for _, m := range link.FindAllStringSubmatch(read(t, name), -1) {
+		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(read(t, name), ""), -1) {
 			target, anchor, _ := strings.Cut(m[1], "#")
 			if strings.Contains(target, "://") {
 				continue
