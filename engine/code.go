@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"container/list"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,17 +8,12 @@ import (
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
-	"github.com/weftworks/weft/engine/workflow"
+	"github.com/weftworks/weft/engine/workflow/stepper"
 	"github.com/weftworks/weft/fault"
 )
 
 // Code finds the code of workflows and entities. It must be safe for concurrent use.
-type Code interface {
-	// Workflow returns the code of a workflow in a version, and false if the program does not have it.
-	Workflow(name, version string) (durable.Code, bool)
-	// Entity returns the code of a kind of entity.
-	Entity(name string) (durable.EntityCode, bool)
-}
+type Code = stepper.Code
 
 // noCode is the Code of a program without any.
 type noCode struct{}
@@ -44,6 +37,7 @@ const (
 type coder struct {
 	node      *Node
 	partition partition.ID
+	steps     *stepper.Stepper
 
 	mu      sync.Mutex
 	owner   uint64 // changes when the partition is given to another goroutine
@@ -53,34 +47,12 @@ type coder struct {
 	at      int    // the job that runs
 	jobs    []lane.Job
 	done    []partition.Event
-
-	hot    map[partition.Ref]*list.Element // of *warm
-	order  *list.List                      // least recently used first
-	most   int
-	absent map[string]bool // code that was asked for and is not there, to say so once
-}
-
-// warm is the code of an instance between two of its steps.
-type warm struct {
-	ref    partition.Ref
-	run    *durable.Run // or
-	entity durable.OpenEntity
-	// What the instance must be at for the code to go on with it.
-	execution uint64
-	step      uint64 // made
-}
-
-// task is one step, with what it needs of the partition.
-type task struct {
-	ref     partition.Ref
-	work    any
-	warm    *warm
-	history [][]byte
-	err     error // the history cannot be read
 }
 
 func newCoder(n *Node, p partition.ID, most int) *coder {
-	return &coder{node: n, partition: p, hot: make(map[partition.Ref]*list.Element), order: list.New(), most: max(most, 1), absent: make(map[string]bool)}
+	return &coder{node: n, partition: p, steps: stepper.New(stepper.Config{
+		Code: n.opts.Code, Logger: n.opts.Logger, Hot: most, PayloadBytes: n.opts.Limits.PayloadBytes,
+	})}
 }
 
 // step implements lane.Host for one partition.
@@ -96,13 +68,13 @@ func (c *coder) step(jobs []lane.Job) (done []partition.Event, lost bool) {
 // nothing of it may be touched.
 func (c *coder) goOn(i int) (done []partition.Event, lost bool) {
 	for ; i < len(c.jobs); i++ {
-		t := c.prepare(&c.jobs[i])
+		t := c.steps.Prepare(&c.jobs[i])
 		c.mu.Lock()
 		c.at, c.running = i, true
 		c.begun++
 		owner := c.owner
 		c.mu.Unlock()
-		ev := c.run(t)
+		ev := c.steps.Make(t)
 		c.mu.Lock()
 		if c.owner != owner {
 			c.mu.Unlock()
@@ -127,9 +99,8 @@ func (c *coder) look() {
 	}
 	c.owner++
 	c.running = false
-	t := task{work: c.jobs[c.at].Work}
 	c.node.opts.Logger.Warn("user code does not come to an end of its step; its partition goes on without it. Workflows and entities must not block or compute for long: let a function do it",
-		"instance", t.name(), "waited", patience)
+		"instance", stepper.Name(c.jobs[c.at].Work), "waited", patience)
 	c.node.coding.Add(1)
 	go c.node.takeOver(c, c.at+1)
 }
@@ -203,231 +174,6 @@ func (d *watchdog) run() {
 	}
 }
 
-func (t *task) name() string {
-	switch w := t.work.(type) {
-	case *workflow.Job:
-		return w.Workflow + " " + w.ID
-	case *workflow.EntityJob:
-		return w.Target
-	}
-	return ""
-}
-
-// prepare takes what a step needs from the partition, whose goroutine calls it: the code that is in memory, or the history.
-func (c *coder) prepare(job *lane.Job) *task {
-	t := &task{ref: job.Ref, work: job.Work, warm: c.take(job.Ref)}
-	switch w := job.Work.(type) {
-	case *workflow.Job:
-		if t.warm != nil && (t.warm.run == nil || t.warm.execution != w.Execution || t.warm.step != w.Step-1) {
-			t.warm.close()
-			t.warm = nil
-		}
-		if (t.warm == nil && w.Position > 0) || w.Rewind {
-			t.history, t.err = job.History(w.First)
-		}
-	case *workflow.EntityJob:
-		if t.warm != nil && (t.warm.entity == nil || t.warm.step != w.Step-1) {
-			t.warm = nil
-		}
-	}
-	return t
-}
-
-func (w *warm) close() {
-	if w.run != nil {
-		w.run.Close()
-	}
-}
-
-// run makes one step. An event without ID says that it could not be made.
-func (c *coder) run(t *task) partition.Event {
-	ev := partition.Event{Kind: partition.Stepped, Ref: t.ref}
-	switch {
-	case t.err != nil:
-		c.node.opts.Logger.Error("a run's history cannot be read", "instance", t.name(), "error", t.err)
-		return ev
-	default:
-	}
-	switch w := t.work.(type) {
-	case *workflow.Job:
-		if body, ok := c.runStep(t, w); ok {
-			ev.ID, ev.Body = w.Step, body
-		}
-	case *workflow.EntityJob:
-		if body, ok := c.entityStep(t, w); ok {
-			ev.ID, ev.Body = w.Step, body
-		}
-	}
-	return ev
-}
-
-func (c *coder) runStep(t *task, w *workflow.Job) ([]byte, bool) {
-	if w.Rewind {
-		events, err := readChunks(t.history)
-		if err != nil {
-			return nil, c.unreadable(t, err)
-		}
-		return durable.AppendStep(nil, &durable.Step{Rewound: durable.Rewind(events, w.Causes)}), true
-	}
-	hot := t.warm
-	if hot == nil {
-		code, ok := c.node.opts.Code.Workflow(w.Workflow, w.Version)
-		if !ok {
-			c.missing("workflow", w.Workflow, w.Version)
-			return nil, false
-		}
-		hot = &warm{ref: t.ref, execution: w.Execution, run: durable.New(durable.Config{
-			ID: w.ID, Code: code, Logger: c.node.opts.Logger, OutputBytes: c.node.opts.Limits.PayloadBytes,
-		})}
-		events, err := readChunks(t.history)
-		if err != nil {
-			return nil, c.unreadable(t, err)
-		}
-		hot.run.Replay(events)
-	}
-	res := hot.run.Step(w.Now, w.Inputs)
-	if res.Err != nil {
-		c.node.opts.Logger.Error("a run's code does not do what it did before", "error", res.Err)
-	}
-	hot.step = w.Step
-	if hot.run.Ended() {
-		hot.run.Close()
-	} else {
-		c.put(hot)
-	}
-	return durable.AppendStep(nil, &durable.Step{Time: w.Now, Consumed: len(w.Inputs), Status: res.Status, Actions: res.Actions}), true
-}
-
-func (c *coder) unreadable(t *task, err error) bool {
-	c.node.opts.Logger.Error("a run's history does not decode", "instance", t.name(), "error", err)
-	return false
-}
-
-func readChunks(chunks [][]byte) (events []durable.Event, err error) {
-	for _, chunk := range chunks {
-		if events, err = durable.ReadChunk(events, chunk); err != nil {
-			return nil, err
-		}
-	}
-	return events, nil
-}
-
-func (c *coder) entityStep(t *task, w *workflow.EntityJob) ([]byte, bool) {
-	name, _, _ := durable.SplitEntity(w.Target)
-	hot := t.warm
-	if hot == nil {
-		code, ok := c.node.opts.Code.Entity(name)
-		if !ok {
-			c.missing("entity", name, "")
-			return nil, false
-		}
-		open, err := code.Open(w.State)
-		if err != nil {
-			c.node.opts.Logger.Error("an entity's state does not fit its type; its operations wait until the code is mended", "entity", w.Target, "error", err)
-			return nil, false
-		}
-		hot = &warm{ref: t.ref, entity: open}
-	}
-	ctx := durable.NewEntityContext(w.Target, fmt.Sprintf("%d.%d", t.ref, w.Step), w.Now, c.node.opts.Limits.PayloadBytes)
-	s := workflow.EntityStep{Consumed: len(w.Ops)}
-	changed := false
-	for i := range w.Ops {
-		op := &w.Ops[i]
-		sent := len(ctx.Messages())
-		out, err := hot.entity.Do(ctx, op.Name, op.Input)
-		if err != nil {
-			ctx.Rollback(sent)
-			f, _ := durable.FailureOf(err)
-			if op.From.Instance == "" {
-				c.node.opts.Logger.Warn("a signal's operation failed", "entity", w.Target, "operation", op.Name, "error", err)
-				continue
-			}
-			s.Answers = append(s.Answers, workflow.Answer{Op: i, Failure: f})
-			continue
-		}
-		changed = true
-		if op.From.Instance != "" {
-			s.Answers = append(s.Answers, workflow.Answer{Op: i, Data: out})
-		}
-	}
-	if changed {
-		state, err := hot.entity.State()
-		switch {
-		case err != nil:
-			c.node.opts.Logger.Error("an entity's state does not encode", "entity", w.Target, "error", err)
-			return nil, false
-		case state == nil:
-			s.Change = workflow.StateDeleted
-		default:
-			s.Change, s.State = workflow.StateSet, state
-		}
-	}
-	s.Messages = ctx.Messages()
-	hot.step = w.Step
-	c.put(hot)
-	return s.Encode(), true
-}
-
-// missing says once that code is not there.
-func (c *coder) missing(what, name, version string) {
-	key := fmt.Sprintf("%s %s %s", what, name, version)
-	c.mu.Lock()
-	said := c.absent[key]
-	if len(c.absent) < 1000 {
-		c.absent[key] = true
-	}
-	c.mu.Unlock()
-	if !said {
-		c.node.opts.Logger.Warn("there is no code for an open instance; it waits until the node is opened with it", "what", what, "name", name, "version", version)
-	}
-}
-
-// take takes the code of an instance out of those in memory.
-func (c *coder) take(ref partition.Ref) *warm {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.hot[ref]
-	if e == nil {
-		return nil
-	}
-	delete(c.hot, ref)
-	c.order.Remove(e)
-	return e.Value.(*warm)
-}
-
-// put keeps the code of an instance in memory, instead of the one that was not used for longest if there are too many.
-func (c *coder) put(w *warm) {
-	var out []*warm
-	c.mu.Lock()
-	if old := c.hot[w.ref]; old != nil { // a slow step ended beside a newer one
-		c.order.Remove(old)
-		out = append(out, old.Value.(*warm))
-	}
-	c.hot[w.ref] = c.order.PushBack(w)
-	for len(c.hot) > c.most {
-		e := c.order.Front()
-		old := e.Value.(*warm)
-		c.order.Remove(e)
-		delete(c.hot, old.ref)
-		out = append(out, old)
-	}
-	c.mu.Unlock()
-	for _, old := range out {
-		old.close()
-	}
-}
-
-// close ends all code in memory.
-func (c *coder) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for e := c.order.Front(); e != nil; e = e.Next() {
-		e.Value.(*warm).close()
-	}
-	c.hot, c.order = make(map[partition.Ref]*list.Element), list.New()
-	c.most = 0
-}
-
 // Step implements lane.Host.
 func (h host) Step(p partition.ID, jobs []lane.Job) (done []partition.Event, lost bool) {
 	return h.coders[p].step(jobs)
@@ -450,6 +196,6 @@ func (n *Node) closeCode() {
 		n.opts.Logger.Warn("workflows or entities are still in the middle of a step; closing without them")
 	}
 	for _, c := range n.coders {
-		c.close()
+		c.steps.Close()
 	}
 }

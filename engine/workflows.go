@@ -277,7 +277,7 @@ func (n *Node) WorkflowHistory(ctx context.Context, id string) ([]durable.Event,
 	if err != nil {
 		return nil, err
 	}
-	return readChunks(v.([][]byte))
+	return durable.ReadHistory(v.([][]byte))
 }
 
 // ListWorkflows is a query over runs of workflows, newest first.

@@ -1,0 +1,320 @@
+// Package stepper makes steps: it takes the jobs that a partition hands out for its runs and entities (lane.Job), runs the
+// user code that they are for, and says what it did as Stepped events. Code that has been run stays warm, so that the next
+// step of the same instance needs no replay, up to a bound.
+//
+// It starts no goroutine and reads no clock: a node runs steps on a partition's goroutine and leaves one behind that does
+// not end, a simulation makes them when it likes.
+//
+//	t := s.Prepare(&job)  // on the partition's goroutine: reads the history if it must
+//	ev := s.Make(t)       // on any: runs the code
+package stepper
+
+import (
+	"container/list"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/weftworks/weft/durable"
+	"github.com/weftworks/weft/engine/lane"
+	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/workflow"
+)
+
+// Code finds the code of workflows and entities. It must be safe for concurrent use.
+type Code interface {
+	// Workflow returns the code of a workflow in a version, and false if the program does not have it.
+	Workflow(name, version string) (durable.Code, bool)
+	// Entity returns the code of a kind of entity.
+	Entity(name string) (durable.EntityCode, bool)
+}
+
+// Config says what a Stepper is. Code is needed.
+type Config struct {
+	Code Code
+	// Logger gets what code logs and what operators want to know. nil: nobody does.
+	Logger *slog.Logger
+	// Hot is how many runs and entities stay warm. 0: 1.
+	Hot int
+	// PayloadBytes bounds outputs and what code gives to others. 0: no bound.
+	PayloadBytes int
+}
+
+// Stepper makes the steps of one partition. Its methods are safe for concurrent use: a slow step may end beside others.
+type Stepper struct {
+	cfg Config
+
+	mu     sync.Mutex
+	hot    map[partition.Ref]*list.Element // of *warm
+	order  *list.List                      // least recently used first
+	most   int
+	absent map[string]bool // code that was asked for and is not there, to say so once
+}
+
+// warm is the code of an instance between two of its steps.
+type warm struct {
+	ref    partition.Ref
+	run    *durable.Run // or
+	entity durable.OpenEntity
+	// What the instance must be at for the code to go on with it.
+	execution uint64
+	step      uint64 // made
+}
+
+func (w *warm) close() {
+	if w.run != nil {
+		w.run.Close()
+	}
+}
+
+// Task is one step, with what it needs of the partition.
+type Task struct {
+	ref     partition.Ref
+	work    any
+	warm    *warm
+	history [][]byte
+	err     error // the history cannot be read
+}
+
+// Close ends the code of a step that will not be made.
+func (t *Task) Close() {
+	if t.warm != nil {
+		t.warm.close()
+	}
+}
+
+// New returns a Stepper without warm code.
+func New(cfg Config) *Stepper {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Stepper{cfg: cfg, hot: make(map[partition.Ref]*list.Element), order: list.New(), most: max(cfg.Hot, 1), absent: make(map[string]bool)}
+}
+
+// Name says for people whose step a job's work is: the workflow and run id, or the entity.
+func Name(work any) string {
+	switch w := work.(type) {
+	case *workflow.Job:
+		return w.Workflow + " " + w.ID
+	case *workflow.EntityJob:
+		return w.Target
+	}
+	return ""
+}
+
+// Prepare takes what a step needs of the partition, whose goroutine calls it: the code that is warm, or the history.
+func (s *Stepper) Prepare(job *lane.Job) *Task {
+	t := &Task{ref: job.Ref, work: job.Work, warm: s.take(job.Ref)}
+	switch w := job.Work.(type) {
+	case *workflow.Job:
+		if t.warm != nil && (t.warm.run == nil || t.warm.execution != w.Execution || t.warm.step != w.Step-1) {
+			t.warm.close()
+			t.warm = nil
+		}
+		if (t.warm == nil && w.Position > 0) || w.Rewind {
+			t.history, t.err = job.History(w.First)
+		}
+	case *workflow.EntityJob:
+		if t.warm != nil && (t.warm.entity == nil || t.warm.step != w.Step-1) {
+			t.warm.close()
+			t.warm = nil
+		}
+	}
+	return t
+}
+
+// Make makes one step. An event without ID says that it cannot be made now.
+func (s *Stepper) Make(t *Task) partition.Event {
+	ev := partition.Event{Kind: partition.Stepped, Ref: t.ref}
+	if t.err != nil {
+		s.cfg.Logger.Error("a run's history cannot be read", "instance", Name(t.work), "error", t.err)
+		return ev
+	}
+	switch w := t.work.(type) {
+	case *workflow.Job:
+		if body, ok := s.stepRun(t, w); ok {
+			ev.ID, ev.Body = w.Step, body
+		}
+	case *workflow.EntityJob:
+		if body, ok := s.stepEntity(t, w); ok {
+			ev.ID, ev.Body = w.Step, body
+		}
+	}
+	return ev
+}
+
+func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
+	if w.Rewind {
+		events, err := durable.ReadHistory(t.history)
+		if err != nil {
+			return nil, s.unreadable(t, err)
+		}
+		return durable.AppendStep(nil, &durable.Step{Rewound: durable.Rewind(events, w.Causes)}), true
+	}
+	hot := t.warm
+	if hot == nil {
+		code, ok := s.cfg.Code.Workflow(w.Workflow, w.Version)
+		if !ok {
+			s.missing("workflow", w.Workflow, w.Version)
+			return nil, false
+		}
+		events, err := durable.ReadHistory(t.history)
+		if err != nil {
+			return nil, s.unreadable(t, err)
+		}
+		hot = &warm{ref: t.ref, execution: w.Execution, run: durable.New(durable.Config{
+			ID: w.ID, Code: code, Logger: s.cfg.Logger, OutputBytes: s.cfg.PayloadBytes,
+		})}
+		hot.run.Replay(events)
+	}
+	res := hot.run.Step(w.Now, w.Inputs)
+	if res.Err != nil {
+		s.cfg.Logger.Error("a run's code does not do what it did before", "error", res.Err)
+	}
+	hot.step = w.Step
+	if hot.run.Ended() {
+		hot.run.Close()
+	} else {
+		s.put(hot)
+	}
+	return durable.AppendStep(nil, &durable.Step{Time: w.Now, Consumed: len(w.Inputs), Status: res.Status, Actions: res.Actions}), true
+}
+
+func (s *Stepper) unreadable(t *Task, err error) bool {
+	s.cfg.Logger.Error("a run's history does not decode", "instance", Name(t.work), "error", err)
+	return false
+}
+
+func (s *Stepper) stepEntity(t *Task, w *workflow.EntityJob) ([]byte, bool) {
+	hot := t.warm
+	if hot == nil {
+		if hot = s.open(t, w); hot == nil {
+			return nil, false
+		}
+	}
+	ctx := durable.NewEntityContext(w.Target, fmt.Sprintf("%d.%d", t.ref, w.Step), w.Now, s.cfg.PayloadBytes)
+	step := workflow.EntityStep{Consumed: len(w.Ops)}
+	if changed := s.operate(&step, hot.entity, ctx, w); changed {
+		state, err := hot.entity.State()
+		switch {
+		case err != nil:
+			s.cfg.Logger.Error("an entity's state does not encode", "entity", w.Target, "error", err)
+			return nil, false
+		case state == nil:
+			step.Change = workflow.StateDeleted
+		default:
+			step.Change, step.State = workflow.StateSet, state
+		}
+	}
+	step.Messages = ctx.Messages()
+	hot.step = w.Step
+	s.put(hot)
+	return step.Encode(), true
+}
+
+// open brings an entity to memory; nil if that cannot be done now.
+func (s *Stepper) open(t *Task, w *workflow.EntityJob) *warm {
+	name, _, _ := durable.SplitEntity(w.Target)
+	code, ok := s.cfg.Code.Entity(name)
+	if !ok {
+		s.missing("entity", name, "")
+		return nil
+	}
+	entity, err := code.Open(w.State)
+	if err != nil {
+		s.cfg.Logger.Error("an entity's state does not fit its type; its operations wait until the code is mended", "entity", w.Target, "error", err)
+		return nil
+	}
+	return &warm{ref: t.ref, entity: entity}
+}
+
+// operate does the operations of a step and reports whether any of them succeeded.
+func (s *Stepper) operate(step *workflow.EntityStep, entity durable.OpenEntity, ctx *durable.EntityContext, w *workflow.EntityJob) (changed bool) {
+	for i := range w.Ops {
+		op := &w.Ops[i]
+		sent := len(ctx.Messages())
+		out, err := entity.Do(ctx, op.Name, op.Input)
+		if err != nil {
+			ctx.Rollback(sent)
+			f, _ := durable.FailureOf(err)
+			if op.From.Instance == "" {
+				s.cfg.Logger.Warn("a signal's operation failed", "entity", w.Target, "operation", op.Name, "error", err)
+				continue
+			}
+			step.Answers = append(step.Answers, workflow.Answer{Op: i, Failure: f})
+			continue
+		}
+		changed = true
+		if op.From.Instance != "" {
+			step.Answers = append(step.Answers, workflow.Answer{Op: i, Data: out})
+		}
+	}
+	return changed
+}
+
+// missing says once that code is not there.
+func (s *Stepper) missing(what, name, version string) {
+	key := fmt.Sprintf("%s %s %s", what, name, version)
+	s.mu.Lock()
+	said := s.absent[key]
+	if len(s.absent) < 1000 {
+		s.absent[key] = true
+	}
+	s.mu.Unlock()
+	if !said {
+		s.cfg.Logger.Warn("there is no code for an open instance; it waits until the node is opened with it", "what", what, "name", name, "version", version)
+	}
+}
+
+// take takes the code of an instance out of what is warm.
+func (s *Stepper) take(ref partition.Ref) *warm {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.hot[ref]
+	if e == nil {
+		return nil
+	}
+	delete(s.hot, ref)
+	s.order.Remove(e)
+	return e.Value.(*warm)
+}
+
+// put keeps the code of an instance warm, instead of the one that was not used for longest if there are too many.
+func (s *Stepper) put(w *warm) {
+	var out []*warm
+	s.mu.Lock()
+	if old := s.hot[w.ref]; old != nil { // a slow step ended beside a newer one
+		s.order.Remove(old)
+		out = append(out, old.Value.(*warm))
+	}
+	s.hot[w.ref] = s.order.PushBack(w)
+	for len(s.hot) > s.most {
+		e := s.order.Front()
+		old := e.Value.(*warm)
+		s.order.Remove(e)
+		delete(s.hot, old.ref)
+		out = append(out, old)
+	}
+	s.mu.Unlock()
+	for _, old := range out {
+		old.close()
+	}
+}
+
+// Cool ends all warm code: the next step of a run begins with a replay.
+func (s *Stepper) Cool() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := s.order.Front(); e != nil; e = e.Next() {
+		e.Value.(*warm).close()
+	}
+	s.hot, s.order = make(map[partition.Ref]*list.Element), list.New()
+}
+
+// Close is Cool, and nothing stays warm from now on.
+func (s *Stepper) Close() {
+	s.mu.Lock()
+	s.most = 0
+	s.mu.Unlock()
+	s.Cool()
+}
