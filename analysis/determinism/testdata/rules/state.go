@@ -36,7 +36,7 @@ func reads(w *weft.Flow, in order) (float64, error) {
 	return rates["EUR"] + usd(), nil // want `read of package variable rates, which is assigned after its declaration, may see another value at a replay; take it as input`
 }
 
-func usd() float64 { return rates["USD"] } // want `read of package variable rates .* \(reads → usd\)`
+func usd() float64 { return rates["USD"] } // want `read of package variable rates, .* \(reads → usd\)`
 
 func captures(in order) {
 	count, seen := 0, map[string]bool{}
