@@ -127,8 +127,9 @@ func (p *program) scanCollected(c *code, cur inspector.Cursor, from ast.Expr) {
 			ok, why = p.settled(c, sink{name, parent.End()}), "fills "+name.Name
 		}
 	case *ast.ReturnStmt:
-		if ok, why = !c.flow, "is returned"; ok {
-			c.inMapOrder = true
+		if outer, _ := enclosingFunc(cur); outer == c.cur { // a literal's callers are not known
+			ok, why = !c.flow, "is returned"
+			c.inMapOrder = c.inMapOrder || ok
 		}
 	case *ast.KeyValueExpr, *ast.CompositeLit:
 		ok, why = false, "is kept"
@@ -190,7 +191,7 @@ func (p *program) loop(c *code, cur inspector.Cursor) *loop {
 			return false
 		case *ast.ReturnStmt:
 			for _, result := range n.Results {
-				if l.depends(result) {
+				if l.depends(result) && !p.isError(result) && !l.isLookup(cur) {
 					l.fail("returns " + text(result) + " of whichever element comes first")
 				}
 			}
@@ -215,6 +216,13 @@ func (l *loop) fail(problem string) {
 	if l.problem == "" {
 		l.problem = problem
 	}
+}
+
+// isError reports whether an expression is an error. That some element has one does not depend on the order, and which of
+// several it is rarely matters.
+func (p *program) isError(e ast.Expr) bool {
+	t := p.info.TypeOf(e)
+	return t != nil && types.Implements(t, errorType)
 }
 
 // own reports whether an object is declared by the loop or in it.
@@ -275,15 +283,46 @@ func (l *loop) labelled(name string) bool {
 
 // leave looks whether the loop is left with an element in hand: something of it is assigned just before.
 func (l *loop) leave(cur inspector.Cursor) {
+	if l.isLookup(cur) {
+		return
+	}
 	for prev, ok := cur.PrevSibling(); ok; prev, ok = prev.PrevSibling() {
 		if n, ok := prev.Node().(*ast.AssignStmt); ok {
 			for i, lhs := range n.Lhs {
-				if l.outer(lhs) && l.depends(n.Rhs[min(i, len(n.Rhs)-1)]) {
+				if l.outer(lhs) && l.depends(n.Rhs[min(i, len(n.Rhs)-1)]) && !l.p.isError(lhs) {
 					l.fail("keeps in " + text(lhs) + " whichever element comes first")
 				}
 			}
 		}
 	}
+}
+
+// isLookup reports whether a statement runs only for an element that equals something given, as if v == want. There
+// is mostly one such element.
+func (l *loop) isLookup(cur inspector.Cursor) bool {
+	for ; cur != l.cur; cur = cur.Parent() {
+		if n, ok := cur.Parent().Node().(*ast.IfStmt); ok && cur.ParentEdgeKind() == edge.IfStmt_Body && l.equals(n.Cond) {
+			return true
+		}
+	}
+	return false
+}
+
+// equals reports whether a condition wants something of the element to be equal to a value from outside of the loop.
+func (l *loop) equals(cond ast.Expr) bool {
+	n, ok := ast.Unparen(cond).(*ast.BinaryExpr)
+	if !ok {
+		return false
+	}
+	if n.Op == token.LAND {
+		return l.equals(n.X) || l.equals(n.Y)
+	}
+	given := n.Y
+	if l.depends(given) {
+		given = n.X
+	}
+	constant := l.p.info.Types[given].Value != nil || l.p.info.Types[given].IsNil()
+	return n.Op == token.EQL && l.depends(cond) && !l.depends(given) && !constant
 }
 
 // assign looks for appending and for sums that depend on their order.
@@ -302,6 +341,10 @@ func (l *loop) assign(n *ast.AssignStmt) {
 			continue
 		}
 		if call, ok := rhs.(*ast.CallExpr); ok && builtin(l.p.info, call) == "append" && text(call.Args[0]) == target {
+			if isBytes(l.p.info.TypeOf(lhs)) {
+				l.fail("builds " + target)
+				continue
+			}
 			l.sinks = append(l.sinks, sink{lhs, l.stmt.End()})
 			continue
 		}
@@ -334,6 +377,16 @@ func (p *program) isMap(e ast.Expr) bool {
 	}
 	_, ok := t.Underlying().(*types.Map)
 	return ok
+}
+
+// isBytes reports whether a type is a slice of bytes, which nobody sorts.
+func isBytes(t types.Type) bool {
+	slice, ok := types.Unalias(t).Underlying().(*types.Slice)
+	if !ok {
+		return false
+	}
+	elem, ok := types.Unalias(slice.Elem()).Underlying().(*types.Basic)
+	return ok && elem.Kind() == types.Byte
 }
 
 func (l *loop) accumulate(lhs ast.Expr) {
@@ -381,35 +434,40 @@ func (p *program) settled(c *code, s sink) bool {
 	if root == nil || root.Name() == "_" {
 		return true
 	}
-	isSorted, seen, returned := false, false, false
+	target := text(s.slice)
+	var uses []inspector.Cursor
+	returned := false
 	p.within(c, func(cur inspector.Cursor) bool {
-		if ret, ok := cur.Node().(*ast.ReturnStmt); ok && len(ret.Results) == 0 && ret.Pos() > s.after && isResult(c, root) {
-			returned = true
-		}
-		id, ok := cur.Node().(*ast.Ident)
-		if !ok || id.Pos() < s.after || p.info.Uses[id] != root {
-			return true
-		}
-		switch p.use(c, cur, text(s.slice)) {
-		case sorts:
-			isSorted = true
-		case returns:
-			returned = true
-		case sees:
-			seen = true
+		switch n := cur.Node().(type) {
+		case *ast.Ident:
+			if n.Pos() > s.after && p.info.Uses[n] == root {
+				if use := climb(cur, target); begins(target, text(use.Node().(ast.Expr))) { // or it is another field
+					uses = append(uses, use)
+				}
+			}
+		case *ast.ReturnStmt:
+			returned = returned || len(n.Results) == 0 && n.Pos() > s.after && isResult(c, root)
 		}
 		return true
 	})
-	local := c.contains(root.Pos()) && (plain || root.Pos() >= bodyOf(c).Pos())
-	switch {
-	case isSorted:
+	if slices.ContainsFunc(uses, p.isSorted) {
 		return true
-	case seen || !local || returned && (c.flow || !plain):
-		return false
-	case returned:
-		c.inMapOrder = true
 	}
-	return true
+	if !c.contains(root.Pos()) || !plain && root.Pos() < bodyOf(c).Pos() {
+		return false // others see it as well
+	}
+	for _, use := range uses {
+		switch p.use(c, use) {
+		case returns:
+			returned = true
+		case sees:
+			return false
+		}
+	}
+	if returned && plain && !c.flow {
+		c.inMapOrder, returned = true, false
+	}
+	return !returned
 }
 
 func bodyOf(c *code) *ast.BlockStmt {
@@ -433,30 +491,18 @@ type sight uint8
 
 const (
 	ignores sight = iota
-	sorts
 	returns
 	sees
 )
 
-// use looks at one use of a variable that holds, or is, the slice that is written as target.
-func (p *program) use(c *code, cur inspector.Cursor, target string) sight {
-	cur = climb(cur, target)
-	e, ok := cur.Node().(ast.Expr)
-	if !ok || !begins(target, text(e)) {
-		return ignores // another field
-	}
-	for call := range cur.Enclosing((*ast.CallExpr)(nil), (*ast.FuncLit)(nil)) {
-		n, ok := call.Node().(*ast.CallExpr)
-		if !ok {
-			break
-		}
-		if sortsSomething(typeutil.Callee(p.info, n)) {
-			return sorts
-		}
-	}
+// use looks at one use of what is, or holds, a slice.
+func (p *program) use(c *code, cur inspector.Cursor) sight {
 	switch parent := cur.Parent().Node().(type) {
 	case *ast.ReturnStmt:
-		return returns
+		if outer, _ := enclosingFunc(cur); outer == c.cur {
+			return returns
+		}
+		return ignores // a literal's callers are not known
 	case *ast.AssignStmt:
 		if cur.ParentEdgeKind() == edge.AssignStmt_Lhs {
 			return ignores
@@ -477,16 +523,9 @@ func (p *program) use(c *code, cur inspector.Cursor, target string) sight {
 	return sees
 }
 
-// rangeUse looks at a range over a slice that has the order of a map, or over a map of such slices: it may sort them.
+// rangeUse looks at a range over a slice that has the order of a map.
 func (p *program) rangeUse(c *code, cur inspector.Cursor) sight {
 	l := p.loop(c, cur)
-	if id, ok := l.stmt.Value.(*ast.Ident); ok && p.isMap(l.stmt.X) {
-		for use := range cur.Preorder((*ast.Ident)(nil)) {
-			if p.info.Uses[use.Node().(*ast.Ident)] == p.info.Defs[id] && p.use(c, use, id.Name) == sorts {
-				return sorts
-			}
-		}
-	}
 	if l.problem != "" {
 		return sees
 	}
@@ -496,6 +535,32 @@ func (p *program) rangeUse(c *code, cur inspector.Cursor) sight {
 		}
 	}
 	return ignores
+}
+
+// isSorted reports whether an expression is inside of a call that sorts, or is a map whose elements a loop sorts.
+func (p *program) isSorted(cur inspector.Cursor) bool {
+	for call := range cur.Enclosing((*ast.CallExpr)(nil), (*ast.FuncLit)(nil)) {
+		if n, ok := call.Node().(*ast.CallExpr); ok && sortsSomething(typeutil.Callee(p.info, n)) {
+			return true
+		} else if !ok {
+			break
+		}
+	}
+	loop, ok := cur.Parent().Node().(*ast.RangeStmt)
+	if !ok || cur.ParentEdgeKind() != edge.RangeStmt_X || !p.isMap(loop.X) {
+		return false
+	}
+	id, _ := loop.Value.(*ast.Ident)
+	elem := p.info.Defs[id]
+	if elem == nil {
+		return false
+	}
+	for use := range cur.Parent().Preorder((*ast.Ident)(nil)) {
+		if p.info.Uses[use.Node().(*ast.Ident)] == elem && p.isSorted(use) {
+			return true
+		}
+	}
+	return false
 }
 
 // climb goes from the first identifier of an expression to as much of it as target begins with.
@@ -523,7 +588,7 @@ func begins(target, part string) bool {
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// sortsSomething reports whether a function sorts what it gets: those of sort and slices, and any whose name says so.
+// sortsSomething reports whether a function sorts what it gets, which its name or its package's says.
 func sortsSomething(callee types.Object) bool {
 	if callee == nil {
 		return false
@@ -531,7 +596,7 @@ func sortsSomething(callee types.Object) bool {
 	if _, ok := callee.(*types.Func); !ok {
 		return false
 	}
-	return callee.Pkg() != nil && callee.Pkg().Path() == "sort" || strings.Contains(strings.ToLower(callee.Name()), "sort")
+	return strings.Contains(strings.ToLower(longName(callee)), "sort")
 }
 
 // ignoresOrder reports whether a call does not look at the order of its i-th argument.

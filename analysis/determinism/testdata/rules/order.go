@@ -74,9 +74,17 @@ outer:
 			continue outer
 		}
 	}
-	for _, n := range in.Items {
+	for id, n := range in.Items { // want `returns id of whichever`
+		if n == 1 {
+			return id, nil
+		}
+	}
+	for id, n := range in.Items {
+		if n == len(first) && id != "" {
+			return id, nil
+		}
 		if n == 0 {
-			return "", fmt.Errorf("nothing to ship")
+			return "", fmt.Errorf("nothing to ship of %s", id)
 		}
 		if n < 0 {
 			first = "bad"
@@ -220,6 +228,9 @@ func calls(w *weft.Flow, in order) ([]string, error) {
 		pause(w, id)
 	}
 	pause(w, joined(in.Items))
+	pause(w, string(dump(in.Items)))
+	ns := inOrder(in.Items)
+	pause(w, fmt.Sprint(ns, lengths(in.Items)))
 	return c, nil
 }
 
@@ -238,6 +249,33 @@ func generic[M ~map[K]V, K comparable, V any](m M) []K {
 		keys = append(keys, k)
 	}
 	return keys
+}
+
+func lengths(m map[string]int) int {
+	all := func() []string { return names(m) }
+	return len(all())
+}
+
+func dump(m map[string]int) []byte {
+	var out []byte
+	for k := range m { // want `range over map m builds out`
+		out = append(out, k...)
+	}
+	return out
+}
+
+// inOrder sorts what it goes by.
+func inOrder(m map[string]int) []int {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	var out []int
+	for _, k := range keys {
+		out = append(out, m[k])
+	}
+	return out
 }
 
 func joined(m map[string]int) string {
