@@ -18,6 +18,7 @@
 // from its documentation. The rules for users are in docs/determinism.md; the command is cmd/weftvet.
 //
 // How it works, by file: weft.go knows Weft's API, known.go the standard library, suppress.go the comments. code.go cuts
-// a package into bodies, scan.go finds what one body does, order.go what it does in the order of a map, state.go what it
-// shares; determinism.go joins the bodies by their calls, reports, and exports facts.
+// a package into bodies, scan.go finds what one body does, state.go what it shares, order.go what it does in the order of a
+// map, slice.go where a slice in that order goes, emit.go what the history sees of it; determinism.go joins the bodies by
+// their calls, reports, and exports facts.
 package determinism

@@ -52,7 +52,7 @@ func (p *program) scanUse(c *code, cur inspector.Cursor, id *ast.Ident) {
 			return
 		}
 		if k := kindOf(obj); k != harmless {
-			p.found(c, finding{pos: cur.Node().Pos(), kind: k, what: longName(obj)})
+			p.found(c, finding{pos: qualified(cur), kind: k, what: longName(obj)})
 			return
 		}
 		if fn := p.function(p.value(obj)); fn != nil { // var now = time.Now
@@ -63,9 +63,19 @@ func (p *program) scanUse(c *code, cur inspector.Cursor, id *ast.Ident) {
 	}
 }
 
+// qualified returns where a name begins: with the package or variable before its dot, if there is one.
+func qualified(id inspector.Cursor) token.Pos {
+	if id.ParentEdgeKind() == edge.SelectorExpr_Sel {
+		if pkg, ok := id.Parent().Node().(*ast.SelectorExpr).X.(*ast.Ident); ok {
+			return pkg.Pos()
+		}
+	}
+	return id.Node().Pos()
+}
+
 // scanFunc looks at a function that is called, or whose value is taken and so may be.
 func (p *program) scanFunc(c *code, cur inspector.Cursor, fn *types.Func) {
-	pos := cur.Node().Pos()
+	pos := qualified(cur)
 	if k := kindOf(fn); k != harmless {
 		p.found(c, finding{pos: pos, kind: k, what: longName(fn)})
 		return

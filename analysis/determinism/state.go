@@ -207,7 +207,7 @@ func (p *program) scanGlobal(c *code, cur inspector.Cursor, v *types.Var) {
 	}
 	if assigned {
 		p.found(c, finding{
-			pos: cur.Node().Pos(), kind: global, what: "read of package variable " + name + ", which is assigned after its declaration,",
+			pos: qualified(cur), kind: global, what: "read of package variable " + name + ", which is assigned after its declaration,",
 			why: "may see another value at a replay", instead: "take it as input, or read it in a function: weft.Function",
 		})
 	}
