@@ -30,7 +30,7 @@ const modulePath = "github.com/weftworks/weft"
 // layers are the rooms of the house, from the cellar up. A package imports packages of lower layers and of its own
 // room; rooms of one layer do not know each other. A package belongs to the room with the longest matching path.
 var layers = [][]string{
-	{"internal/wire", "internal/procs", "fault", "limits"},
+	{"internal/wire", "internal/procs", "fault", "limits", "analysis"},
 	{"asl"},
 	{"machine", "durable"},
 	{"engine/commitlog", "engine/store", "engine/function", "engine/partition"},

@@ -1,0 +1,3 @@
+module github.com/weftworks/weft
+
+go 1.26.0
