@@ -61,8 +61,6 @@ type Request struct {
 	Key string
 	// ConcurrencyKey is what Settings.PerKey counts by. "": not limited by it.
 	ConcurrencyKey string
-	// Priority decides who of those that wait begins first: the higher. See Settings.Aging.
-	Priority int8
 	// Tenant is on whose behalf the call is made: the tenants of one priority take turns. "" is one too.
 	Tenant string
 	// Heartbeat ends the call when its function has not called Beat for so long, if Settings.Heartbeat is not shorter.
@@ -76,6 +74,8 @@ type Request struct {
 	// goroutine. The caller has to expect that a function which ends its goroutine (runtime.Goexit, which is what
 	// testing.T.FailNow does) ends the caller's: a deferred call there reports GoroutineEnded.
 	Patient bool
+	// Priority decides who of those that wait begins first: the higher. See Settings.Aging.
+	Priority int8
 }
 
 // Result is what a function answered.

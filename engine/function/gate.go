@@ -28,7 +28,7 @@ type stay struct {
 func (g *gate) enter(ctx context.Context, req *Request) (stay, error) {
 	g.mu.Lock()
 	var now time.Time
-	if g.turns.rate.each > 0 { // nobody else asks, and the answer takes as long as the rest
+	if g.turns.rate.limits() { // nobody else asks, and the answer takes as long as the rest
 		now = time.Now()
 	}
 	if k, ok := g.turns.begin(req.ConcurrencyKey, now); ok {
@@ -128,8 +128,8 @@ func (s stay) leave() {
 		return
 	}
 	s.gate.mu.Lock()
-	defer s.gate.mu.Unlock()
 	s.gate.end(s.key)
+	s.gate.mu.Unlock()
 }
 
 // addStats counts calls inside and waiting.

@@ -38,7 +38,14 @@ func settings(t interface{ Fatal(...any) }, s Settings) *Settings {
 	return &s
 }
 
-// isIdle fails when anything is left of the calls of a gate.
+func idle(t *testing.T, g *gate) {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	isIdle(t, &g.turns)
+}
+
+// isIdle fails when anything is left of calls.
 func isIdle(t interface{ Errorf(string, ...any) }, v *turns) {
 	if v.running != 0 || v.waiting != 0 || v.held != 0 || len(v.keys)+len(v.levels)+len(v.shares)+len(v.lines) != 0 {
 		t.Errorf("left behind: %d running, %d waiting, %d held; %d keys, %d levels, %d shares, %d lines",
@@ -95,7 +102,7 @@ func TestGateKeepsOrderAndBounds(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	isIdle(t, &r.find("f").gate.turns)
+	idle(t, r.find("f").gate)
 }
 
 // TestGateUnderCancellation hands turns to callers that give up at the same moment: none may be lost.
@@ -120,7 +127,7 @@ func TestGateUnderCancellation(t *testing.T) {
 	for range callers {
 		<-done
 	}
-	isIdle(t, &g.turns)
+	idle(t, g)
 }
 
 func BenchmarkGate(b *testing.B) {

@@ -123,12 +123,15 @@ func newTurns(s *Settings) turns {
 // room reports whether the function has room for a call.
 func (t *turns) room() bool { return t.concurrency == 0 || t.running < t.concurrency }
 
+// token reports whether the rate lets a call begin.
+func (t *turns) token(now time.Time) bool { return !t.rate.limits() || t.rate.ready(now) }
+
 // full reports whether a key has no room for a call.
 func (t *turns) full(k *key) bool { return k != nil && k.running >= t.perKey }
 
 // begin lets a call in at once if it may and none that may waits. Its key is to be given to end.
 func (t *turns) begin(name string, now time.Time) (*key, bool) {
-	if t.waiting > t.held || !t.room() || !t.rate.ready(now) {
+	if t.waiting > t.held || !t.room() || !t.token(now) {
 		return nil, false
 	}
 	if t.perKey == 0 || name == "" {
@@ -159,7 +162,9 @@ func (t *turns) key(name string) *key {
 // take counts a call in.
 func (t *turns) take(k *key, now time.Time) {
 	t.running++
-	t.rate.take(now)
+	if t.rate.limits() {
+		t.rate.take(now)
+	}
 	if k == nil {
 		return
 	}
@@ -276,7 +281,7 @@ func (t *turns) delist(l *line) {
 
 // next lets in the call whose turn it is; nil: none may begin now.
 func (t *turns) next(now time.Time) *waiter {
-	if !t.room() || !t.rate.ready(now) {
+	if !t.room() || !t.token(now) {
 		return nil
 	}
 	for v := t.foremost(now); v != nil; v = t.foremost(now) {

@@ -1,7 +1,6 @@
 package function
 
 import (
-	"math"
 	"slices"
 	"strconv"
 	"testing"
@@ -324,19 +323,19 @@ func TestPrioritiesAge(t *testing.T) {
 	}
 }
 
+// TestBucketBounds takes the extremes, whose times must not overflow.
 func TestBucketBounds(t *testing.T) {
 	t.Parallel()
-	for _, rate := range []float64{RateLeast, RateMost} {
-		b := newBucket(rate, BurstMost)
-		for range BurstMost {
-			if !b.ready(epoch) {
-				t.Fatalf("rate %v: the burst is short", rate)
-			}
-			b.take(epoch)
-		}
-		each := time.Duration(math.Round(float64(time.Second) / rate))
-		if b.ready(epoch.Add(each-1)) || !b.ready(epoch.Add(each)) {
-			t.Errorf("rate %v: the next token comes at %v", rate, b.next().Sub(epoch))
+	for _, c := range []struct {
+		rate  float64
+		burst int
+		each  time.Duration
+	}{{RateLeast, BurstMost, time.Hour}, {RateMost, 1, time.Microsecond}, {3, 2, 333_333_334}} {
+		b := newBucket(c.rate, c.burst)
+		b.take(epoch)
+		b.full = b.full.Add(time.Duration(c.burst-1) * c.each) // the others are taken
+		if b.ready(epoch.Add(c.each-1)) || !b.ready(epoch.Add(c.each)) {
+			t.Errorf("rate %v: the next token comes after %v, want %v", c.rate, b.next().Sub(epoch), c.each)
 		}
 	}
 }
