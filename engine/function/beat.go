@@ -56,16 +56,12 @@ func (p *pulse) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.timer.Stop()
-	p.timer = nil
 	p.cancel(nil)
 }
 
 func (p *pulse) check() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.timer == nil {
-		return // the call has ended meanwhile
-	}
 	if left := p.every - time.Since(p.last); left > 0 {
 		p.timer.Reset(left)
 		return

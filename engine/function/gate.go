@@ -13,7 +13,6 @@ type gate struct {
 	mu    sync.Mutex
 	turns turns
 	timer *time.Timer // for the next token of the rate, while a call waits for it
-	alarm time.Time   // what timer is set to; zero: it has rung
 }
 
 func newGate(s *Settings) *gate { return &gate{queue: s.Queue, turns: newTurns(s)} }
@@ -67,14 +66,11 @@ func (g *gate) admit(now time.Time) {
 	for w := g.turns.next(now); w != nil; w = g.turns.next(now) {
 		close(w.turn)
 	}
-	at, ok := g.turns.wake()
-	if !ok || at.Equal(g.alarm) {
-		return
-	}
-	g.alarm = at
-	if g.timer == nil {
+	switch at, ok := g.turns.wake(); {
+	case !ok:
+	case g.timer == nil:
 		g.timer = time.AfterFunc(at.Sub(now), g.ring)
-	} else {
+	default:
 		g.timer.Reset(at.Sub(now))
 	}
 }
@@ -83,7 +79,6 @@ func (g *gate) admit(now time.Time) {
 func (g *gate) ring() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.alarm = time.Time{}
 	g.admit(time.Now())
 }
 

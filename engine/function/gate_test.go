@@ -130,6 +130,30 @@ func TestGateUnderCancellation(t *testing.T) {
 	idle(t, g)
 }
 
+// TestTurnOfACallThatGivesUp admits calls that have given up already: whichever they notice first, the turn goes on.
+func TestTurnOfACallThatGivesUp(t *testing.T) {
+	t.Parallel()
+	g := newGate(settings(t, Settings{Concurrency: 1, PerKey: 1}))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	req := &Request{ConcurrencyKey: "k"}
+	for range 64 {
+		first, err := g.enter(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.mu.Lock()
+		w := g.turns.push(req, time.Now())
+		w.turn = make(chan struct{})
+		g.mu.Unlock()
+		first.leave()
+		if in, err := g.wait(gone, req, w); err == nil {
+			in.leave()
+		}
+		idle(t, g)
+	}
+}
+
 func BenchmarkGate(b *testing.B) {
 	for _, c := range []struct {
 		name     string

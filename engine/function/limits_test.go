@@ -226,7 +226,7 @@ func TestHeartbeats(t *testing.T) {
 		"none wanted":       {beating(1, false), Settings{}, Request{}, "11s <nil>"},
 		"of the function":   {beating(5, false), Settings{Heartbeat: 2 * time.Second}, Request{}, "7s States.HeartbeatTimeout"},
 		"of the request":    {beating(5, false), Settings{Heartbeat: 4 * time.Second}, Request{Heartbeat: 3 * time.Second}, "8s States.HeartbeatTimeout"},
-		"patient":           {beating(0, false), Settings{}, Request{Heartbeat: 3 * time.Second, Patient: true}, "3s States.HeartbeatTimeout"},
+		"patient":           {beating(0, true), Settings{}, Request{Heartbeat: 3 * time.Second, Patient: true}, "3s States.HeartbeatTimeout"},
 		"deaf":              {beating(5, true), Settings{Heartbeat: 2 * time.Second}, Request{}, "7s States.HeartbeatTimeout"},
 		"time-out is first": {beating(5, true), Settings{Heartbeat: 2 * time.Second, Timeout: 6 * time.Second}, Request{}, "6s Sandbox.Timedout"},
 		"enough":            {beating(5, false), Settings{Heartbeat: 20 * time.Second}, Request{}, "15s <nil>"},
