@@ -2,10 +2,11 @@
 // as plain commands, and over HTTP.
 //
 // A Registry maps names to declared functions and is what the engine calls. Each declaration is an
-// Invoker plus Settings; the Registry adds the limits (calls at a time, of all and per key; calls a second), a bounded
-// queue that is fair to tenants, the function's own time-out and heartbeats, and counts what happens. Sub-packages hold the runtimes:
-// lambdaruntime (warm pools of Lambda processes, also Go sources, Python and Node handlers), command
-// (one process per call) and endpoint (HTTP). Go and JSON here make an Invoker from a Go function.
+// Invoker plus Settings; the Registry adds the limits (calls at a time, of all and per key; calls a
+// second), a bounded queue that is fair to tenants, the function's own time-out and heartbeats, and counts
+// what happens. Sub-packages hold the runtimes: lambdaruntime (warm pools of Lambda processes, also Go
+// sources, Python and Node handlers), command (one process per call) and endpoint (HTTP). Go and JSON here
+// make an Invoker from a Go function.
 //
 //	r := function.NewRegistry()
 //	defer r.Close()
