@@ -63,6 +63,10 @@ type Function struct {
 	Dir         string
 	Timeout     time.Duration
 	Concurrency int
+	PerKey      int            // calls at a time with one concurrency key; 0: no limit
+	Rate        float64        // calls begun a second; 0: no limit
+	Burst       int            // 0: what Rate allows in a second
+	Tenants     map[string]int // weights
 	Queue       int
 	Idempotent  bool
 	Env         map[string]string

@@ -39,9 +39,9 @@ func TestLoad(t *testing.T) {
 	t.Parallel()
 	dir := project(t, map[string]string{"fn/count/main.go": "package main", "boot.sh": "", FileName: `
 # comment
-defaults: {timeout: 2m, env: {A: base, B: base}, idle: 1d}
+defaults: {timeout: 2m, env: {A: base, B: base}, idle: 1d, burst: 9}
 functions:
-  count:  {runtime: go, source: ./fn/count, concurrency: 3, queue: 5}
+  count:  {runtime: go, source: ./fn/count, concurrency: 3, queue: 5, concurrencyPerKey: 2, rate: 1.5/m, tenants: {gold: 3, 7: 2}}
   resize:
     runtime: python
     handler: sub/resize.handler
@@ -50,7 +50,7 @@ functions:
     memory: 512
     idempotent: true
   bill:   {runtime: command, command: [./bill.sh, --strict, 1], dir: fn}
-  notify: {runtime: http, url: "http://127.0.0.1:9000/notify", headers: {X-Key: k}}
+  notify: {runtime: http, url: "http://127.0.0.1:9000/notify", headers: {X-Key: k}, rate: 100/s, burst: 7}
   legacy: {runtime: provided, binary: boot.sh, init: 500ms}
 limits: {payload: 256KiB, history: 25_000}
 retain: {succeeded: 7d, failed: 1d12h}
@@ -67,6 +67,7 @@ retain: {succeeded: 7d, failed: 1d12h}
 		Functions: []Function{
 			with(func(f *Function) {
 				f.Name, f.Line, f.Runtime, f.Source, f.Concurrency, f.Queue, f.Dir = "count", 5, Go, filepath.Join(dir, "fn/count"), 3, 5, ""
+				f.PerKey, f.Rate, f.Burst, f.Tenants = 2, 0.025, 9, map[string]int{"gold": 3, "7": 2}
 			}),
 			with(func(f *Function) {
 				f.Name, f.Line, f.Runtime, f.Handler, f.Timeout, f.Memory, f.Idempotent = "resize", 6, Python, "sub/resize.handler", 90*time.Minute, 512, true
@@ -77,7 +78,7 @@ retain: {succeeded: 7d, failed: 1d12h}
 			}),
 			with(func(f *Function) {
 				f.Name, f.Line, f.Runtime, f.URL, f.Concurrency = "notify", 14, HTTP, "http://127.0.0.1:9000/notify", 64
-				f.Headers = map[string]string{"X-Key": "k"}
+				f.Headers, f.Rate, f.Burst = map[string]string{"X-Key": "k"}, 100, 7
 			}),
 			with(func(f *Function) {
 				f.Name, f.Line, f.Runtime, f.Binary, f.Init = "legacy", 15, Provided, filepath.Join(dir, "boot.sh"), 500*time.Millisecond
@@ -95,6 +96,9 @@ retain: {succeeded: 7d, failed: 1d12h}
 	defer r.Close()
 	if info, ok := r.Lookup("resize"); !ok || !info.Idempotent || info.Timeout != 90*time.Minute || info.Concurrency != 8 || info.Runtime != "python" {
 		t.Errorf("resize is %+v, %v", info, ok)
+	}
+	if info, _ := r.Lookup("count"); info.PerKey != 2 || info.Rate != 0.025 || info.Burst != 9 || info.Tenants["gold"] != 3 {
+		t.Errorf("count is %+v", info)
 	}
 	if n := len(r.Functions()); n != 5 {
 		t.Errorf("%d functions", n)
@@ -142,7 +146,24 @@ f:14:3: functions: a is there twice, first on line 4`},
 		"settings": {"limits: {payload: 5 apples, history: 1}\nretain: -1d\ndefaults: {handler: x}\n", `f:1:19: this is a size like 256KiB or 4MiB, not "5 apples"
 f:1:38: this is a whole number from 10 to 1099511627776, not "1"
 f:2:9: retain: "-1d" does not say how long to keep runs; write a duration like 12h or 7d, or forever
-f:3:12: defaults has no key "handler"; it knows concurrency, env, idle, init, memory, queue, timeout`},
+f:3:12: defaults has no key "handler"; it knows burst, concurrency, concurrencyPerKey, env, idle, init, memory, queue, rate, tenants, timeout`},
+		"turns": {`defaults: {rate: 5, tenants: [a]}
+functions:
+  a: {runtime: http, url: "http://x", rate: 10 / s, concurrencyPerKey: 0, tenants: {gold: 1.5, silver: 1001}}
+  b: {runtime: http, url: "http://x", rate: 0.5/h, burst: 3}
+  c: {runtime: go, source: ., burst: 3, heartbeat: 10s}
+  d: {runtime: http, url: "http://x", rate: 2000000/s, ratio: 3/s}
+`, `f:1:18: this is a rate, a number with /s, /m or /h like 100/s or 10/m, not "5"
+f:1:30: tenants is a mapping (key: value), not a list
+f:3:45: this is a rate, a number with /s, /m or /h like 100/s or 10/m, not "10 / s"
+f:3:72: this is a whole number from 1 to 10000, not "0"
+f:3:91: this is a whole number from 1 to 1000, not "1.5"
+f:3:104: this is a whole number from 1 to 1000, not "1001"
+f:4:45: this is a rate from 1/h to 1000000/s, not 0.5/h
+f:5:38: function c: burst says how far a rate may be passed for a moment; give a rate, or remove it
+f:5:52: function c: a function of runtime go cannot send heartbeats; remove this, and bound its calls with timeout
+f:6:45: this is a rate from 1/h to 1000000/s, not 2000000/s
+f:6:56: function d has no key "ratio"; did you mean rate?`},
 		"word": {"limits: azure", `f:1:9: limits is the word aws or a mapping of payload, definition, variables and history, not "azure"`},
 		"env": {"functions: {a: {runtime: http, url: 'http://x', env: {A: 1}}, b: {runtime: command, command: [x], env: {A: [1], 'B=': c}}}", `f:1:54: function a: env means nothing to runtime http; remove it
 f:1:108: env: A is a text, not a list

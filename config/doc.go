@@ -35,7 +35,12 @@
 //	dir          not http   where the function runs; default: the source's directory for go, else that of weft.yaml
 //	timeout      all        ends a call; default 60s, at most 24h
 //	concurrency  all        calls at a time on one node, more wait; default 8 (http: 64), at most 10000
-//	queue        all        calls that may wait; default 65536
+//	concurrencyPerKey
+//	             all        calls at a time with the same concurrency key; others pass them; default no limit
+//	rate         all        calls begun, as 100/s, 10/m or 5/h; more wait; default no limit; from 1/h to 1000000/s
+//	burst        all        calls that may begin at once after a pause, with rate; default what it allows in a second
+//	tenants      all        mapping of tenants to weights (1 to 1000): their shares while calls of several wait; default 1 each
+//	queue        all        calls that may wait, whatever for; default 65536
 //	idempotent   all        running a call again does no harm; default false
 //	env          not http   mapping of environment variables; values are text (quote numbers if it matters how they look)
 //	idle         processes  stops a process that had nothing to do for so long; default 5m
@@ -46,8 +51,11 @@
 //
 // # The rest
 //
-// defaults takes timeout, concurrency, queue, env, idle, init and memory; a function's own env adds to it.
+// defaults takes timeout, concurrency, concurrencyPerKey, rate, burst, tenants, queue, env, idle, init and memory; a
+// function's own env adds to it. Limits are those of each function, not of all together.
 // A default that a runtime has no use for is ignored there.
+//
+// heartbeat is not for any of these runtimes: their functions cannot call function.Beat. It is a key to be told so.
 //
 // limits takes payload, definition and variables (sizes) and history (a number of events), or the word aws
 // for what Step Functions documents; see package limits for what they bound.

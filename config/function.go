@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weftworks/weft/engine/function"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -18,13 +19,17 @@ const longest = 24 * time.Hour
 // tunables are the keys that defaults may have too.
 func (r *reader) tunables(f *Function) fields {
 	return fields{
-		"timeout":     func(v *yaml.Node) { r.duration(v, &f.Timeout, time.Millisecond, longest) },
-		"concurrency": func(v *yaml.Node) { r.integer(v, &f.Concurrency, 1, 10_000) },
-		"queue":       func(v *yaml.Node) { r.integer(v, &f.Queue, 1, 10_000_000) },
-		"env":         func(v *yaml.Node) { r.texts(v, "env", &f.Env) },
-		"idle":        func(v *yaml.Node) { r.duration(v, &f.Idle, time.Millisecond, 365*24*time.Hour) },
-		"init":        func(v *yaml.Node) { r.duration(v, &f.Init, time.Millisecond, longest) },
-		"memory":      func(v *yaml.Node) { r.integer(v, &f.Memory, 1, 1<<20) },
+		"timeout":           func(v *yaml.Node) { r.duration(v, &f.Timeout, time.Millisecond, longest) },
+		"concurrency":       func(v *yaml.Node) { r.integer(v, &f.Concurrency, 1, 10_000) },
+		"concurrencyPerKey": func(v *yaml.Node) { r.integer(v, &f.PerKey, 1, 10_000) },
+		"rate":              func(v *yaml.Node) { r.rate(v, &f.Rate) },
+		"burst":             func(v *yaml.Node) { r.integer(v, &f.Burst, 1, function.BurstMost) },
+		"tenants":           func(v *yaml.Node) { r.weights(v, &f.Tenants) },
+		"queue":             func(v *yaml.Node) { r.integer(v, &f.Queue, 1, 10_000_000) },
+		"env":               func(v *yaml.Node) { r.texts(v, "env", &f.Env) },
+		"idle":              func(v *yaml.Node) { r.duration(v, &f.Idle, time.Millisecond, 365*24*time.Hour) },
+		"init":              func(v *yaml.Node) { r.duration(v, &f.Init, time.Millisecond, longest) },
+		"memory":            func(v *yaml.Node) { r.integer(v, &f.Memory, 1, 1<<20) },
 	}
 }
 
@@ -43,7 +48,9 @@ var uses = map[Runtime][]string{
 	HTTP:     {"url", "headers"},
 }
 
-var always = []string{"runtime", "timeout", "concurrency", "queue", "idempotent"}
+var always = []string{
+	"runtime", "timeout", "concurrency", "concurrencyPerKey", "rate", "burst", "tenants", "queue", "idempotent",
+}
 
 // function reads one declaration into f, which holds the defaults. It reports whether it is right.
 func (r *reader) function(n, key *yaml.Node, f *Function, env map[string]string) bool {
@@ -59,6 +66,7 @@ func (r *reader) function(n, key *yaml.Node, f *Function, env map[string]string)
 		"headers":    func(v *yaml.Node) { r.texts(v, "headers", &f.Headers) },
 		"dir":        func(v *yaml.Node) { r.path(v, &f.Dir) },
 		"idempotent": func(v *yaml.Node) { r.boolean(v, &f.Idempotent) },
+		"heartbeat":  func(*yaml.Node) {}, // see suits
 	}
 	maps.Copy(keys, r.tunables(f))
 	for name, read := range keys {
@@ -119,7 +127,9 @@ func (r *reader) suits(key *yaml.Node, f *Function, given map[string]*yaml.Node)
 	}
 	allowed := append(slices.Clone(always), uses[f.Runtime]...)
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if !slices.Contains(allowed, name) {
+		if name == "heartbeat" {
+			r.problem(given[name], "function %s: a function of runtime %s cannot send heartbeats; remove this, and bound its calls with timeout", f.Name, f.Runtime)
+		} else if !slices.Contains(allowed, name) {
 			r.problem(given[name], "function %s: %s means nothing to runtime %s; remove it", f.Name, name, f.Runtime)
 		}
 	}
@@ -130,6 +140,9 @@ func (r *reader) suits(key *yaml.Node, f *Function, given map[string]*yaml.Node)
 		if u, err := url.Parse(f.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			r.problem(v, "function %s: the url %q is not of the form http://host:port/path or https://…", f.Name, f.URL)
 		}
+	}
+	if v := given["burst"]; v != nil && f.Rate == 0 && given["rate"] == nil {
+		r.problem(v, "function %s: burst says how far a rate may be passed for a moment; give a rate, or remove it", f.Name)
 	}
 	r.exists(given, f)
 }
@@ -166,6 +179,9 @@ func (f *Function) complete(dir string) {
 	concurrency := DefaultConcurrency
 	if f.Runtime == HTTP {
 		concurrency = DefaultHTTPConcurrency
+	}
+	if f.Rate == 0 {
+		f.Burst = 0 // of the defaults
 	}
 	f.Timeout = orDefault(f.Timeout, DefaultTimeout)
 	f.Concurrency = orDefault(f.Concurrency, concurrency)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weftworks/weft/engine/function"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -197,6 +198,41 @@ func (r *reader) duration(n *yaml.Node, to *time.Duration, least, most time.Dura
 		return
 	}
 	*to = d
+}
+
+var rates = regexp.MustCompile(`^(\d+(?:\.\d+)?)/([smh])$`)
+
+// rate reads calls a second.
+func (r *reader) rate(n *yaml.Node, to *float64) {
+	m := rates.FindStringSubmatch(n.Value)
+	if n.Kind != yaml.ScalarNode || m == nil {
+		r.problem(n, "this is a rate, a number with /s, /m or /h like 100/s or 10/m, not %s", kind(n))
+		return
+	}
+	seconds := map[string]float64{"s": 1, "m": 60, "h": 3600}[m[2]]
+	v, err := strconv.ParseFloat(m[1], 64)
+	if v /= seconds; err != nil || v < function.RateLeast || v > function.RateMost {
+		r.problem(n, "this is a rate from 1/h to %d/s, not %s", function.RateMost, n.Value)
+		return
+	}
+	*to = v
+}
+
+// weights reads a mapping of tenants to weights.
+func (r *reader) weights(n *yaml.Node, to *map[string]int) {
+	const most = 10_000
+	all := map[string]int{}
+	r.each(n, "tenants", func(key, v *yaml.Node) {
+		var weight int
+		if r.integer(v, &weight, 1, function.WeightMost) {
+			all[key.Value] = weight
+		}
+	})
+	if len(all) > most {
+		r.problem(n, "tenants names %d tenants, at most %d have a weight of their own", len(all), most)
+		return
+	}
+	*to = all
 }
 
 var days = regexp.MustCompile(`^(\d+(?:\.\d+)?)d`)

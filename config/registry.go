@@ -46,8 +46,8 @@ func (c *Config) register(r *function.Registry, f *Function, o Options) error {
 		return err
 	}
 	return r.Register(f.Name, invoker, function.Settings{
-		Timeout: f.Timeout, Concurrency: f.Concurrency, Queue: f.Queue,
-		Idempotent: f.Idempotent, Runtime: string(f.Runtime),
+		Timeout: f.Timeout, Concurrency: f.Concurrency, PerKey: f.PerKey, Rate: f.Rate, Burst: f.Burst,
+		Tenants: f.Tenants, Queue: f.Queue, Idempotent: f.Idempotent, Runtime: string(f.Runtime),
 	})
 }
 

@@ -49,6 +49,15 @@ func TimedOut(id string, timeout time.Duration) *Error {
 	return Failure("Sandbox.Timedout", "RequestId: %s Error: Task timed out after %.2f seconds", id, timeout.Seconds())
 }
 
+// timedOut is TimedOut as the cause of a context that hardly ever ends so: its words are made when they are asked for.
+type timedOut struct {
+	id      string
+	timeout time.Duration
+}
+
+func (t *timedOut) Error() string { return t.Unwrap().Error() }
+func (t *timedOut) Unwrap() error { return TimedOut(t.id, t.timeout) }
+
 // DeadlinePassed is the failure of a request at Request.Deadline: Step Functions gives it no cause.
 func DeadlinePassed() *Error { return &Error{Type: "States.Timeout"} }
 
@@ -145,11 +154,16 @@ func (r *Request) Limit(ctx context.Context) time.Time {
 	return limit
 }
 
-// Ended turns the end of a context into what Invoke returns: States.Timeout for a deadline, else the
-// context's own error, which is nobody's failure.
+// Ended turns the end of a context into what Invoke returns: the *Error that is its cause, States.Timeout for a
+// deadline without one, else the cause, which is nobody's failure.
 func Ended(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	var own *Error
+	if errors.As(cause, &own) {
+		return own
+	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return DeadlinePassed()
 	}
-	return context.Cause(ctx)
+	return cause
 }

@@ -2,10 +2,11 @@
 // as plain commands, and over HTTP.
 //
 // A Registry maps names to declared functions and is what the engine calls. Each declaration is an
-// Invoker plus Settings; the Registry adds the concurrency limit (first come, first served, bounded)
-// and the function's own time-out, and counts what happens. Sub-packages hold the runtimes:
-// lambdaruntime (warm pools of Lambda processes, also Go sources, Python and Node handlers), command
-// (one process per call) and endpoint (HTTP). Go and JSON here make an Invoker from a Go function.
+// Invoker plus Settings; the Registry adds the limits (calls at a time, of all and per key; calls a
+// second), a bounded queue that is fair to tenants, the function's own time-out and heartbeats, and counts
+// what happens. Sub-packages hold the runtimes: lambdaruntime (warm pools of Lambda processes, also Go
+// sources, Python and Node handlers), command (one process per call) and endpoint (HTTP). Go and JSON here
+// make an Invoker from a Go function.
 //
 //	r := function.NewRegistry()
 //	defer r.Close()
@@ -26,6 +27,7 @@
 //	Lambda.TooManyRequestsException             the function's queue is full
 //	Sandbox.Timedout                            the function's own time-out passed; a process is killed
 //	States.Timeout                              Request.Deadline or the context's deadline passed
+//	States.HeartbeatTimeout                     the function did not call Beat in time
 //	Runtime.ExitError                           the process ended during the call, or before it was ready
 //	Runtime.InvalidEntrypoint                   the process could not be started
 //	Runtime.InvalidJSON                         the answer is not one JSON text in UTF-8
@@ -33,6 +35,9 @@
 //	Function.ResponseSizeTooLarge               the answer is larger than allowed
 //	States.Http.StatusCode.NNN, States.Http.Socket   HTTP: answered with that status; not reachable
 //	Weft.BuildFailed                            `go build` failed; the cause has the compiler's words
+//
+// A Go function's context ends when its call does. Its context.Cause says why: an *Error (errors.As) of type
+// Sandbox.Timedout, States.Timeout or States.HeartbeatTimeout, or whatever the caller cancelled the call with.
 //
 // What is not the function's fault (the context was cancelled, the registry is closed) comes back as an
 // error that is not an *Error, and must not be recorded as the function's result.
@@ -55,6 +60,13 @@ type Request struct {
 	// Key is the same for every attempt of one invocation and for no other invocation; functions may use
 	// it to do their work once. Optional.
 	Key string
+	// ConcurrencyKey is what Settings.PerKey counts by. "": not limited by it.
+	ConcurrencyKey string
+	// Tenant is on whose behalf the call is made: the tenants of one priority take turns. "" is one too.
+	Tenant string
+	// Heartbeat ends the call when its function has not called Beat for so long, if Settings.Heartbeat is not shorter.
+	// Runtimes whose functions cannot beat pay no attention to it, like Lambda behind Step Functions. 0: none.
+	Heartbeat time.Duration
 	// Timeout is the function's own time-out (0: none), counted from the moment user code is entered.
 	// Registry.Invoke sets it from the declaration; callers of a Registry leave it alone.
 	Timeout time.Duration
@@ -63,6 +75,8 @@ type Request struct {
 	// goroutine. The caller has to expect that a function which ends its goroutine (runtime.Goexit, which is what
 	// testing.T.FailNow does) ends the caller's: a deferred call there reports GoroutineEnded.
 	Patient bool
+	// Priority decides who of those that wait begins first: the higher. See Settings.Aging.
+	Priority int8
 }
 
 // Result is what a function answered.
@@ -85,7 +99,12 @@ type Error struct {
 	StartFailed bool
 }
 
-func (e *Error) Error() string { return e.Type + ": " + e.Cause }
+func (e *Error) Error() string {
+	if e.Cause == "" {
+		return e.Type
+	}
+	return e.Type + ": " + e.Cause
+}
 
 // Invoker runs functions. Invoke blocks until the function has answered, failed or ctx is done; it
 // returns *Error for everything that is the function's fault. It is safe for concurrent use.

@@ -1,45 +1,88 @@
 package function
 
 import (
-	"container/list"
 	"context"
 	"sync"
 	"time"
 )
 
-// gate admits at most a number of calls at a time, the rest in the order they came, and refuses more
-// than a number of waiting ones. A limit of 0 admits everyone.
+// gate holds calls of one function until it is their turn, and refuses more than a number of waiting ones.
 type gate struct {
-	limit   int
-	waiting int // at most
+	queue int // calls that may wait
 
-	mu     sync.Mutex
-	inside int
-	queue  list.List // of chan struct{}, closed on admission
+	mu    sync.Mutex
+	turns turns
+	timer *time.Timer // for the next token of the rate, while a call waits for it
 }
 
-// enter returns nil once the caller is inside and must leave. The error is what Invoke returns.
-func (g *gate) enter(ctx context.Context, req *Request) error {
+func newGate(s *Settings) *gate { return &gate{queue: s.Queue, turns: newTurns(s)} }
+
+// stay is a call inside a gate. The zero stay is in none.
+type stay struct {
+	gate *gate
+	key  *key
+}
+
+// enter returns once the caller is inside and must leave, or what Invoke is to return.
+func (g *gate) enter(ctx context.Context, req *Request) (stay, error) {
 	g.mu.Lock()
-	if g.limit == 0 || (g.inside < g.limit && g.queue.Len() == 0) {
-		g.inside++
-		g.mu.Unlock()
-		return nil
+	var now time.Time
+	if g.turns.rate.limits() { // nobody else asks, and the answer takes as long as the rest
+		now = time.Now()
 	}
-	if g.queue.Len() >= g.waiting {
+	if k, ok := g.turns.begin(req.ConcurrencyKey, now); ok {
 		g.mu.Unlock()
-		e := Failure("Lambda.TooManyRequestsException",
-			"Rate Exceeded: %d calls of %s run and %d wait already; raise its concurrency", g.limit, req.Function, g.waiting)
-		e.StartFailed = true
-		return e
+		return stay{g, k}, nil
 	}
-	turn := make(chan struct{})
-	place := g.queue.PushBack(turn)
+	if g.turns.waiting >= g.queue {
+		err := g.refusal(req)
+		g.mu.Unlock()
+		return stay{}, err
+	}
+	now = time.Now()
+	w := g.turns.push(req, now)
+	w.turn = make(chan struct{})
+	g.admit(now)
 	g.mu.Unlock()
-	return g.wait(ctx, req, turn, place)
+	return g.wait(ctx, req, w)
 }
 
-func (g *gate) wait(ctx context.Context, req *Request, turn chan struct{}, place *list.Element) error {
+// refusal says that the queue is full and what it is that calls like this one wait for.
+func (g *gate) refusal(req *Request) *Error {
+	t, what := &g.turns, "rate"
+	if !t.room() {
+		what = "concurrency"
+	} else if t.perKey > 0 && t.full(t.keys[req.ConcurrencyKey]) {
+		what = "concurrency per key"
+	}
+	e := Failure("Lambda.TooManyRequestsException", "Rate Exceeded: %d calls of %s run and %d wait already; raise its %s or its queue",
+		t.running, req.Function, t.waiting, what)
+	e.StartFailed = true
+	return e
+}
+
+// admit wakes the calls whose turn it is. The caller holds mu.
+func (g *gate) admit(now time.Time) {
+	for w := g.turns.next(now); w != nil; w = g.turns.next(now) {
+		close(w.turn)
+	}
+	switch at, ok := g.turns.wake(); {
+	case !ok:
+	case g.timer == nil:
+		g.timer = time.AfterFunc(at.Sub(now), g.ring)
+	default:
+		g.timer.Reset(at.Sub(now))
+	}
+}
+
+// ring is called when the rate has a token.
+func (g *gate) ring() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.admit(time.Now())
+}
+
+func (g *gate) wait(ctx context.Context, req *Request, w *waiter) (stay, error) {
 	var expired <-chan time.Time
 	if !req.Deadline.IsZero() {
 		timer := time.NewTimer(time.Until(req.Deadline))
@@ -48,39 +91,49 @@ func (g *gate) wait(ctx context.Context, req *Request, turn chan struct{}, place
 	}
 	var err error
 	select {
-	case <-turn:
-		return nil
+	case <-w.turn:
+		return stay{g, w.key}, nil
 	case <-ctx.Done():
 		err = Ended(ctx)
 	case <-expired:
 		err = DeadlinePassed()
 	}
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	select {
-	case <-turn: // admitted at the same moment: hand the turn on
-		g.mu.Unlock()
-		g.leave()
+	case <-w.turn: // admitted at the same moment: hand the turn on; the rate's token is lost
+		g.end(w.key)
 	default:
-		g.queue.Remove(place)
-		g.mu.Unlock()
+		g.turns.remove(w)
 	}
-	return err
+	return stay{}, err
 }
 
-// leave ends a stay and admits the longest waiting caller.
-func (g *gate) leave() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if first := g.queue.Front(); first != nil {
-		close(g.queue.Remove(first).(chan struct{}))
+// end counts a call out and admits who may begin now. The caller holds mu.
+func (g *gate) end(k *key) {
+	g.turns.end(k)
+	if g.turns.waiting > g.turns.held {
+		g.admit(time.Now())
+	}
+}
+
+// leave ends the stay; it is called once.
+func (s stay) leave() {
+	if s.gate == nil {
 		return
 	}
-	g.inside--
+	s.gate.mu.Lock()
+	s.gate.end(s.key)
+	s.gate.mu.Unlock()
 }
 
-// load returns how many calls are inside and how many wait.
-func (g *gate) load() (inside, waiting int) {
+// addStats counts calls inside and waiting.
+func (g *gate) addStats(s *Stats) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.inside, g.queue.Len()
+	t := &g.turns
+	s.Running, s.Waiting, s.WaitingForKey = t.running, t.waiting, t.held
+	if t.room() {
+		s.WaitingForRate = t.waiting - t.held
+	}
 }

@@ -30,6 +30,29 @@ func waitQueued(t *testing.T, r *Registry, n int) {
 	}
 }
 
+// settings fills in defaults.
+func settings(t interface{ Fatal(...any) }, s Settings) *Settings {
+	if err := s.complete("f", Go(nil)); err != nil {
+		t.Fatal(err)
+	}
+	return &s
+}
+
+func idle(t *testing.T, g *gate) {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	isIdle(t, &g.turns)
+}
+
+// isIdle fails when anything is left of calls.
+func isIdle(t interface{ Errorf(string, ...any) }, v *turns) {
+	if v.running != 0 || v.waiting != 0 || v.held != 0 || len(v.keys)+len(v.levels)+len(v.shares)+len(v.lines) != 0 {
+		t.Errorf("left behind: %d running, %d waiting, %d held; %d keys, %d levels, %d shares, %d lines",
+			v.running, v.waiting, v.held, len(v.keys), len(v.levels), len(v.shares), len(v.lines))
+	}
+}
+
 func TestGateKeepsOrderAndBounds(t *testing.T) {
 	t.Parallel()
 	b := &blocking{entered: make(chan string, 10), leave: make(chan struct{})}
@@ -79,15 +102,13 @@ func TestGateKeepsOrderAndBounds(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if inside, waiting := r.find("f").gate.load(); inside != 0 || waiting != 0 {
-		t.Errorf("in the end %d inside, %d waiting", inside, waiting)
-	}
+	idle(t, r.find("f").gate)
 }
 
 // TestGateUnderCancellation hands turns to callers that give up at the same moment: none may be lost.
 func TestGateUnderCancellation(t *testing.T) {
 	t.Parallel()
-	g := &gate{limit: 2, waiting: 1000}
+	g := newGate(settings(t, Settings{Concurrency: 2, Queue: 1000}))
 	done := make(chan bool)
 	const callers = 200
 	for i := range callers {
@@ -96,8 +117,8 @@ func TestGateUnderCancellation(t *testing.T) {
 			if i%2 == 0 {
 				go cancel()
 			}
-			if g.enter(ctx, &Request{}) == nil {
-				g.leave()
+			if in, err := g.enter(ctx, &Request{}); err == nil {
+				in.leave()
 			}
 			cancel()
 			done <- true
@@ -106,7 +127,73 @@ func TestGateUnderCancellation(t *testing.T) {
 	for range callers {
 		<-done
 	}
-	if inside, waiting := g.load(); inside != 0 || waiting != 0 {
-		t.Errorf("in the end %d inside, %d waiting", inside, waiting)
+	idle(t, g)
+}
+
+// TestTurnOfACallThatGivesUp admits calls that have given up already: whichever they notice first, the turn goes on.
+func TestTurnOfACallThatGivesUp(t *testing.T) {
+	t.Parallel()
+	g := newGate(settings(t, Settings{Concurrency: 1, PerKey: 1}))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	req := &Request{ConcurrencyKey: "k"}
+	for range 64 {
+		first, err := g.enter(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.mu.Lock()
+		w := g.turns.push(req, time.Now())
+		w.turn = make(chan struct{})
+		g.mu.Unlock()
+		first.leave()
+		if in, err := g.wait(gone, req, w); err == nil {
+			in.leave()
+		}
+		idle(t, g)
+	}
+}
+
+func BenchmarkGate(b *testing.B) {
+	for _, c := range []struct {
+		name     string
+		s        Settings
+		req      Request
+		parallel int // callers per P; 0: one caller
+	}{
+		{"free", Settings{Concurrency: 8}, Request{}, 0},
+		{"key", Settings{Concurrency: 8, PerKey: 2}, Request{ConcurrencyKey: "k"}, 0},
+		{"rate", Settings{Rate: RateMost, Burst: BurstMost}, Request{}, 0},
+		{"parallel", Settings{Concurrency: 800}, Request{}, 1},
+		{"contended", Settings{Concurrency: 1}, Request{}, 8},
+		{"contended key", Settings{Concurrency: 8, PerKey: 1}, Request{ConcurrencyKey: "k", Tenant: "t", Priority: 1}, 8},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			g := newGate(settings(b, c.s))
+			if c.name == "rate" {
+				g.turns.rate.each = 1 // it would bite otherwise
+			}
+			b.ReportAllocs()
+			turn := func(req *Request) {
+				in, err := g.enter(context.Background(), req)
+				if err != nil {
+					b.Error(err)
+				}
+				in.leave()
+			}
+			if c.parallel == 0 {
+				for b.Loop() {
+					turn(&c.req)
+				}
+				return
+			}
+			b.SetParallelism(c.parallel)
+			b.RunParallel(func(pb *testing.PB) {
+				req := c.req
+				for pb.Next() {
+					turn(&req)
+				}
+			})
+		})
 	}
 }

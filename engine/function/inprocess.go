@@ -16,9 +16,10 @@ import (
 //
 // A returned error fails the call with the error's type name and Lambda's JSON as the cause, as
 // aws-lambda-go has it; an *Error in its chain is passed on as it is. A panic fails the call with its
-// stack and never ends the node. When the call's time is over or its context cancelled before fn
-// returns, Invoke returns and fn is left to itself: it is counted in Stats.Abandoned and keeps its place
-// in the concurrency limit until it does return. A Patient request without a time limit waits for fn instead.
+// stack and never ends the node. When the call's time is over, its heartbeat missing or its context cancelled
+// before fn returns, Invoke returns and fn is left to itself: it is counted in Stats.Abandoned and keeps its place
+// in the concurrency limits until it does return. A Patient request without a time limit and a heartbeat waits for fn
+// instead. context.Cause of fn's context says why it ended.
 func Go(fn func(ctx context.Context, input []byte) ([]byte, error)) Invoker {
 	return &goFunc{fn: func(ctx context.Context, input []byte) ([]byte, error) {
 		out, err := fn(ctx, input)
@@ -71,7 +72,7 @@ type goFunc struct {
 	abandoned atomic.Int64
 }
 
-// goCall is one call on its own goroutine. ended arbitrates who lets go of the gate.
+// goCall is one call on its own goroutine.
 type goCall struct {
 	res  *Result
 	err  error
@@ -82,48 +83,52 @@ type goCall struct {
 // AddStats implements StatsSource.
 func (g *goFunc) AddStats(s *Stats) { s.Abandoned = int(g.abandoned.Load()) }
 
+// Beats implements Beater.
+func (g *goFunc) Beats() bool { return true }
+
 // Invoke implements Invoker.
 func (g *goFunc) Invoke(ctx context.Context, req *Request) (*Result, error) {
-	return g.invoke(ctx, req, nil)
+	return g.invoke(ctx, req, stay{})
 }
 
-// invoke calls the function and leaves the gate (unless nil) when the function has returned. Without a
-// deadline, and with a caller that waits or cannot cancel, it needs no goroutine of its own.
-func (g *goFunc) invoke(ctx context.Context, req *Request, at *gate) (*Result, error) {
-	limit, own := req.Deadline, false
+// invoke calls the function and leaves the gate when the function has returned. Without a deadline and a heartbeat,
+// and with a caller that waits or cannot cancel, it needs no goroutine of its own.
+func (g *goFunc) invoke(ctx context.Context, req *Request, in stay) (*Result, error) {
+	limit := req.Deadline
+	var why error
 	if req.Timeout > 0 {
-		if mine := time.Now().Add(req.Timeout); limit.IsZero() || mine.Before(limit) {
-			limit, own = mine, true
+		if own := time.Now().Add(req.Timeout); limit.IsZero() || own.Before(limit) {
+			limit, why = own, &timedOut{req.ID, req.Timeout}
 		}
 	}
-	if limit.IsZero() && (req.Patient || ctx.Done() == nil) {
-		return g.direct(ctx, req.Input, at)
+	if limit.IsZero() && req.Heartbeat == 0 && (req.Patient || ctx.Done() == nil) {
+		return g.direct(ctx, req.Input, in)
 	}
-	caller := ctx
 	if !limit.IsZero() {
+		if why == nil {
+			why = DeadlinePassed()
+		}
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, limit)
+		ctx, cancel = context.WithDeadlineCause(ctx, limit, why)
 		defer cancel()
 	}
 	c := &goCall{done: make(chan struct{})}
-	go g.run(ctx, req.Input, c, at)
+	go g.run(ctx, req.Input, c, in)
 	select {
 	case <-c.done:
-		return g.outcome(ctx, caller, req, own, c)
+		return c.outcome(ctx)
 	case <-ctx.Done():
 	}
 	g.abandoned.Add(1)
 	if c.left.Swap(true) { // it returned at the same moment
 		g.abandoned.Add(-1)
 	}
-	return nil, expired(ctx, caller, req, own)
+	return nil, Ended(ctx)
 }
 
 // direct calls the function on the caller's goroutine.
-func (g *goFunc) direct(ctx context.Context, input []byte, at *gate) (*Result, error) {
-	if at != nil {
-		defer at.leave()
-	}
+func (g *goFunc) direct(ctx context.Context, input []byte, in stay) (*Result, error) {
+	defer in.leave()
 	if ctx.Err() != nil {
 		return nil, Ended(ctx)
 	}
@@ -140,7 +145,7 @@ func GoroutineEnded() *Error {
 }
 
 // run is the body of a call's goroutine. Its end is deferred because user code may end the goroutine.
-func (g *goFunc) run(ctx context.Context, input []byte, c *goCall, at *gate) {
+func (g *goFunc) run(ctx context.Context, input []byte, c *goCall, in stay) {
 	ended := true
 	defer func() {
 		if ended {
@@ -149,30 +154,19 @@ func (g *goFunc) run(ctx context.Context, input []byte, c *goCall, at *gate) {
 		if c.left.Swap(true) {
 			g.abandoned.Add(-1)
 		}
-		if at != nil {
-			at.leave()
-		}
+		in.leave()
 		close(c.done)
 	}()
 	c.res, c.err = g.call(ctx, input)
 	ended = false
 }
 
-// outcome is what a call that returned gives: a function that gave up because its time was over, and says so
-// by its context's error, timed out.
-func (g *goFunc) outcome(ctx, caller context.Context, req *Request, own bool, c *goCall) (*Result, error) {
+// outcome is what a call that returned gives: one that failed after its context had ended, ended for that reason.
+func (c *goCall) outcome(ctx context.Context) (*Result, error) {
 	if c.err != nil && ctx.Err() != nil {
-		return nil, expired(ctx, caller, req, own)
+		return nil, Ended(ctx)
 	}
 	return c.res, c.err
-}
-
-// expired says why ctx ended: the function's own time-out, the request's deadline, or the caller.
-func expired(ctx, caller context.Context, req *Request, own bool) error {
-	if caller.Err() == nil && own && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return TimedOut(req.ID, req.Timeout)
-	}
-	return Ended(ctx)
 }
 
 // call runs user code and turns whatever comes of it into a Result or an *Error.

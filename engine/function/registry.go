@@ -15,25 +15,6 @@ import (
 	"github.com/weftworks/weft/fault"
 )
 
-// QueueLength is how many calls of one function may wait for a turn unless its Settings say otherwise.
-// One waiting call costs about 1 KiB.
-const QueueLength = 65_536
-
-// Settings is what a declaration says about a function, whatever runs it.
-type Settings struct {
-	// Timeout ends a call this long after user code is entered, with Sandbox.Timedout. 0: none.
-	Timeout time.Duration
-	// Concurrency is how many calls may run at a time on this node; more wait in order. 0: no limit.
-	Concurrency int
-	// Queue is how many calls may wait; past it: Lambda.TooManyRequestsException. 0: QueueLength.
-	Queue int
-	// Idempotent says that running a call again does no harm, so that the engine may start it before
-	// its cause is durable (DESIGN 4).
-	Idempotent bool
-	// Runtime says what runs the function, for people: "go", "python", "in process" …
-	Runtime string
-}
-
 // Info describes a declared function.
 type Info struct {
 	Name string
@@ -42,9 +23,13 @@ type Info struct {
 
 // Stats counts what became of a function since it was registered.
 type Stats struct {
-	Name        string
-	Running     int   // calls inside now, abandoned ones included
-	Waiting     int   // calls waiting for a turn now
+	Name    string
+	Running int // calls inside now, abandoned ones included
+	Waiting int // calls waiting for a turn now
+	// WaitingForKey and WaitingForRate are those of Waiting whose key is full, and those that only the rate holds up; the
+	// others wait for the function's concurrency.
+	WaitingForKey, WaitingForRate int
+
 	Invocations int64 // calls ended, failed ones included
 	Failures    int64 // calls that ended with an *Error
 	Processes   int   // alive now
@@ -67,7 +52,7 @@ type declared struct {
 	info    Info
 	invoker Invoker
 	inner   *goFunc // invoker, when it is one: it leaves the gate by itself
-	gate    gate
+	gate    *gate
 
 	invocations, failures atomic.Int64
 }
@@ -85,11 +70,8 @@ func (r *Registry) Register(name string, invoker Invoker, s Settings) error {
 	if err := CheckName(name); err != nil {
 		return fault.New(op, fault.InvalidName, name, "%w", err)
 	}
-	if invoker == nil || s.Timeout < 0 || s.Concurrency < 0 || s.Queue < 0 {
-		return fault.New(op, fault.InvalidArgument, name, "the invoker must not be nil; timeout, concurrency and queue must not be negative")
-	}
-	if s.Queue == 0 {
-		s.Queue = QueueLength
+	if err := s.complete(name, invoker); err != nil {
+		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,7 +82,7 @@ func (r *Registry) Register(name string, invoker Invoker, s Settings) error {
 	if old[name] != nil {
 		return fault.New(op, fault.Conflict, name, "a function of this name is registered already; give it another name")
 	}
-	d := &declared{info: Info{name, s}, invoker: invoker, gate: gate{limit: s.Concurrency, waiting: s.Queue}}
+	d := &declared{info: Info{name, s}, invoker: invoker, gate: newGate(&s)}
 	d.inner, _ = invoker.(*goFunc)
 	now := maps.Clone(old)
 	now[name] = d
@@ -169,7 +151,7 @@ func (r *Registry) Stats() []Stats {
 	for _, name := range slices.Sorted(maps.Keys(functions)) {
 		d := functions[name]
 		s := Stats{Name: name, Invocations: d.invocations.Load(), Failures: d.failures.Load()}
-		s.Running, s.Waiting = d.gate.load()
+		d.gate.addStats(&s)
 		if source, ok := d.invoker.(StatsSource); ok {
 			source.AddStats(&s)
 		}
@@ -178,7 +160,7 @@ func (r *Registry) Stats() []Stats {
 	return all
 }
 
-// Invoke implements Invoker. It sets req.Timeout.
+// Invoke implements Invoker. It sets req.Timeout and req.Heartbeat.
 func (r *Registry) Invoke(ctx context.Context, req *Request) (*Result, error) {
 	if r.closed.Load() {
 		return nil, Closed(req.Function)
@@ -188,16 +170,30 @@ func (r *Registry) Invoke(ctx context.Context, req *Request) (*Result, error) {
 		return nil, r.unknown(req.Function)
 	}
 	req.Timeout = d.info.Timeout
-	if err := d.gate.enter(ctx, req); err != nil {
+	in, err := d.gate.enter(ctx, req)
+	if err != nil {
 		return nil, d.count(err)
 	}
+	if req.Heartbeat = d.heartbeat(req); req.Heartbeat > 0 {
+		var stop func()
+		ctx, stop = listen(ctx, req.Heartbeat)
+		defer stop()
+	}
 	if d.inner != nil {
-		res, err := d.inner.invoke(ctx, req, &d.gate)
+		res, err := d.inner.invoke(ctx, req, in)
 		return res, d.count(err)
 	}
-	defer d.gate.leave()
+	defer in.leave()
 	res, err := d.invoker.Invoke(ctx, req)
 	return res, d.count(err)
+}
+
+// heartbeat returns how often a call has to beat; 0: it need not.
+func (d *declared) heartbeat(req *Request) time.Duration {
+	if req.Heartbeat == 0 || !beats(d.invoker) {
+		return d.info.Heartbeat
+	}
+	return shorter(req.Heartbeat, d.info.Heartbeat)
 }
 
 func (d *declared) count(err error) error {
