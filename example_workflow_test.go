@@ -524,3 +524,27 @@ func ExampleRun_History() {
 	// 1 CallCompleted
 	// 0 RunCompleted
 }
+
+// A function can recognise that it is called again: its key is the same for all attempts of one call.
+func ExampleFunctionKey() {
+	seen := map[string]int{}
+	charge := weft.Function("charge", func(ctx context.Context, cents int) (int, error) {
+		seen[weft.FunctionKey(ctx)]++
+		return cents, nil
+	}, weft.Concurrency(8), weft.PerKey(1), weft.Rate(1000, 10), weft.Timeout(time.Minute), weft.Weights(map[string]int{"gold": 3}))
+	pay := weft.Workflow("pay", func(w *weft.Flow, n int) (int, error) {
+		var calls []weft.Future[int]
+		for range n {
+			calls = append(calls, charge.Start(w, 1, weft.WithKey("card 4242"), weft.WithTenant("gold"), weft.WithPriority(5)))
+		}
+		all, err := weft.All(w, calls...)
+		return len(all), err
+	})
+	app, ctx := open(charge, pay)
+	defer app.Close()
+	fmt.Println(finish(ctx, app, pay, 3))
+	fmt.Println(len(seen), "keys")
+	// Output:
+	// 3 <nil>
+	// 3 keys
+}

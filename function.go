@@ -32,6 +32,32 @@ func Timeout(d time.Duration) FunctionOption { return func(s *function.Settings)
 // Concurrency bounds how many calls of the function run at a time in this process; more wait.
 func Concurrency(n int) FunctionOption { return func(s *function.Settings) { s.Concurrency = n } }
 
+// PerKey bounds how many calls with the same key (WithKey) run at a time in this process.
+func PerKey(n int) FunctionOption { return func(s *function.Settings) { s.PerKey = n } }
+
+// Rate bounds how many calls begin a second in this process, and how many of them at once after a pause (burst 0: what
+// the rate allows in a second).
+func Rate(perSecond float64, burst int) FunctionOption {
+	return func(s *function.Settings) { s.Rate, s.Burst = perSecond, burst }
+}
+
+// Heartbeat ends calls in which more time passes between two Beats, with the type States.HeartbeatTimeout.
+func Heartbeat(d time.Duration) FunctionOption {
+	return func(s *function.Settings) { s.Heartbeat = d }
+}
+
+// Beat says that the function that was called with ctx gets on.
+func Beat(ctx context.Context) { function.Beat(ctx) }
+
+// Weights lets waiting calls of some tenants (WithTenant) begin more often than those of others, whose weight is 1.
+func Weights(tenants map[string]int) FunctionOption {
+	return func(s *function.Settings) { s.Tenants = tenants }
+}
+
+// FunctionKey returns what is the same for all attempts of one call and for no other call, and with what a function can do
+// its work once: as the idempotency key of a payment, say. "" outside of a function.
+func FunctionKey(ctx context.Context) string { return function.Key(ctx) }
+
 // Function declares a function: code that may do anything, also fail. Its name is its identity: it must not change while
 // runs that call it are open.
 //

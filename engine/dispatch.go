@@ -70,6 +70,7 @@ func (d *dispatcher) run(ctx context.Context, cancel context.CancelCauseFunc, k 
 	id := requestID(k)
 	req := function.Request{
 		Function: call.Function, Input: call.Input, Attempt: 1, ID: id, Key: id, Run: call.Instance,
+		ConcurrencyKey: call.Key, Tenant: call.Tenant, Priority: call.Priority, Heartbeat: time.Duration(call.HeartbeatMS) * time.Millisecond,
 		Patient: true, // this goroutine has nothing else to do
 	}
 	if call.TimeoutMS > 0 {

@@ -94,6 +94,7 @@ func (g *goFunc) Invoke(ctx context.Context, req *Request) (*Result, error) {
 // invoke calls the function and leaves the gate when the function has returned. Without a deadline and a heartbeat,
 // and with a caller that waits or cannot cancel, it needs no goroutine of its own.
 func (g *goFunc) invoke(ctx context.Context, req *Request, in stay) (*Result, error) {
+	ctx = &calledWith{ctx, req}
 	limit := req.Deadline
 	var why error
 	if req.Timeout > 0 {
