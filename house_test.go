@@ -79,6 +79,9 @@ func walk(fn func(name string) error) error {
 			}
 			return nil
 		}
+		if name == ".git" { // of a worktree
+			return nil
+		}
 		return fn(name)
 	})
 }

@@ -17,7 +17,8 @@ const (
 	// Inputs.
 
 	// RunStarted begins an execution: Name and Version of the workflow, Data its input, Start the rest; ID the number
-	// before that of the first action. [ExecutionStarted]
+	// before that of the first action. Target is the run id, which is not stored: who reads a history fills it in.
+	// [ExecutionStarted]
 	RunStarted
 	// CallCompleted answers CallScheduled: ID, Data. [TaskCompleted]
 	CallCompleted

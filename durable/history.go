@@ -36,8 +36,8 @@ func ReadChunk(dst []Event, chunk []byte) ([]Event, error) {
 	return dst, r.Err()
 }
 
-// ReadHistory decodes a history that was written in chunks. The events alias the chunks.
-func ReadHistory(chunks [][]byte) (events []Event, err error) {
+// ReadChunks decodes a history that was written in chunks. The events alias the chunks.
+func ReadChunks(chunks [][]byte) (events []Event, err error) {
 	for _, chunk := range chunks {
 		if events, err = ReadChunk(events, chunk); err != nil {
 			return nil, err

@@ -73,7 +73,9 @@ func describe(e *Event) string {
 	case RunCompleted:
 		what = "the run's result"
 	case RunFailed:
-		what = "the run's failure"
+		if what = "the run's failure"; e.Failure != nil {
+			what = fmt.Sprintf("the run's failure (%v)", e.Failure)
+		}
 	case RunContinued:
 		what = "continue-as-new"
 	default:

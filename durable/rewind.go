@@ -20,9 +20,9 @@ type Rewound struct {
 // critical section goes back to before the section, whose locks its end gave back.
 //
 // causes are those of RunFailed. Without any the last failure in the history is meant, and if there is none (a defect in
-// the code itself) the last step.
+// the code itself) the last step, as after a NonDeterminism.
 func Rewind(history []Event, causes []uint64) *Rewound {
-	if len(causes) == 0 {
+	if len(causes) == 0 && !undone(history) {
 		for i := len(history) - 1; i >= 0 && len(causes) == 0; i-- {
 			switch history[i].Kind {
 			case CallFailed, ChildFailed, EntityFailed:
@@ -61,6 +61,12 @@ func Rewind(history []Event, causes []uint64) *Rewound {
 	}
 	out.outstanding(causes)
 	return out
+}
+
+// undone reports whether the last step failed because its code did something else than history has.
+func undone(history []Event) bool {
+	n := len(history)
+	return n > 0 && history[n-1].Kind == RunFailed && history[n-1].Failure.Type == NonDeterminismType
 }
 
 // beforeSection moves a cut that lies in a critical section before the section: the run's end gave its locks back.

@@ -277,7 +277,13 @@ func (n *Node) WorkflowHistory(ctx context.Context, id string) ([]durable.Event,
 	if err != nil {
 		return nil, err
 	}
-	return durable.ReadHistory(v.([][]byte))
+	events, err := durable.ReadChunks(v.([][]byte))
+	for i := range events {
+		if events[i].Kind == durable.RunStarted {
+			events[i].Target = id
+		}
+	}
+	return events, err
 }
 
 // ListWorkflows is a query over runs of workflows, newest first.

@@ -145,7 +145,7 @@ func (s *Stepper) Make(t *Task) partition.Event {
 
 func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 	if w.Rewind {
-		events, err := durable.ReadHistory(t.history)
+		events, err := durable.ReadChunks(t.history)
 		if err != nil {
 			return nil, s.unreadable(t, err)
 		}
@@ -158,7 +158,7 @@ func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 			s.missing("workflow", w.Workflow, w.Version)
 			return nil, false
 		}
-		events, err := durable.ReadHistory(t.history)
+		events, err := durable.ReadChunks(t.history)
 		if err != nil {
 			return nil, s.unreadable(t, err)
 		}
