@@ -188,6 +188,9 @@ func (w *Flow) check() {
 	if w.run.broken != nil {
 		panic(w.run.broken) // code recovered from it
 	}
+	if w.run.unread != nil {
+		panic(unreadable{w.run.unread})
+	}
 	if !w.running {
 		panic("weft: a Flow was used outside of its workflow's code: from another goroutine, from a function that it called, or after it returned")
 	}

@@ -18,6 +18,9 @@ type Config struct {
 	Code Code
 	// Logger is what Flow.Log writes to, but for what was logged before. nil: nothing.
 	Logger *slog.Logger
+	// Resolve returns the text of a payload that may be a reference to one. An error says that it cannot be read now.
+	// nil: payloads are texts.
+	Resolve func(payload []byte) ([]byte, error)
 	// OutputBytes bounds an output and every input that the code gives to others. 0: no bound.
 	OutputBytes int
 }
@@ -29,6 +32,8 @@ type Result struct {
 	Status []byte
 	// Err is a difference from history; the last of Actions then ends the run with it.
 	Err *NonDeterminism
+	// Unread is why a payload could not be read. The step must be made again, by another Run.
+	Unread error
 }
 
 // Run is the coroutine of one execution of a run. One goroutine at a time uses it.
@@ -41,6 +46,7 @@ type Run struct {
 	yield  func(struct{}) bool
 	ended  bool
 	broken *NonDeterminism
+	unread error
 	last   int64 // events taken, in all
 }
 
@@ -73,10 +79,14 @@ func (r *Run) Step(now int64, inputs []Event) Result {
 	w.replaying, w.now = false, now
 	w.actions, w.status = nil, nil
 	for i := range inputs {
-		if r.ended || r.broken != nil {
+		if r.ended || r.broken != nil || r.unread != nil {
 			break
 		}
 		r.deliver(&inputs[i])
+	}
+	if r.unread != nil {
+		r.Close()
+		return Result{Unread: r.unread}
 	}
 	if r.broken != nil && !r.ended {
 		r.fail(r.broken)
@@ -92,7 +102,7 @@ func (r *Run) Step(now int64, inputs []Event) Result {
 func (r *Run) Replay(history []Event) *NonDeterminism {
 	w := &r.flow
 	w.replaying = true
-	for len(history) > 0 && r.broken == nil {
+	for len(history) > 0 && r.broken == nil && r.unread == nil {
 		n := 1
 		for n < len(history) && history[n].Kind != StepStarted {
 			n++
@@ -116,7 +126,7 @@ func (r *Run) replayStep(step []Event) {
 		}
 	}
 	for i := range inputs {
-		if r.broken != nil {
+		if r.broken != nil || r.unread != nil {
 			return
 		}
 		if r.ended {
@@ -124,6 +134,9 @@ func (r *Run) replayStep(step []Event) {
 			return
 		}
 		r.deliver(&inputs[i])
+	}
+	if r.unread != nil {
+		return
 	}
 	if r.broken == nil && len(w.expected) > 0 && w.expected[0].Kind != RunTerminated {
 		r.missing(&w.expected[0])
@@ -194,6 +207,24 @@ func (r *Run) goOn() {
 // abandoned is what unwinds the code of a run that is not wanted any more.
 type abandoned struct{}
 
+// unreadable is what unwinds the code when a payload cannot be read.
+type unreadable struct{ error }
+
+// resolve returns the text of a payload.
+func (w *Flow) resolve(payload []byte) []byte {
+	if w.run.cfg.Resolve == nil {
+		return payload
+	}
+	if w.run.unread == nil {
+		text, err := w.run.cfg.Resolve(payload)
+		if err == nil {
+			return text
+		}
+		w.run.unread = err
+	}
+	panic(unreadable{w.run.unread})
+}
+
 // body runs the code, on the coroutine.
 func (r *Run) body(input []byte) {
 	w := &r.flow
@@ -204,6 +235,9 @@ func (r *Run) body(input []byte) {
 		if !clean {
 			switch v := recover().(type) {
 			case abandoned:
+				return
+			case unreadable:
+				r.unread = v.error
 				return
 			case *NonDeterminism:
 				r.broken = v
@@ -219,7 +253,7 @@ func (r *Run) body(input []byte) {
 		}
 		r.guard(func() { w.finish(out, err) })
 	}()
-	out, err = r.cfg.Code(w, input)
+	out, err = r.cfg.Code(w, w.resolve(input))
 	clean = true
 }
 

@@ -26,7 +26,7 @@ func (t *Task) Await(w *Flow) ([]byte, error) {
 	if t.failure != nil {
 		return nil, t.failure
 	}
-	return t.data, nil
+	return w.resolve(t.data), nil
 }
 
 // Done reports whether the answer has come.

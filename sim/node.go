@@ -262,3 +262,9 @@ func (s stored) Scan(lower, upper []byte, fn func(key, value []byte) error) erro
 
 // Step implements lane.Host: no instance here has code.
 func (h host) Step(partition.ID, []lane.Job) ([]partition.Event, bool) { return nil, false }
+
+// Pin implements lane.Host: no instance here keeps large values.
+func (h host) Pin(partition.ValueID) {}
+
+// Unpin implements lane.Host.
+func (h host) Unpin(partition.ValueID) {}

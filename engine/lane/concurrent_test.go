@@ -143,3 +143,9 @@ func drive(t *testing.T, level lane.Speculation) {
 
 // Step implements lane.Host: no instance here has code.
 func (c *crowd) Step(partition.ID, []lane.Job) ([]partition.Event, bool) { return nil, false }
+
+// Pin implements lane.Host: no instance here keeps large values.
+func (c *crowd) Pin(partition.ValueID) {}
+
+// Unpin implements lane.Host.
+func (c *crowd) Unpin(partition.ValueID) {}

@@ -284,3 +284,9 @@ func (s stored) Scan(lower, upper []byte, fn func(key, value []byte) error) erro
 
 // Step implements lane.Host: no instance here has code.
 func (r *rig) Step(partition.ID, []lane.Job) ([]partition.Event, bool) { return nil, false }
+
+// Pin implements lane.Host: no instance here keeps large values.
+func (r *rig) Pin(partition.ValueID) {}
+
+// Unpin implements lane.Host.
+func (r *rig) Unpin(partition.ValueID) {}

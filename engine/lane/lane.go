@@ -48,6 +48,9 @@ type Host interface {
 	// now is returned with ID 0, one whose code takes too long not at all: its Stepped is submitted when it is done. It
 	// reports lost when another goroutine has taken the lane over meanwhile, by calling Resume with what was done.
 	Step(p partition.ID, jobs []Job) (done []partition.Event, lost bool)
+	// Pin says that the partition keeps a large value now, Unpin that it does not any more. Both are durable then.
+	Pin(id partition.ValueID)
+	Unpin(id partition.ValueID)
 	// Snapshot applies a batch to the store and then calls applied, from any goroutine.
 	Snapshot(p partition.ID, batch Batch, pos commitlog.Position, applied func())
 }
@@ -565,6 +568,10 @@ func (l *Lane) perform(e *partition.Effect) {
 		host.Send(e.Partition, ack)
 	case partition.Reply:
 		host.Reply(e.Client, e.Value, e.Missing)
+	case partition.Pin:
+		host.Pin(e.Value.(partition.ValueID))
+	case partition.Unpin:
+		host.Unpin(e.Value.(partition.ValueID))
 	case partition.Resume:
 		_ = l.Submit(Item{Event: partition.Event{Kind: partition.Continue, Ref: e.Ref}, Internal: true})
 	}

@@ -33,6 +33,7 @@ type Core struct {
 	outbox      outbox
 	dedup       dedup
 	blobs       blobs
+	values      values
 
 	effects []Effect
 	env     Env
@@ -65,6 +66,7 @@ func New(cfg Config) *Core {
 		names:     make(map[string]Ref),
 		removed:   make(map[Ref]struct{}),
 		absent:    make(map[Ref]struct{}),
+		values:    values{count: make(map[ValueID]int)},
 		blobs:     blobs{by: make(map[BlobID]*blob), changed: make(map[BlobID]struct{})},
 	}
 }
@@ -191,6 +193,7 @@ func (c *Core) Step(ev *Event) []Effect {
 	case Recovered:
 		c.incarnation = ev.ID
 	}
+	c.tellValues()
 	return c.effects
 }
 
@@ -286,6 +289,7 @@ func (c *Core) forget(in *instance) {
 	c.dropWork(in)
 	delete(c.instances, in.ref)
 	delete(c.names, in.name)
+	c.dropValues(in)
 	if in.blob != "" {
 		c.blobs.unpin(in.blob)
 	}

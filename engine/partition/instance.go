@@ -18,6 +18,7 @@ type instance struct {
 	blob    BlobID
 	calls   calls
 	timers  []timer
+	values  map[ValueID]struct{} // large values that it keeps
 	ended   bool
 	resume  bool // a Continue is owed
 	// stepping says that the shell has been asked for a step. Not part of the state: a recovery asks Owes.
@@ -75,6 +76,7 @@ type saved struct {
 	exists   bool
 	summary  Summary
 	timers   []timer
+	values   map[ValueID]struct{}
 	inflight bool
 	history  bool // there may be chunks
 }
@@ -101,7 +103,7 @@ func (in *instance) dropTimer(id uint64) (due int64, ok bool) {
 	return 0, false
 }
 
-// recordVersion is written; 1, without labels and without the limits of calls, is read as well.
+// recordVersion is written; 1, without labels, limits of calls and values, is read as well.
 const recordVersion = 2
 
 // appendRecord writes the instance as a snapshot keeps it.
@@ -122,6 +124,7 @@ func (in *instance) appendRecord(dst []byte) []byte {
 		dst = wire.AppendUint(dst, t.id)
 		dst = wire.AppendInt(dst, t.due)
 	}
+	dst = appendValues(dst, in.values)
 	if in.state == nil {
 		return append(dst, in.packed...)
 	}
@@ -139,6 +142,7 @@ type Record struct {
 
 	calls  calls
 	timers []timer
+	values map[ValueID]struct{}
 	resume bool
 }
 
@@ -165,6 +169,9 @@ func ReadRecord(data []byte) (*Record, error) {
 	n := r.Count(2)
 	for range n {
 		rec.timers = append(rec.timers, timer{id: r.Uint(), due: r.Int()})
+	}
+	if version > 1 {
+		rec.values = readValues(r)
 	}
 	rec.State = r.Rest()
 	return rec, r.Err()

@@ -82,6 +82,8 @@ const (
 	Resume                        // Ref: feed a Continue event
 	Confirm                       // Partition, Seq: tell the origin that its messages up to Seq are durable here
 	Step                          // Ref: run the user code of an instance (Core.Work)
+	Pin                           // Value, a ValueID: an instance of the partition keeps it now
+	Unpin                         // Value, a ValueID: no instance of the partition keeps it any more
 )
 
 // Effect is something the shell has to do. Invoke, Cancel, Send, Confirm, Reply and Ended leave the

@@ -3,7 +3,9 @@ package partition
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/weftworks/weft/internal/wire"
 )
@@ -26,6 +28,7 @@ const (
 	keyWork     = 'w' // ref: nothing; the instance waits for invocations or a Continue
 	keyEnded    = 'r' // time of the end, ref: status
 	keyBlob     = 'b' // blob id: pins, data
+	keyValue    = 'v' // value id, ref: nothing; the instance keeps a value
 )
 
 func key(p ID, letter byte) []byte {
@@ -179,6 +182,7 @@ func (c *Core) writeGone(w Writer, g goneInstance) {
 	if g.saved.inflight {
 		w.Delete(workKey(p, g.ref))
 	}
+	c.writeValues(w, g.ref, g.saved.values, nil)
 }
 
 func (c *Core) writeInstance(w Writer, in *instance) {
@@ -208,7 +212,8 @@ func (c *Core) writeInstance(w Writer, in *instance) {
 	} else if !inflight && in.saved.inflight {
 		w.Delete(workKey(p, in.ref))
 	}
-	in.saved = saved{exists: true, summary: in.summary, timers: append(in.saved.timers[:0], in.timers...), inflight: inflight,
+	c.writeValues(w, in.ref, in.saved.values, in.values)
+	in.saved = saved{exists: true, summary: in.summary, values: maps.Clone(in.values), timers: append(in.saved.timers[:0], in.timers...), inflight: inflight,
 		history: in.saved.history || len(in.chunks) > 0}
 }
 
@@ -347,7 +352,7 @@ func Load(cfg Config, s Store) (*Core, uint64, error) {
 	if err := r.Err(); err != nil {
 		return nil, 0, err
 	}
-	if err := c.loadTimers(s); err != nil {
+	if err := errors.Join(c.loadTimers(s), c.loadValues(s)); err != nil {
 		return nil, 0, err
 	}
 	lower, upper := letterRange(cfg.ID, keyBlob)
@@ -399,14 +404,14 @@ func (c *Core) Install(ref Ref, data []byte) error {
 	}
 	in := &instance{
 		ref: ref, name: rec.Name, program: rec.Program, summary: rec.Summary, blob: rec.Blob, calls: rec.calls,
-		timers: rec.timers, ended: rec.Ended, resume: rec.resume, packed: rec.State, touched: c.clock,
+		timers: rec.timers, values: rec.values, ended: rec.Ended, resume: rec.resume, packed: rec.State, touched: c.clock,
 	}
 	if !in.ended {
 		if err := c.unpack(in); err != nil {
 			return fmt.Errorf("partition %d: instance %q: %w", c.cfg.ID, in.name, err)
 		}
 	}
-	in.saved = saved{exists: true, summary: rec.Summary, timers: append([]timer(nil), rec.timers...), inflight: in.works(), history: true}
+	in.saved = saved{exists: true, summary: rec.Summary, values: maps.Clone(rec.values), timers: append([]timer(nil), rec.timers...), inflight: in.works(), history: true}
 	c.instances[ref] = in
 	c.names[in.name] = ref
 	return nil
