@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"internal/wire", "internal/procs", "fault", "limits", "analysis"},
 	{"asl"},
 	{"machine", "durable"},
-	{"engine/commitlog", "engine/store", "engine/function", "engine/partition"},
+	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/partition"},
 	{"engine/lane"},
 	{"engine/statemachine", "engine/workflow"},
 	{"engine"},

@@ -48,6 +48,9 @@ const (
 	// Machines bounds the state machines of a node, which are all in memory. Past it CreateMachine answers
 	// LimitExceeded. Step Functions gives an account 10,000 unless asked for more.
 	Machines = 100_000
+	// ValueBytes bounds one value that is kept in a file and passed by reference, so that one client cannot fill a disk
+	// with one call. It is what a person still moves about in one piece. Past it: LimitExceeded.
+	ValueBytes = 1 << 30
 	// Waiters bounds the clients that wait for the end of one run. Past it: Busy.
 	Waiters = 10_000
 	// TransitionsPerStep bounds how many states one run may pass through before its partition
