@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/weftworks/weft/fault"
 )
@@ -174,11 +173,26 @@ func (r *Registry) Invoke(ctx context.Context, req *Request) (*Result, error) {
 	if err != nil {
 		return nil, d.count(err)
 	}
-	if req.Heartbeat = d.heartbeat(req); req.Heartbeat > 0 {
-		var stop func()
-		ctx, stop = listen(ctx, req.Heartbeat)
-		defer stop()
+	if req.Heartbeat > 0 || d.info.Heartbeat > 0 {
+		return d.watch(ctx, req, in)
 	}
+	return d.run(ctx, req, in)
+}
+
+// watch runs a call that has to beat, if its function can.
+func (d *declared) watch(ctx context.Context, req *Request, in stay) (*Result, error) {
+	if !beats(d.invoker) {
+		req.Heartbeat = 0
+		return d.run(ctx, req, in)
+	}
+	req.Heartbeat = shorter(req.Heartbeat, d.info.Heartbeat)
+	ctx, stop := listen(ctx, req.Heartbeat)
+	defer stop()
+	return d.run(ctx, req, in)
+}
+
+// run makes a call that is inside the gate.
+func (d *declared) run(ctx context.Context, req *Request, in stay) (*Result, error) {
 	if d.inner != nil {
 		res, err := d.inner.invoke(ctx, req, in)
 		return res, d.count(err)
@@ -186,14 +200,6 @@ func (r *Registry) Invoke(ctx context.Context, req *Request) (*Result, error) {
 	defer in.leave()
 	res, err := d.invoker.Invoke(ctx, req)
 	return res, d.count(err)
-}
-
-// heartbeat returns how often a call has to beat; 0: it need not.
-func (d *declared) heartbeat(req *Request) time.Duration {
-	if req.Heartbeat == 0 || !beats(d.invoker) {
-		return d.info.Heartbeat
-	}
-	return shorter(req.Heartbeat, d.info.Heartbeat)
 }
 
 func (d *declared) count(err error) error {
