@@ -51,7 +51,7 @@ type coder struct {
 
 func newCoder(n *Node, p partition.ID, most int) *coder {
 	return &coder{node: n, partition: p, steps: stepper.New(stepper.Config{
-		Code: n.opts.Code, Logger: n.opts.Logger, Hot: most, PayloadBytes: n.opts.Limits.PayloadBytes,
+		Code: n.opts.Code, Logger: n.opts.Logger, Hot: most, PayloadBytes: n.opts.Limits.PayloadBytes, Values: &n.values,
 	})}
 }
 

@@ -85,7 +85,11 @@ func (d *dispatcher) run(ctx context.Context, cancel context.CancelCauseFunc, k 
 		}
 		d.answer(ctx, cancel, k, &call, res, err)
 	}()
-	res, err = d.node.opts.Functions.Invoke(ctx, &req)
+	if req.Input, err = d.node.values.Text(call.Input); err != nil {
+		err = function.Failure("Weft.Unreadable", "the call's input cannot be read: %v", err)
+	} else {
+		res, err = d.node.opts.Functions.Invoke(ctx, &req)
+	}
 	returned = true
 }
 
@@ -104,6 +108,11 @@ func (d *dispatcher) answer(ctx context.Context, cancel context.CancelCauseFunc,
 	}
 	if err == nil && res == nil {
 		err = function.Failure("Lambda.Unknown", "the function's invoker answered neither a result nor an error")
+	}
+	if err == nil && forWorkflows(call.Instance) {
+		if res.Output, err = d.node.values.Shrink(res.Output); err != nil {
+			err = function.Failure("Weft.Unwritable", "the function's result of %d bytes cannot be kept: %v", len(res.Output), err)
+		}
 	}
 	ev := partition.Event{Kind: partition.Done, Ref: k.ref, ID: k.id}
 	if err != nil {
@@ -166,7 +175,7 @@ func (d *dispatcher) close() {
 		s.closed = true
 		s.mu.Unlock()
 	}
-	d.stop(errors.New("the node is closing"))
+	d.stop(function.Closed("")) // so that a function can tell it from a cancelled run
 	ended := make(chan struct{})
 	go func() {
 		d.wg.Wait()

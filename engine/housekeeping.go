@@ -8,6 +8,7 @@ import (
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/store"
+	"github.com/weftworks/weft/engine/values"
 	"github.com/weftworks/weft/machine"
 )
 
@@ -85,6 +86,9 @@ func (n *Node) keepHouse() {
 			flushed, flushedBytes, flushedPos = now, bytes, pos
 		}
 		if now.Sub(purged) > purgeEvery {
+			if _, err := n.values.keeper.Sweep(values.OrphanAge); err != nil {
+				n.opts.Logger.Warn("large values that nobody needs cannot be removed", "error", err)
+			}
 			n.purge(now)
 			n.finishDeletes(n.life)
 			purged = now

@@ -29,6 +29,7 @@ type Node struct {
 	coders    []*coder       // by partition
 	coding    sync.WaitGroup // goroutines that have lost their partition, with user code in their hands
 	dog       watchdog
+	values    desk
 
 	log      commitlog.Log
 	logStats func() LogStats
@@ -228,7 +229,7 @@ func (n *Node) Close() error {
 		l.Fail(fault.New("", fault.Unavailable, "", "%w", stopped))
 		_, _ = l.Turn(n.now()) // answers those who still wait
 	}
-	errs = append(errs, n.log.Close(), n.closeStore())
+	errs = append(errs, n.log.Close(), n.closeStore(), n.values.close())
 	n.release()
 	return errors.Join(errs...)
 }

@@ -76,6 +76,9 @@ func (n *Node) open() error {
 	if err := n.openLog(set.Partitions); err != nil {
 		return err
 	}
+	if err := n.openValues(); err != nil {
+		return err
+	}
 	if err := n.openLanes(set.Partitions); err != nil {
 		return err
 	}
@@ -99,6 +102,7 @@ func (n *Node) abandon() error {
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
 	}
+	errs = append(errs, n.values.close())
 	n.release()
 	return errors.Join(errs...)
 }
@@ -270,6 +274,7 @@ func (n *Node) start() error {
 	if err := n.loadCatalog(); err != nil {
 		return err
 	}
+	n.countValues()
 	n.group.Add(2)
 	go n.releaser()
 	go n.applySnapshots()

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -39,6 +40,9 @@ type Options struct {
 	// Hot is how many runs of workflows and entities stay in memory as they are, so that their next step needs no replay.
 	// 0: 16,384; one costs some 5 KiB and what its code holds.
 	Hot int
+	// ValueBytes is how long a payload of a workflow or an entity is at least that is kept in a file of its own and travels
+	// by reference. 0: 64 KiB. Negative: none is.
+	ValueBytes int
 	// Limits bounds payloads, definitions and histories. Zero: limits.Default.
 	Limits limits.Set
 	// Retain is how long runs are kept after their end, by status; a status that is missing is kept for
@@ -97,6 +101,12 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Code == nil {
 		o.Code = noCode{}
+	}
+	switch {
+	case o.ValueBytes == 0:
+		o.ValueBytes = valueDefault
+	case o.ValueBytes < 0:
+		o.ValueBytes = math.MaxInt
 	}
 	if o.Hot == 0 {
 		o.Hot = hotDefault

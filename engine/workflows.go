@@ -49,7 +49,7 @@ func (n *Node) StartWorkflow(ctx context.Context, s StartWorkflow) (*WorkflowRun
 		m.Replace |= 1 << status
 	}
 	var err error
-	if m.Input, err = n.payload(s.Input); err != nil {
+	if m.Input, err = n.largePayload(s.Input); err != nil {
 		return nil, err
 	}
 	return n.tellWorkflow(ctx, s.ID, partition.Event{Op: workflow.OpStart, Body: m.Encode(), Fresh: fresh})
@@ -97,8 +97,26 @@ func (n *Node) payload(data []byte) ([]byte, error) {
 	return text, nil
 }
 
+// largePayload is payload for those who can take a reference.
+func (n *Node) largePayload(data []byte) ([]byte, error) {
+	text, err := n.payload(data)
+	if err != nil {
+		return nil, err
+	}
+	return n.values.Shrink(text)
+}
+
 // tellWorkflow sends a run a message and returns the run after it.
 func (n *Node) tellWorkflow(ctx context.Context, id string, ev partition.Event) (*WorkflowRun, error) {
+	v, err := n.sendWorkflow(ctx, id, ev)
+	if err != nil {
+		return nil, err
+	}
+	return n.values.texts(v)
+}
+
+// sendWorkflow is tellWorkflow whose result may have references.
+func (n *Node) sendWorkflow(ctx context.Context, id string, ev partition.Event) (*WorkflowRun, error) {
 	if n.closing.Load() {
 		return nil, errClosing()
 	}
@@ -115,12 +133,12 @@ func (n *Node) RaiseEvent(ctx context.Context, id, name string, data []byte) err
 	if err := checkID("event", name); err != nil {
 		return fault.New("RaiseEvent", fault.InvalidName, name, "%w", err)
 	}
-	text, err := n.payload(data)
+	text, err := n.largePayload(data)
 	if err != nil {
 		return err
 	}
 	m := workflow.Raise{Name: name, Data: text}
-	_, err = n.tellWorkflow(ctx, id, partition.Event{Op: workflow.OpRaise, Body: m.Encode()})
+	_, err = n.sendWorkflow(ctx, id, partition.Event{Op: workflow.OpRaise, Body: m.Encode()})
 	return err
 }
 
@@ -175,7 +193,7 @@ func (n *Node) PurgeWorkflow(ctx context.Context, id string, recursive bool) (pu
 			}
 		}
 	}
-	if _, err := n.tellWorkflow(ctx, id, partition.Event{Op: workflow.OpPurge}); err != nil {
+	if _, err := n.sendWorkflow(ctx, id, partition.Event{Op: workflow.OpPurge}); err != nil {
 		return purged, err
 	}
 	return purged + 1, nil
@@ -225,7 +243,7 @@ func (n *Node) Workflow(ctx context.Context, id string) (*WorkflowRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.(*WorkflowRun), nil
+	return n.values.texts(v.(*WorkflowRun))
 }
 
 // WaitWorkflow returns a run once it has ended.
@@ -258,7 +276,7 @@ func (n *Node) WaitWorkflow(ctx context.Context, id string) (*WorkflowRun, error
 	if err != nil {
 		return nil, err
 	}
-	return v.(*WorkflowRun), nil
+	return n.values.texts(v.(*WorkflowRun))
 }
 
 // WorkflowHistory returns the history of a run's execution, committed events only.
@@ -283,7 +301,10 @@ func (n *Node) WorkflowHistory(ctx context.Context, id string) ([]durable.Event,
 			events[i].Target = id
 		}
 	}
-	return events, err
+	if err != nil {
+		return nil, err
+	}
+	return events, n.values.textsOf(events)
 }
 
 // ListWorkflows is a query over runs of workflows, newest first.
@@ -400,7 +421,7 @@ func (n *Node) SignalEntity(ctx context.Context, name, key, operation string, in
 	if err := checkEntity(name, key); err != nil {
 		return err
 	}
-	text, err := n.payload(input)
+	text, err := n.largePayload(input)
 	if err != nil {
 		return err
 	}
@@ -438,7 +459,9 @@ func (n *Node) Entity(ctx context.Context, name, key string) (*Entity, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.(*Entity), nil
+	e := *v.(*Entity)
+	e.State, err = n.values.Text(e.State)
+	return &e, err
 }
 
 func (n *Node) viewEntity(r *lane.Reader, instance string) (*Entity, error) {

@@ -15,6 +15,9 @@ type Reader struct {
 // pending is what a Read returns that answers later.
 var pending any = new(struct{ _ byte })
 
+// Values calls fn for every large value that the partition keeps, before the lane is driven.
+func (l *Lane) Values(fn func(partition.ValueID)) { l.core.Values(fn) }
+
 // Look calls fn before the lane is driven: during a recovery.
 func (l *Lane) Look(fn func(*Reader) error) error { return fn(&Reader{lane: l}) }
 

@@ -25,6 +25,12 @@ func ValueOf(payload []byte) (id ValueID, ok bool) {
 	return ValueID(payload[1:17]), true
 }
 
+// IsText reports whether a payload is the text itself.
+func IsText(payload []byte) bool {
+	_, ref := ValueOf(payload)
+	return !ref
+}
+
 // values counts the instances of a partition that keep each value.
 type values struct {
 	count map[ValueID]int

@@ -159,6 +159,7 @@ func (e *Entity) operation(env *partition.Env, ev *partition.Event) {
 		return
 	}
 	env.Reply(true)
+	env.Keep(op.Input)
 	if op.Due > env.Now {
 		e.counter++
 		env.SetTimer(e.counter, op.Due)
@@ -166,6 +167,22 @@ func (e *Entity) operation(env *partition.Env, ev *partition.Event) {
 		return
 	}
 	e.enqueue(op)
+}
+
+// keepValues keeps the large values that the entity refers to now, and no others.
+func (e *Entity) keepValues(env *partition.Env) {
+	if !env.DropValues() && partition.IsText(e.state) {
+		return
+	}
+	env.Keep(e.state)
+	for _, list := range [][]item{e.queue, e.held} {
+		for i := range list {
+			env.Keep(list[i].op.Input)
+		}
+	}
+	for i := range e.later {
+		env.Keep(e.later[i].op.Input)
+	}
 }
 
 func (e *Entity) enqueue(op Operation) {
@@ -284,6 +301,7 @@ func (e *Entity) stepped(env *partition.Env, ev *partition.Event) {
 	for i := range s.Messages {
 		e.send(env, &s.Messages[i])
 	}
+	e.keepValues(env)
 }
 
 // send carries out what an operation asked for.

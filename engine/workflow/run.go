@@ -197,6 +197,7 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 		ID: id, Workflow: m.Workflow, Version: m.Version, Execution: execution, Created: env.Now, Scheduled: m.At, Tags: m.Tags, Parent: m.ParentID, Input: m.Input,
 	}
 	r.seed, r.parent = m.Seed, m.Parent
+	env.Keep(m.Input)
 	if m.At > env.Now {
 		r.view.Status = durable.Pending
 		r.seq++
@@ -238,6 +239,7 @@ func (r *Run) clear(env *partition.Env) {
 	env.DropWork()
 	env.Reopen()
 	env.DropHistory(r.events + 1)
+	env.DropValues()
 	r.inbox, r.inboxBytes, r.waits, r.causes = nil, 0, nil, nil
 	r.lock, r.granted, r.locked, r.rewinding = 0, false, nil, false
 }
@@ -261,6 +263,7 @@ func (r *Run) summary() partition.Summary {
 
 // put adds an input to the inbox.
 func (r *Run) put(env *partition.Env, e durable.Event) {
+	env.Keep(e.Data)
 	r.inbox = append(r.inbox, e)
 	r.inboxBytes += len(e.Data)
 	if r.view.Status == durable.Running {

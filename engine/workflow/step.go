@@ -83,6 +83,7 @@ func (r *Run) act(env *partition.Env, a *durable.Event, encoded []byte) {
 	}
 	r.chunk = append(durable.BeginChunk(r.chunk), encoded...)
 	r.events++
+	env.Keep(a.Data)
 	if !a.Kind.Final() {
 		r.seq = a.ID
 	}
@@ -169,6 +170,7 @@ func (r *Run) continueAsNew(env *partition.Env, a *durable.Event) {
 	later := r.inbox
 	env.DropWork()
 	env.DropHistory(r.events + 1)
+	env.DropValues()
 	r.inbox, r.inboxBytes, r.waits = nil, 0, nil
 	r.view.Workflow, r.view.Version, r.view.Input = a.Name, a.Version, a.Data
 	status, custom := r.view.Status, r.view.Custom
@@ -193,9 +195,12 @@ func (r *Run) continueAsNew(env *partition.Env, a *durable.Event) {
 // goBack takes the history back to before a failure.
 func (r *Run) goBack(env *partition.Env, back *durable.Rewound) {
 	env.DropHistory(r.events + 1)
+	env.DropValues()
+	env.Keep(r.view.Input)
 	r.begun, r.first = r.events+1, r.events+1
 	r.rewinding, r.causes = false, nil
 	for i := range back.History {
+		env.Keep(back.History[i].Data)
 		r.record(&back.History[i])
 	}
 	late := r.inbox
@@ -203,6 +208,7 @@ func (r *Run) goBack(env *partition.Env, back *durable.Rewound) {
 	r.inbox = append(r.inbox, back.Inputs...)
 	r.inbox = append(r.inbox, late...)
 	for i := range r.inbox {
+		env.Keep(r.inbox[i].Data)
 		r.inboxBytes += len(r.inbox[i].Data)
 	}
 	for i := range back.Again {

@@ -38,6 +38,16 @@ type Config struct {
 	Hot int
 	// PayloadBytes bounds outputs and what code gives to others. 0: no bound.
 	PayloadBytes int
+	// Values keeps what is large outside of events. nil: nothing is.
+	Values Values
+}
+
+// Values keeps large payloads. It must be safe for concurrent use.
+type Values interface {
+	// Shrink returns a reference to a payload if it is large, once the value is durable, and else the payload.
+	Shrink(payload []byte) ([]byte, error)
+	// Text returns the text of a payload that may be a reference.
+	Text(payload []byte) ([]byte, error)
 }
 
 // Stepper makes the steps of one partition. Its methods are safe for concurrent use: a slow step may end beside others.
@@ -163,11 +173,16 @@ func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 			return nil, s.unreadable(t, err)
 		}
 		hot = &warm{ref: t.ref, execution: w.Execution, run: durable.New(durable.Config{
-			ID: w.ID, Code: code, Logger: s.cfg.Logger, OutputBytes: s.cfg.PayloadBytes,
+			ID: w.ID, Code: code, Logger: s.cfg.Logger, OutputBytes: s.cfg.PayloadBytes, Resolve: s.text(),
 		})}
 		hot.run.Replay(events)
 	}
 	res := hot.run.Step(w.Now, w.Inputs)
+	if err := s.shrink(&res); err != nil {
+		s.cfg.Logger.Error("a large value of a run cannot be read or written; the step waits until the run gets something else, or the node is opened again", "instance", Name(t.work), "error", err)
+		hot.close()
+		return nil, false
+	}
 	if res.Err != nil {
 		s.cfg.Logger.Error("a run's code does not do what it did before", "error", res.Err)
 	}
@@ -178,6 +193,28 @@ func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 		s.put(hot)
 	}
 	return durable.AppendStep(nil, &durable.Step{Time: w.Now, Consumed: len(w.Inputs), Status: res.Status, Actions: res.Actions}), true
+}
+
+// text returns what reads references, or nil.
+func (s *Stepper) text() func([]byte) ([]byte, error) {
+	if s.cfg.Values == nil {
+		return nil
+	}
+	return s.cfg.Values.Text
+}
+
+// shrink puts what is large in a step's actions where large values are.
+func (s *Stepper) shrink(res *durable.Result) (err error) {
+	if res.Unread != nil || s.cfg.Values == nil {
+		return res.Unread
+	}
+	for i := range res.Actions {
+		a := &res.Actions[i]
+		if a.Data, err = s.cfg.Values.Shrink(a.Data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Stepper) unreadable(t *Task, err error) bool {
@@ -194,8 +231,16 @@ func (s *Stepper) stepEntity(t *Task, w *workflow.EntityJob) ([]byte, bool) {
 	}
 	ctx := durable.NewEntityContext(w.Target, fmt.Sprintf("%d.%d", t.ref, w.Step), w.Now, s.cfg.PayloadBytes)
 	step := workflow.EntityStep{Consumed: len(w.Ops)}
-	if changed := s.operate(&step, hot.entity, ctx, w); changed {
+	changed, err := s.operate(&step, hot.entity, ctx, w)
+	if err != nil {
+		s.cfg.Logger.Error("a large value of an entity cannot be read or written; its operations wait until it gets another one, or the node is opened again", "entity", w.Target, "error", err)
+		return nil, false
+	}
+	if changed {
 		state, err := hot.entity.State()
+		if err == nil && s.cfg.Values != nil {
+			state, err = s.cfg.Values.Shrink(state)
+		}
 		switch {
 		case err != nil:
 			s.cfg.Logger.Error("an entity's state does not encode", "entity", w.Target, "error", err)
@@ -207,6 +252,10 @@ func (s *Stepper) stepEntity(t *Task, w *workflow.EntityJob) ([]byte, bool) {
 		}
 	}
 	step.Messages = ctx.Messages()
+	if err := s.shrink(&durable.Result{Actions: step.Messages}); err != nil {
+		s.cfg.Logger.Error("a large value of an entity cannot be written", "entity", w.Target, "error", err)
+		return nil, false
+	}
 	hot.step = w.Step
 	s.put(hot)
 	return step.Encode(), true
@@ -220,7 +269,12 @@ func (s *Stepper) open(t *Task, w *workflow.EntityJob) *warm {
 		s.missing("entity", name, "")
 		return nil
 	}
-	entity, err := code.Open(w.State)
+	state, err := s.read(w.State)
+	if err != nil {
+		s.cfg.Logger.Error("an entity's state cannot be read", "entity", w.Target, "error", err)
+		return nil
+	}
+	entity, err := code.Open(state)
 	if err != nil {
 		s.cfg.Logger.Error("an entity's state does not fit its type; its operations wait until the code is mended", "entity", w.Target, "error", err)
 		return nil
@@ -228,12 +282,25 @@ func (s *Stepper) open(t *Task, w *workflow.EntityJob) *warm {
 	return &warm{ref: t.ref, entity: entity}
 }
 
-// operate does the operations of a step and reports whether any of them succeeded.
-func (s *Stepper) operate(step *workflow.EntityStep, entity durable.OpenEntity, ctx *durable.EntityContext, w *workflow.EntityJob) (changed bool) {
+// read returns the text of a payload.
+func (s *Stepper) read(payload []byte) ([]byte, error) {
+	if s.cfg.Values == nil || payload == nil {
+		return payload, nil
+	}
+	return s.cfg.Values.Text(payload)
+}
+
+// operate does the operations of a step and reports whether any of them succeeded. An error says that a large value cannot
+// be read or written.
+func (s *Stepper) operate(step *workflow.EntityStep, entity durable.OpenEntity, ctx *durable.EntityContext, w *workflow.EntityJob) (changed bool, err error) {
 	for i := range w.Ops {
 		op := &w.Ops[i]
 		sent := len(ctx.Messages())
-		out, err := entity.Do(ctx, op.Name, op.Input)
+		input, err := s.read(op.Input)
+		if err != nil {
+			return false, err
+		}
+		out, err := entity.Do(ctx, op.Name, input)
 		if err != nil {
 			ctx.Rollback(sent)
 			f, _ := durable.FailureOf(err)
@@ -245,11 +312,17 @@ func (s *Stepper) operate(step *workflow.EntityStep, entity durable.OpenEntity, 
 			continue
 		}
 		changed = true
-		if op.From.Instance != "" {
-			step.Answers = append(step.Answers, workflow.Answer{Op: i, Data: out})
+		if op.From.Instance == "" {
+			continue
 		}
+		if s.cfg.Values != nil {
+			if out, err = s.cfg.Values.Shrink(out); err != nil {
+				return false, err
+			}
+		}
+		step.Answers = append(step.Answers, workflow.Answer{Op: i, Data: out})
 	}
-	return changed
+	return changed, nil
 }
 
 // missing says once that code is not there.
