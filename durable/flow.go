@@ -34,7 +34,6 @@ type Flow struct {
 	boxes    map[string]*mailbox
 	named    []string // keys of boxes, in the order they were made
 	section  *Section
-	pending  map[string]int // calls of entities in the section, by entity
 	versions map[string]uint64
 	rand     *rand.Rand
 	ids      *rand.ChaCha8

@@ -24,7 +24,9 @@ type Config struct {
 
 // Result is what a step did.
 type Result struct {
-	Actions []Event
+	// Consumed is how many of the inputs were taken, from the first on. Code that ends does not take the rest.
+	Consumed int
+	Actions  []Event
 	// Status is the custom status as JSON, if the code set one in this step.
 	Status []byte
 	// Err is a difference from history; the last of Actions then ends the run with it.
@@ -81,7 +83,7 @@ func (r *Run) Step(now int64, inputs []Event) Result {
 	if r.broken != nil && !r.ended {
 		r.fail(r.broken)
 	}
-	res := Result{Actions: w.actions, Status: w.status, Err: r.broken}
+	res := Result{Consumed: len(inputs), Actions: w.actions, Status: w.status, Err: r.broken}
 	r.last += int64(1 + len(inputs) + len(w.actions))
 	w.actions, w.status = nil, nil
 	return res
