@@ -152,6 +152,9 @@ func (r *Run) deliver(e *Event) {
 	w := &r.flow
 	switch e.Kind {
 	case RunStarted:
+		if r.resume != nil {
+			return // a run starts once
+		}
 		w.begin(e)
 		r.start(e.Data)
 		return
@@ -169,7 +172,7 @@ func (r *Run) deliver(e *Event) {
 	default:
 		panic(fmt.Sprintf("durable: %v is no input", e.Kind))
 	}
-	if r.broken == nil && w.ready() {
+	if r.broken == nil && r.resume != nil && w.ready() { // an event may come before the start
 		r.goOn()
 	}
 }
