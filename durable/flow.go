@@ -214,7 +214,11 @@ func (w *Flow) emit(e Event) uint64 {
 
 // differs ends the code because of a difference from history.
 func (w *Flow) differs(want, got *Event) {
-	w.run.broken = w.run.differs(want, got, caller())
+	line := ""
+	if w.running {
+		line = caller() // and not where a retry policy is applied
+	}
+	w.run.broken = w.run.differs(want, got, line)
 	panic(w.run.broken)
 }
 

@@ -43,6 +43,7 @@ type Run struct {
 	yield  func(struct{}) bool
 	ended  bool
 	broken *NonDeterminism
+	failed bool // with broken, for others to see
 	last   int64 // events taken, in all
 }
 
@@ -80,7 +81,7 @@ func (r *Run) Step(now int64, inputs []Event) Result {
 		}
 		r.deliver(&inputs[i])
 	}
-	if r.broken != nil && !r.ended {
+	if r.broken != nil && !r.failed {
 		r.fail(r.broken)
 	}
 	res := Result{Consumed: len(inputs), Actions: w.actions, Status: w.status, Err: r.broken}
@@ -219,7 +220,7 @@ func (r *Run) body(input []byte) {
 				err = Panicked(v)
 			}
 		}
-		if w.abandoned {
+		if w.abandoned || r.broken != nil { // also if code recovered from it
 			return
 		}
 		r.guard(func() { w.finish(out, err) })
@@ -242,10 +243,11 @@ func (r *Run) guard(fn func()) {
 	fn()
 }
 
-// fail ends the run with a difference.
+// fail ends the run with a difference. What the code did before stands.
 func (r *Run) fail(n *NonDeterminism) {
 	w := &r.flow
 	r.Close()
+	r.failed = true
 	w.actions = append(w.actions, Event{Kind: RunFailed, Failure: &Failure{Type: NonDeterminismType, Message: n.Error(), Final: true}})
 	r.ended = true
 }
