@@ -122,8 +122,8 @@ func (q quiet) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (q quiet) WithGroup(name string) slog.Handler { return quiet{q.Handler.WithGroup(name), q.flow} }
 
 // Version lets a change of code live beside runs that began before it. Where a run comes by for the first time it
-// returns to and remembers that; in the replay of a run that passed here before the change it returns from. Numbers count
-// from 0, and a run whose number lies below from fails: its branch is gone from the code.
+// returns to and remembers that; in the replay of a run that passed here before the change it returns 0, the number of
+// code without Version. A run whose number lies below from fails: its branch is gone from the code.
 //
 //	if w.Version("check-address", 0, 1) == 1 {
 //		checkAddress.Call(w, order)
@@ -135,7 +135,7 @@ func (w *Flow) Version(change string, from, to int) int {
 	}
 	v := to
 	if w.replaying {
-		v = from
+		v = 0
 		if len(w.expected) > 0 && w.expected[0].Kind == VersionMarked && w.expected[0].Name == change {
 			v = int(w.expected[0].Ref)
 		}
