@@ -75,17 +75,16 @@ func (r *Run) Step(now int64, inputs []Event) Result {
 	w := &r.flow
 	w.replaying, w.now = false, now
 	w.actions, w.status = nil, nil
-	for i := range inputs {
-		if r.ended || r.broken != nil {
-			break
-		}
-		r.deliver(&inputs[i])
+	taken := 0
+	for taken < len(inputs) && !r.ended && r.broken == nil {
+		r.deliver(&inputs[taken])
+		taken++
 	}
 	if r.broken != nil && !r.failed {
 		r.fail(r.broken)
 	}
-	res := Result{Consumed: len(inputs), Actions: w.actions, Status: w.status, Err: r.broken}
-	r.last += int64(1 + len(inputs) + len(w.actions))
+	res := Result{Consumed: taken, Actions: w.actions, Status: w.status, Err: r.broken}
+	r.last += int64(1 + taken + len(w.actions))
 	w.actions, w.status = nil, nil
 	return res
 }

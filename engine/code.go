@@ -295,7 +295,7 @@ func (c *coder) runStep(t *task, w *workflow.Job) ([]byte, bool) {
 	} else {
 		c.put(hot)
 	}
-	return durable.AppendStep(nil, &durable.Step{Time: w.Now, Consumed: len(w.Inputs), Status: res.Status, Actions: res.Actions}), true
+	return durable.AppendStep(nil, &durable.Step{Time: w.Now, Consumed: res.Consumed, Status: res.Status, Actions: res.Actions}), true
 }
 
 func (c *coder) unreadable(t *task, err error) bool {
