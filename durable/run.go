@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -44,6 +45,7 @@ type Run struct {
 	ended  bool
 	broken *NonDeterminism
 	failed bool // with broken, for others to see
+	exited bool // the code has called runtime.Goexit
 	last   int64 // events taken, in all
 }
 
@@ -63,12 +65,23 @@ func (r *Run) Ended() bool { return r.ended }
 
 // Close ends the coroutine of a run that is not wanted any more. The code unwinds: its deferred functions run.
 func (r *Run) Close() {
-	if r.stop != nil && !r.ended {
+	switch {
+	case r.stop == nil:
+	case r.exited:
+		context.AfterFunc(over, r.stop) // on a goroutine of its own, which it ends
+	case !r.ended:
 		r.flow.abandoned = true
 		r.stop()
 	}
 	r.stop, r.ended = nil, true
 }
+
+// over is a context that has ended.
+var over = func() context.Context {
+	ctx, end := context.WithCancel(context.Background())
+	end()
+	return ctx
+}()
 
 // Step gives inputs to the code and returns what it does. now is the time that Flow.Now tells (Unix milliseconds).
 func (r *Run) Step(now int64, inputs []Event) Result {
@@ -214,15 +227,22 @@ func (r *Run) body(input []byte) {
 				r.broken = v
 				return
 			case nil:
+				r.exited = true
 				err = &Failure{Type: "Weft.Goexit", Message: "the workflow ended its goroutine (runtime.Goexit) instead of returning"}
 			default:
 				err = Panicked(v)
 			}
 		}
-		if w.abandoned || r.broken != nil { // also if code recovered from it
+		if w.abandoned {
 			return
 		}
-		r.guard(func() { w.finish(out, err) })
+		if r.broken == nil { // code may have recovered from it
+			r.guard(func() { w.finish(out, err) })
+		}
+		if r.exited { // nothing stops a Goexit, and iter.Pull hands it on to whoever waits for the coroutine's end: it does not end
+			r.ended = true
+			r.yield(struct{}{})
+		}
 	}()
 	out, err = r.cfg.Code(w, input)
 	clean = true
@@ -245,7 +265,9 @@ func (r *Run) guard(fn func()) {
 // fail ends the run with a difference. What the code did before stands.
 func (r *Run) fail(n *NonDeterminism) {
 	w := &r.flow
-	r.Close()
+	if !r.ended {
+		r.Close()
+	}
 	r.failed = true
 	w.actions = append(w.actions, Event{Kind: RunFailed, Failure: &Failure{Type: NonDeterminismType, Message: n.Error(), Final: true}})
 	r.ended = true
