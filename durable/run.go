@@ -228,7 +228,7 @@ func (r *Run) body(input []byte) {
 				return
 			case nil:
 				r.exited = true
-				err = &Failure{Type: "Weft.Goexit", Message: "the workflow ended its goroutine (runtime.Goexit) instead of returning"}
+				err = &Failure{Type: goexitType, Message: "the workflow ended its goroutine (runtime.Goexit) instead of returning"}
 			default:
 				err = Panicked(v)
 			}
@@ -273,11 +273,17 @@ func (r *Run) fail(n *NonDeterminism) {
 	r.ended = true
 }
 
+// The types of failures of code that did not return.
+const (
+	panicType  = "panic"
+	goexitType = "Weft.Goexit"
+)
+
 // Panicked is the failure of code that panicked with v.
 func Panicked(v any) *Failure {
 	buf := make([]byte, 16<<10)
 	buf = buf[:runtime.Stack(buf, false)]
-	return &Failure{Type: "panic", Message: fmt.Sprint(v), Details: string(buf)}
+	return &Failure{Type: panicType, Message: fmt.Sprint(v), Details: string(buf)}
 }
 
 // FailureOf turns an error of user code into a Failure, and tells which actions' failures are in it.
