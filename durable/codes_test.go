@@ -159,6 +159,12 @@ func codes(s *script) map[string]durable.Code {
 			_, errB := b.Await(w)
 			return nil, errors.Join(errA, errB)
 		},
+		"calls and children": func(w *durable.Flow, _ []byte) ([]byte, error) {
+			f := call(w, "f", "")
+			_, _ = durable.Child(w, "child", "", "", nil, nil, nil).Await(w)
+			s.say("%s", text(durable.Child(w, "child", "", "", nil, nil, nil).Await(w)))
+			return result(f.Await(w))
+		},
 		"section": func(w *durable.Flow, _ []byte) ([]byte, error) {
 			section, err := durable.Enter(w, "account/b", "account/a", "account/b")
 			if err != nil {

@@ -42,7 +42,7 @@ type Flow struct {
 
 // begin takes RunStarted.
 func (w *Flow) begin(e *Event) {
-	w.workflow, w.version, w.seq = e.Name, e.Version, e.ID
+	w.workflow, w.version, w.seq = e.Name, e.Version, max(w.seq, e.ID)
 	if e.Start != nil {
 		w.start = *e.Start
 	}

@@ -173,7 +173,10 @@ func (r *Run) deliver(e *Event) {
 		return
 	case EventRaised:
 		w.raised(e)
-	case RunSuspended, RunResumed, RunRewound:
+	case RunSuspended, RunResumed:
+		return
+	case RunRewound:
+		w.seq = max(w.seq, e.ID)
 		return
 	case CallCompleted, CallFailed, TimerFired, ChildCompleted, ChildFailed, EntityReplied, EntityFailed, LocksGranted:
 		t := w.tasks[e.ID]

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -239,7 +240,7 @@ func (s *script) rewind(ids string) ([]string, error) {
 	}
 	s.close()
 	s.history = append([]durable.Event(nil), back.History...)
-	s.inbox = append(back.Inputs, s.inbox...)
+	s.inbox = slices.Concat([]durable.Event{{Kind: durable.RunRewound, ID: s.seq}}, back.Inputs, s.inbox)
 	return append(lines, s.replay()...), nil
 }
 
