@@ -194,7 +194,7 @@ func TestLayersTellGoodFromBad(t *testing.T) {
 
 // granted are imports that a pure room may have all the same, for what the comment says alone.
 var granted = map[string][]string{
-	// context: the signature of slog.Handler; math/rand/v2: sources with a seed; runtime: the line and stack of user code.
+	// context: the signature of slog.Handler, and the end of a coroutine that has called Goexit; math/rand/v2: sources with a seed; runtime: the line and stack of user code.
 	"durable": {"context", "math/rand/v2", "runtime"},
 }
 

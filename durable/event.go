@@ -42,7 +42,8 @@ const (
 	RunSuspended
 	// RunResumed says that they go on: Data the reason as text. [ExecutionResumed]
 	RunResumed
-	// RunRewound says that a failed run goes on before its failure: Data the reason as text. [ExecutionRewound]
+	// RunRewound says that a failed run goes on before its failure: ID the number before that of the next action, as what
+	// was taken back has used some, Data the reason as text. [ExecutionRewound]
 	RunRewound
 
 	// Actions.
@@ -227,7 +228,7 @@ var layouts = [...]layout{
 	LocksGranted:    {id: true},
 	RunSuspended:    {data: true},
 	RunResumed:      {data: true},
-	RunRewound:      {data: true},
+	RunRewound:      {id: true, data: true},
 	CallScheduled:   {id: true, name: true, data: true, extra: appendOptions, more: readOptions},
 	TimerCreated:    {id: true, due: true},
 	TimerCancelled:  {id: true, ref: true},

@@ -34,7 +34,6 @@ type Flow struct {
 	boxes    map[string]*mailbox
 	named    []string // keys of boxes, in the order they were made
 	section  *Section
-	pending  map[string]int // calls of entities in the section, by entity
 	versions map[string]uint64
 	rand     *rand.Rand
 	ids      *rand.ChaCha8
@@ -43,7 +42,7 @@ type Flow struct {
 
 // begin takes RunStarted.
 func (w *Flow) begin(e *Event) {
-	w.workflow, w.version, w.seq = e.Name, e.Version, e.ID
+	w.workflow, w.version, w.seq = e.Name, e.Version, max(w.seq, e.ID)
 	if e.Start != nil {
 		w.start = *e.Start
 	}
@@ -123,8 +122,8 @@ func (q quiet) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (q quiet) WithGroup(name string) slog.Handler { return quiet{q.Handler.WithGroup(name), q.flow} }
 
 // Version lets a change of code live beside runs that began before it. Where a run comes by for the first time it
-// returns to and remembers that; in the replay of a run that passed here before the change it returns from. Numbers count
-// from 0, and a run whose number lies below from fails: its branch is gone from the code.
+// returns to and remembers that; in the replay of a run that passed here before the change it returns 0, the number of
+// code without Version. A run whose number lies below from fails: its branch is gone from the code.
 //
 //	if w.Version("check-address", 0, 1) == 1 {
 //		checkAddress.Call(w, order)
@@ -136,7 +135,7 @@ func (w *Flow) Version(change string, from, to int) int {
 	}
 	v := to
 	if w.replaying {
-		v = from
+		v = 0
 		if len(w.expected) > 0 && w.expected[0].Kind == VersionMarked && w.expected[0].Name == change {
 			v = int(w.expected[0].Ref)
 		}
@@ -218,7 +217,11 @@ func (w *Flow) emit(e Event) uint64 {
 
 // differs ends the code because of a difference from history.
 func (w *Flow) differs(want, got *Event) {
-	w.run.broken = w.run.differs(want, got, caller())
+	line := ""
+	if w.running {
+		line = caller() // and not where a retry policy is applied
+	}
+	w.run.broken = w.run.differs(want, got, line)
 	panic(w.run.broken)
 }
 

@@ -19,16 +19,10 @@ type Rewound struct {
 // the code did in the steps taken back is forgotten, and done again if it asks for it again. A run that failed within a
 // critical section goes back to before the section, whose locks its end gave back.
 //
-// causes are those of RunFailed. Without any the last failure in the history is meant, and if there is none (a defect in
-// the code itself) the last step, as after a NonDeterminism.
+// causes are those of RunFailed. Without any the code did not say which failure it failed with: see suspect.
 func Rewind(history []Event, causes []uint64) *Rewound {
-	if len(causes) == 0 && !undone(history) {
-		for i := len(history) - 1; i >= 0 && len(causes) == 0; i-- {
-			switch history[i].Kind {
-			case CallFailed, ChildFailed, EntityFailed:
-				causes = []uint64{history[i].ID}
-			}
-		}
+	if len(causes) == 0 {
+		causes = suspect(history)
 	}
 	guilty := func(e *Event) bool {
 		switch e.Kind {
@@ -63,10 +57,28 @@ func Rewind(history []Event, causes []uint64) *Rewound {
 	return out
 }
 
-// undone reports whether the last step failed because its code did something else than history has.
-func undone(history []Event) bool {
-	n := len(history)
-	return n > 0 && history[n-1].Kind == RunFailed && history[n-1].Failure.Type == NonDeterminismType
+// suspect returns the failure that a run which does not say so failed with: the last one that the code did nothing about.
+// One after which it did something, as a retry policy does, was handled. None when there is no such failure, and when the
+// code itself has a defect: then the last step is meant.
+func suspect(history []Event) []uint64 {
+	if n := len(history); n > 0 && history[n-1].Failure != nil {
+		switch history[n-1].Failure.Type {
+		case NonDeterminismType, panicType, goexitType:
+			return nil
+		}
+	}
+	acted := false
+	for i := len(history) - 1; i >= 0; i-- {
+		switch e := &history[i]; {
+		case e.Kind == StepStarted:
+			acted = false
+		case e.Kind.Action() && !e.Kind.Final() && e.Kind != LocksReleased:
+			acted = true
+		case !acted && (e.Kind == CallFailed || e.Kind == ChildFailed || e.Kind == EntityFailed):
+			return []uint64{e.ID}
+		}
+	}
+	return nil
 }
 
 // beforeSection moves a cut that lies in a critical section before the section: the run's end gave its locks back.

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -27,7 +28,9 @@ type Config struct {
 
 // Result is what a step did.
 type Result struct {
-	Actions []Event
+	// Consumed is how many of the inputs were taken, from the first on. Code that ends does not take the rest.
+	Consumed int
+	Actions  []Event
 	// Status is the custom status as JSON, if the code set one in this step.
 	Status []byte
 	// Err is a difference from history; the last of Actions then ends the run with it.
@@ -47,6 +50,8 @@ type Run struct {
 	ended  bool
 	broken *NonDeterminism
 	unread error
+	failed bool  // with broken, for others to see
+	exited bool  // the code has called runtime.Goexit
 	last   int64 // events taken, in all
 }
 
@@ -66,33 +71,43 @@ func (r *Run) Ended() bool { return r.ended }
 
 // Close ends the coroutine of a run that is not wanted any more. The code unwinds: its deferred functions run.
 func (r *Run) Close() {
-	if r.stop != nil && !r.ended {
+	switch {
+	case r.stop == nil:
+	case r.exited:
+		context.AfterFunc(over, r.stop) // on a goroutine of its own, which it ends
+	case !r.ended:
 		r.flow.abandoned = true
 		r.stop()
 	}
 	r.stop, r.ended = nil, true
 }
 
+// over is a context that has ended.
+var over = func() context.Context {
+	ctx, end := context.WithCancel(context.Background())
+	end()
+	return ctx
+}()
+
 // Step gives inputs to the code and returns what it does. now is the time that Flow.Now tells (Unix milliseconds).
 func (r *Run) Step(now int64, inputs []Event) Result {
 	w := &r.flow
 	w.replaying, w.now = false, now
 	w.actions, w.status = nil, nil
-	for i := range inputs {
-		if r.ended || r.broken != nil || r.unread != nil {
-			break
-		}
-		r.deliver(&inputs[i])
+	taken := 0
+	for taken < len(inputs) && !r.ended && r.broken == nil && r.unread == nil {
+		r.deliver(&inputs[taken])
+		taken++
 	}
 	if r.unread != nil {
 		r.Close()
 		return Result{Unread: r.unread}
 	}
-	if r.broken != nil && !r.ended {
+	if r.broken != nil && !r.failed {
 		r.fail(r.broken)
 	}
-	res := Result{Actions: w.actions, Status: w.status, Err: r.broken}
-	r.last += int64(1 + len(inputs) + len(w.actions))
+	res := Result{Consumed: taken, Actions: w.actions, Status: w.status, Err: r.broken}
+	r.last += int64(1 + taken + len(w.actions))
 	w.actions, w.status = nil, nil
 	return res
 }
@@ -163,12 +178,18 @@ func (r *Run) deliver(e *Event) {
 	w := &r.flow
 	switch e.Kind {
 	case RunStarted:
+		if r.resume != nil {
+			return // a run starts once
+		}
 		w.begin(e)
 		r.start(e.Data)
 		return
 	case EventRaised:
 		w.raised(e)
-	case RunSuspended, RunResumed, RunRewound:
+	case RunSuspended, RunResumed:
+		return
+	case RunRewound:
+		w.seq = max(w.seq, e.ID)
 		return
 	case CallCompleted, CallFailed, TimerFired, ChildCompleted, ChildFailed, EntityReplied, EntityFailed, LocksGranted:
 		t := w.tasks[e.ID]
@@ -180,7 +201,7 @@ func (r *Run) deliver(e *Event) {
 	default:
 		panic(fmt.Sprintf("durable: %v is no input", e.Kind))
 	}
-	if r.broken == nil && w.ready() {
+	if r.broken == nil && r.resume != nil && w.ready() { // an event may come before the start
 		r.goOn()
 	}
 }
@@ -243,7 +264,8 @@ func (r *Run) body(input []byte) {
 				r.broken = v
 				return
 			case nil:
-				err = &Failure{Type: "Weft.Goexit", Message: "the workflow ended its goroutine (runtime.Goexit) instead of returning"}
+				r.exited = true
+				err = &Failure{Type: goexitType, Message: "the workflow ended its goroutine (runtime.Goexit) instead of returning"}
 			default:
 				err = Panicked(v)
 			}
@@ -251,7 +273,13 @@ func (r *Run) body(input []byte) {
 		if w.abandoned {
 			return
 		}
-		r.guard(func() { w.finish(out, err) })
+		if r.broken == nil { // code may have recovered from it
+			r.guard(func() { w.finish(out, err) })
+		}
+		if r.exited { // nothing stops a Goexit, and iter.Pull hands it on to whoever waits for the coroutine's end: it does not end
+			r.ended = true
+			r.yield(struct{}{})
+		}
 	}()
 	out, err = r.cfg.Code(w, w.resolve(input))
 	clean = true
@@ -271,19 +299,28 @@ func (r *Run) guard(fn func()) {
 	fn()
 }
 
-// fail ends the run with a difference.
+// fail ends the run with a difference. What the code did before stands.
 func (r *Run) fail(n *NonDeterminism) {
 	w := &r.flow
-	r.Close()
+	if !r.ended {
+		r.Close()
+	}
+	r.failed = true
 	w.actions = append(w.actions, Event{Kind: RunFailed, Failure: &Failure{Type: NonDeterminismType, Message: n.Error(), Final: true}})
 	r.ended = true
 }
+
+// The types of failures of code that did not return.
+const (
+	panicType  = "panic"
+	goexitType = "Weft.Goexit"
+)
 
 // Panicked is the failure of code that panicked with v.
 func Panicked(v any) *Failure {
 	buf := make([]byte, 16<<10)
 	buf = buf[:runtime.Stack(buf, false)]
-	return &Failure{Type: "panic", Message: fmt.Sprint(v), Details: string(buf)}
+	return &Failure{Type: panicType, Message: fmt.Sprint(v), Details: string(buf)}
 }
 
 // FailureOf turns an error of user code into a Failure, and tells which actions' failures are in it.

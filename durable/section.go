@@ -12,7 +12,8 @@ const SectionType = "Weft.CriticalSection"
 type Section struct {
 	flow     *Flow
 	request  uint64
-	entities []string // sorted
+	entities []string       // sorted
+	pending  map[string]int // calls without an answer, by entity
 }
 
 // EntityTarget names an entity in events: its name and its key.
@@ -37,8 +38,7 @@ func Enter(w *Flow, entities ...string) (*Section, error) {
 	t := &Task{}
 	w.track(t, Event{Kind: LocksRequested, Targets: sorted})
 	w.wait(t)
-	w.section = &Section{flow: w, request: t.seq, entities: sorted}
-	w.pending = make(map[string]int)
+	w.section = &Section{flow: w, request: t.seq, entities: sorted, pending: make(map[string]int)}
 	return w.section, nil
 }
 
@@ -53,7 +53,7 @@ func (s *Section) Leave() {
 
 func (s *Section) release() {
 	w := s.flow
-	w.section, w.pending = nil, nil
+	w.section = nil
 	w.emit(Event{Kind: LocksReleased, Ref: s.request})
 }
 
@@ -70,11 +70,11 @@ func CallEntity(w *Flow, entity, operation string, input []byte) *Task {
 		switch {
 		case !s.holds(entity):
 			return failed(SectionType, "within a critical section only the entities it holds can be called, and %q is not one of them: name it when the section begins", entity)
-		case w.pending[entity] > 0:
+		case s.pending[entity] > 0:
 			return failed(SectionType, "entity %q still works on an earlier call from this critical section: wait for that one first", entity)
 		}
-		w.pending[entity]++
-		t.entity = entity
+		s.pending[entity]++
+		t.section, t.entity = s, entity
 	}
 	w.track(t, Event{Kind: EntityCalled, Name: operation, Target: entity, Data: input})
 	return t

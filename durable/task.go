@@ -14,7 +14,8 @@ type Task struct {
 	data     []byte
 	failure  *Failure
 	retry    *retrying
-	entity   string   // called in a critical section
+	section  *Section // of a call of an entity in one
+	entity   string   // that is called there
 	box      *mailbox // of a task that waits for an event
 	watchers []*Task
 	left     int // of a task that waits for others: how many more must be done
@@ -48,10 +49,8 @@ func (t *Task) complete(data []byte, f *Failure) {
 
 // answer takes the input that answers t.
 func (t *Task) answer(w *Flow, e *Event) {
-	if t.entity != "" {
-		if w.pending[t.entity]--; w.pending[t.entity] <= 0 {
-			delete(w.pending, t.entity)
-		}
+	if t.section != nil {
+		t.section.pending[t.entity]--
 	}
 	if t.retry != nil && t.retry.again(w, t, e) {
 		return
