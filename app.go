@@ -74,15 +74,30 @@ func (d *declarations) Entity(name string) (durable.EntityCode, bool) {
 	return code, ok
 }
 
-// Open opens a data directory with the declarations of a program, and goes on with the runs that were open. It fails with
-// fault.Conflict when another process has the directory open and with fault.Corrupt when it is damaged.
-func Open(o Options, declared ...Declaration) (*App, error) {
+// Declared returns the code and the functions of declarations in the form in which engines take them, for programs that
+// open an engine by themselves. Close the registry after the engine.
+func Declared(declared ...Declaration) (engine.Code, *function.Registry, error) {
+	d, err := gather(declared)
+	if err != nil {
+		return nil, nil, err
+	}
+	return d, d.functions, nil
+}
+
+func gather(declared []Declaration) (*declarations, error) {
 	d := &declarations{functions: function.NewRegistry(), workflows: make(map[string]durable.Code), entities: make(map[string]durable.EntityCode)}
 	var errs []error
 	for _, one := range declared {
 		errs = append(errs, one.declare(d))
 	}
-	if err := errors.Join(errs...); err != nil {
+	return d, errors.Join(errs...)
+}
+
+// Open opens a data directory with the declarations of a program, and goes on with the runs that were open. It fails with
+// fault.Conflict when another process has the directory open and with fault.Corrupt when it is damaged.
+func Open(o Options, declared ...Declaration) (*App, error) {
+	d, err := gather(declared)
+	if err != nil {
 		return nil, err
 	}
 	e := o.Engine
