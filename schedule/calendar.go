@@ -30,6 +30,8 @@ func (v interval) after(t int64) int64 {
 
 // Compile validates a Spec and returns its calendar in a zone, which must be that of the Spec. Jitter depends on the seed and
 // the nominal time alone. Errors are faults of kind InvalidArgument whose subject is the member that is wrong.
+//
+// What was valid once must stay valid and mean the same: stored schedules are compiled again when they are loaded.
 func Compile(s Spec, zone *Zone, seed uint64) (*Calendar, error) {
 	if err := s.check(); err != nil {
 		return nil, err

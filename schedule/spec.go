@@ -68,7 +68,7 @@ const (
 	Skip        Overlap = iota + 1 // the time passes
 	BufferOne                      // it is run afterwards, unless another one waits for that already
 	BufferAll                      // it is run afterwards, when those that wait already have been run
-	CancelOther                    // the run is terminated, and the time is run when it has ended
+	CancelOther                    // the run is terminated and what waits is dropped; the time is run when it has ended
 	AllowAll                       // it is run beside the other
 )
 

@@ -42,8 +42,9 @@ func (s *Schedule) Append(dst []byte) []byte {
 	dst = wire.AppendUint(dst, uint64(len(s.backfills)))
 	for _, b := range s.backfills {
 		dst = wire.AppendUint(dst, b.number)
-		dst = wire.AppendInt(dst, b.after)
+		dst = wire.AppendInt(dst, b.from)
 		dst = wire.AppendInt(dst, b.to)
+		dst = wire.AppendInt(dst, b.reached)
 		dst = append(dst, byte(b.overlap))
 	}
 	return dst
@@ -69,8 +70,9 @@ func (s *Schedule) decode(data []byte) (err error) {
 	for range r.Count(runBytes + 3) {
 		s.running = append(s.running, running{Run: readRun(r), kind: r.String(), name: r.String(), terminating: r.Bool()})
 	}
-	for range r.Count(4) {
-		s.backfills = append(s.backfills, backfill{number: r.Uint(), after: r.Int(), to: r.Int(), overlap: schedule.Overlap(r.Byte())})
+	for range r.Count(5) {
+		b := backfill{number: r.Uint(), from: r.Int(), to: r.Int(), reached: r.Int(), overlap: schedule.Overlap(r.Byte())}
+		s.backfills = append(s.backfills, b)
 	}
 	if err := r.Err(); err != nil {
 		return err

@@ -37,7 +37,7 @@ type Schedule struct {
 	created, updated int64
 	paused           bool
 	note             string
-	left             int64 // starts left; -1: any number
+	left             int64 // starts that are not promised to a time; -1: any number
 	since            int64 // nominal times up to here do not count
 	next             planned
 	timer            timer
@@ -71,9 +71,10 @@ type running struct {
 
 // backfill is a stretch of the past to be run.
 type backfill struct {
-	number    uint64
-	after, to int64 // nominal times n with after < n <= to
-	overlap   schedule.Overlap
+	number   uint64
+	from, to int64 // nominal times, both inclusive
+	reached  int64 // those up to here have been started
+	overlap  schedule.Overlap
 }
 
 // Receive implements partition.Instance.

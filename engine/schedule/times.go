@@ -93,30 +93,49 @@ func (s *Schedule) offer(env *partition.Env, r Run, policy schedule.Overlap) out
 	busy := len(s.running) > 0
 	switch {
 	case !busy, policy == schedule.AllowAll && len(s.running) < limits.ScheduleRunning:
+		s.promise(r)
 		s.start(env, r)
 		return started
 	case policy == schedule.BufferOne && len(s.waiting) == 0,
 		policy == schedule.BufferAll && len(s.waiting) < limits.ScheduleBuffered:
+		s.promise(r)
 		s.waiting = append(s.waiting, r)
 		return waits
 	case policy == schedule.CancelOther:
-		s.dropWaiting(func(Run) bool { return true })
+		s.dropWaiting(env.Now)
 		s.terminate(env)
+		s.promise(r)
 		s.waiting = append(s.waiting, r)
 		return waits
 	}
 	return passed
 }
 
-// dropWaiting drops runs that wait; times among them are skipped.
-func (s *Schedule) dropWaiting(drop func(Run) bool) {
-	s.waiting = slices.DeleteFunc(s.waiting, func(r Run) bool {
-		gone := drop(r)
-		if gone && !r.Manual {
-			s.counts.Skipped++
+// promise takes one of the starts that are left for a time that starts or waits. With the last one the calendar ends.
+func (s *Schedule) promise(r Run) {
+	if r.Manual || s.left < 0 {
+		return
+	}
+	if s.left--; s.left == 0 {
+		s.next = planned{}
+	}
+}
+
+// dropWaiting drops the runs that wait. Times among them are skipped and give back what was promised.
+func (s *Schedule) dropWaiting(now int64) {
+	for _, r := range s.waiting {
+		if r.Manual {
+			continue
 		}
-		return gone
-	})
+		s.counts.Skipped++
+		if s.left >= 0 {
+			s.left++
+		}
+	}
+	s.waiting = nil
+	if !s.next.armed {
+		s.plan(now) // for what was given back, if the calendar had ended
+	}
 }
 
 // terminate stops what runs. A run goes on to count as running until it says that it has ended.
@@ -144,13 +163,6 @@ func (s *Schedule) start(env *partition.Env, r Run) {
 		return
 	}
 	s.counts.Started++
-	if s.left > 0 {
-		s.left--
-	}
-	if s.left == 0 {
-		s.next = planned{}
-		s.dropWaiting(func(r Run) bool { return !r.Manual })
-	}
 }
 
 // runSeed derives the seed of a run, one way: tokens of a run give its seed away, and must not give away the others'.
@@ -178,10 +190,10 @@ func (s *Schedule) trigger(env *partition.Env, body []byte) {
 	}
 }
 
-// addBackfill takes a stretch of the past to be run. One that waits already is not taken twice.
+// addBackfill takes a stretch of the past to be run. One that is not done yet is not taken twice.
 func (s *Schedule) addBackfill(now int64, body []byte) error {
 	r := wire.NewReader(body)
-	b := backfill{after: r.Int() - 1, to: r.Int(), overlap: schedule.Overlap(r.Byte())}
+	b := backfill{from: r.Int(), to: r.Int(), overlap: schedule.Overlap(r.Byte())}
 	if err := r.Err(); err != nil {
 		return s.errBody(err)
 	}
@@ -189,17 +201,17 @@ func (s *Schedule) addBackfill(now int64, body []byte) error {
 		b.overlap = schedule.BufferAll
 	}
 	switch {
-	case b.after >= b.to || b.to > now:
+	case b.from > b.to || b.to > now:
 		return fault.New("schedule", fault.InvalidArgument, s.id, "a backfill goes from a time to the same or a later one, and not beyond now")
 	case b.overlap != schedule.BufferAll && b.overlap != schedule.AllowAll:
 		return fault.New("schedule", fault.InvalidArgument, s.id, "a backfill runs its times one after the other (bufferAll) or at once (allowAll), not %s", b.overlap)
-	case slices.ContainsFunc(s.backfills, func(o backfill) bool { return o.to == b.to && o.after == b.after && o.overlap == b.overlap }):
+	case slices.ContainsFunc(s.backfills, func(o backfill) bool { return o.from == b.from && o.to == b.to && o.overlap == b.overlap }):
 		return nil
 	case len(s.backfills) >= limits.ScheduleBackfills:
 		return fault.New("schedule", fault.LimitExceeded, s.id, "%d backfills wait, which is the most; try again when one is done", limits.ScheduleBackfills)
 	}
 	s.manuals++
-	b.number = s.manuals
+	b.number, b.reached = s.manuals, b.from-1
 	s.backfills = append(s.backfills, b)
 	return nil
 }
@@ -213,13 +225,13 @@ func (s *Schedule) startBackfill(env *partition.Env) bool {
 	if n := len(s.running); n > 0 && b.overlap != schedule.AllowAll || n >= limits.ScheduleRunning {
 		return false
 	}
-	at, _, ok := s.calendar.Next(time.UnixMilli(b.after))
+	at, _, ok := s.calendar.Next(time.UnixMilli(b.reached))
 	nominal := at.UnixMilli()
 	if !ok || nominal > b.to {
 		s.backfills = slices.Delete(s.backfills, 0, 1)
 		return true
 	}
-	b.after = nominal
+	b.reached = nominal
 	s.start(env, Run{ID: fmt.Sprintf("%s-b%d", RunID(s.id, nominal), b.number), Nominal: nominal, Manual: true})
 	return true
 }

@@ -55,7 +55,8 @@ type Time struct{ Nominal, Fire int64 } // Unix milliseconds
 
 // Backfill is a backfill that is not done.
 type Backfill struct {
-	From, To int64 // Unix milliseconds: nominal times still to start
+	From, To int64 // Unix milliseconds: nominal times, both inclusive
+	Reached  int64 // those up to here have been started
 	Overlap  schedule.Overlap
 }
 
@@ -91,7 +92,7 @@ func (s *Schedule) View() *View {
 		v.Running = append(v.Running, r.Run)
 	}
 	for _, b := range s.backfills {
-		v.Backfills = append(v.Backfills, Backfill{From: b.after + 1, To: b.to, Overlap: b.overlap})
+		v.Backfills = append(v.Backfills, Backfill{From: b.from, To: b.to, Reached: b.reached, Overlap: b.overlap})
 	}
 	return v
 }
