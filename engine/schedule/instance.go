@@ -38,7 +38,7 @@ type Schedule struct {
 	paused           bool
 	note             string
 	left             int64 // starts that are not promised to a time; -1: any number
-	since            int64 // nominal times up to here do not count
+	since            int64 // of the last change of the calendar: nominal times up to here do not count
 	next             planned
 	timer            timer
 	counts           Counts
@@ -177,7 +177,6 @@ func (s *Schedule) create(env *partition.Env, body []byte) (err error) {
 	s.created, s.updated = env.Now, env.Now
 	s.paused = s.def.spec.Paused
 	s.left = starts(&s.def.spec)
-	s.since = env.Now
 	s.plan(env.Now)
 	return nil
 }
@@ -267,7 +266,6 @@ func (s *Schedule) resume(now int64, note string) {
 	s.note = cut(note)
 	if s.paused {
 		s.paused = false
-		s.since = now
 		s.plan(now)
 	}
 }

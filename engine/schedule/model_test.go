@@ -78,7 +78,7 @@ func drawSpec(t *rapid.T) schedule.Spec {
 		Overlap:   schedule.Overlap(rapid.IntRange(0, int(schedule.AllowAll)).Draw(t, "overlap")),
 		CatchUp:   rapid.SampledFrom([]time.Duration{0, 10 * time.Second, time.Minute, time.Hour}).Draw(t, "catch up"),
 		Jitter:    rapid.SampledFrom([]time.Duration{0, 5 * time.Second, time.Hour}).Draw(t, "jitter"),
-		Remaining: rapid.SampledFrom([]int{0, 0, 0, 1, 7}).Draw(t, "remaining"),
+		Remaining: rapid.SampledFrom([]int{0, 0, 1, 7, 7}).Draw(t, "remaining"),
 	}
 	if rapid.Bool().Draw(t, "interval") {
 		spec.Every = time.Duration(rapid.Int64Range(5, 90).Draw(t, "every")) * time.Second
