@@ -66,6 +66,7 @@ func TestClocksThatAreChanged(t *testing.T) {
 		{"a time that comes twice, once", "America/New_York", "30 1 * * *", "2026-10-31T12:00:00-04:00",
 			"2026-11-01T01:30:00-04:00 2026-11-02T01:30:00-05:00"},
 		{"from within the hour that comes twice", "America/New_York", "30 1 * * *", "2026-11-01T01:10:00-05:00", "2026-11-02T01:30:00-05:00"},
+		{"to the end of it", "America/New_York", "0 2 * * *", "2026-11-01T01:10:00-05:00", "2026-11-01T02:00:00-05:00"},
 		{"the hour that comes twice, for a rhythm", "America/New_York", "*/30 * * * *", "2026-11-01T00:45:00-04:00",
 			"2026-11-01T01:00:00-04:00 2026-11-01T01:30:00-04:00 2026-11-01T01:00:00-05:00 2026-11-01T01:30:00-05:00 2026-11-01T02:00:00-05:00"},
 		{"the hour that does not come, for a rhythm", "America/New_York", "*/30 * * * *", "2026-03-08T01:15:00-05:00",

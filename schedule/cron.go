@@ -60,22 +60,22 @@ func parseCron(part, text string) (expression, error) {
 			return expression{}, invalid(part, "%q as %s: %w; values are %s", word, f.name, err, f.values)
 		}
 	}
-	e, err := finish(part, strings.Join(words, " "))
+	e, err := newExpression(part, strings.Join(words, " "))
 	minuteAndHour := words[len(words)-5] + words[len(words)-4]
 	e.wild = strings.ContainsAny(minuteAndHour, "*?")
 	return e, err
 }
 
 func parseDescriptor(part, text string) (expression, error) {
-	e, err := finish(part, text)
+	e, err := newExpression(part, text)
 	if err == nil {
 		e.wild = (e.spec.Minute|e.spec.Hour)&starBit != 0
 	}
 	return e, err
 }
 
-// finish parses what has passed the checks.
-func finish(part, text string) (expression, error) {
+// newExpression parses what has passed the checks, and refuses what never fires.
+func newExpression(part, text string) (expression, error) {
 	s, err := parser.Parse(text)
 	if err != nil {
 		return expression{}, invalid(part, "%q: %w; there are @yearly, @monthly, @weekly, @daily, @hourly and @every", text, err)

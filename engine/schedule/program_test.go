@@ -175,3 +175,29 @@ func FuzzDecode(f *testing.F) {
 		s.View()
 	})
 }
+
+// TestGarbageMakesNoSchedule wants a message that Define has not made to leave nothing behind.
+func TestGarbageMakesNoSchedule(t *testing.T) {
+	t.Parallel()
+	utc, err := schedule.LoadZone("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	never := definition{text: []byte(`{"cron":["0 0 30 2 *"]}`), zone: utc}
+	for _, c := range []struct {
+		body []byte
+		kind fault.Kind
+	}{
+		{nil, fault.Internal},
+		{[]byte("garbage"), fault.Internal},
+		{append(never.append(nil), 0), fault.InvalidArgument},
+	} {
+		w := newWorld("2026-03-01T00:00:00Z")
+		if err, _ := w.tell("s", OpCreate, c.body).(error); !fault.Is(err, c.kind) {
+			t.Errorf("%q: %v, want kind %d", c.body, err, c.kind)
+		}
+		if w.view("s") != nil {
+			t.Errorf("%q made a schedule", c.body)
+		}
+	}
+}
