@@ -72,4 +72,24 @@ const (
 	WorkflowChars = 200
 	// LocksPerSection bounds the entities of one critical section.
 	LocksPerSection = 1000
+	// ScheduleIDChars bounds a schedule's id, so that the names of its runs, which add a time and a number, stay below
+	// NameChars. Past it: InvalidArgument.
+	ScheduleIDChars = 48
+	// ScheduleCrons bounds the cron expressions of one schedule, each of ScheduleCronChars at most: all are asked for
+	// every time. Past them: InvalidArgument.
+	ScheduleCrons     = 32
+	ScheduleCronChars = 512
+	// ScheduleNoteChars bounds why a schedule is paused or resumed, in bytes. What is longer is cut.
+	ScheduleNoteChars = 1024
+	// ScheduleRunning and ScheduleBuffered bound the runs of one schedule that run (policy allowAll) and that wait
+	// (bufferAll). They are in its state, which is rewritten whenever it changes. A time past them is skipped.
+	ScheduleRunning  = 1000
+	ScheduleBuffered = 1000
+	// ScheduleBackfills bounds the backfills of one schedule that wait. Past it: LimitExceeded.
+	ScheduleBackfills = 10
+	// ScheduleRecent is how many ended runs a schedule shows. All are in the listing of runs.
+	ScheduleRecent = 10
+	// ScheduleTimesPerStep bounds how many times a schedule handles before its partition serves others, when it
+	// catches up after an outage or fills a stretch of the past.
+	ScheduleTimesPerStep = 256
 )
