@@ -548,3 +548,31 @@ func ExampleFunctionKey() {
 	// 3 <nil>
 	// 3 keys
 }
+
+// A schedule starts a workflow by the calendar, in a time zone and with a rule for runs that overlap.
+func ExampleWorkflowOf_Schedule() {
+	report := weft.Workflow("report", func(_ *weft.Flow, city string) (string, error) { return "report of " + city, nil })
+	app, ctx := open(report)
+	defer app.Close()
+	nightly, err := report.Schedule(ctx, app, "nightly", weft.Schedule{Cron: []string{"0 3 * * *"}, Zone: "Europe/Oslo", Overlap: weft.BufferOne}, "Oslo")
+	if err != nil {
+		log.Fatal(err)
+	}
+	info, _ := nightly.Info(ctx)
+	next := time.UnixMilli(info.Next[0].Nominal)
+	fmt.Println(info.Status, next.After(time.Now()), next.Minute())
+	run, _ := nightly.Trigger(ctx) // now, beside the calendar
+	for {                          // until the run is there
+		if info, err := run.Wait(ctx); err == nil {
+			fmt.Println(string(info.Output))
+			break
+		}
+	}
+	_ = nightly.Pause(ctx, "holidays")
+	info, _ = nightly.Info(ctx)
+	fmt.Println(info.Status, info.Note)
+	// Output:
+	// active true 0
+	// "report of Oslo"
+	// paused holidays
+}

@@ -13,6 +13,7 @@ import (
 	logmemory "github.com/weftworks/weft/engine/commitlog/memory"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
+	schedules "github.com/weftworks/weft/engine/schedule"
 	"github.com/weftworks/weft/engine/statemachine"
 	"github.com/weftworks/weft/engine/store"
 	storememory "github.com/weftworks/weft/engine/store/memory"
@@ -72,7 +73,11 @@ func (n *Node) open() error {
 	}
 	n.library = &statemachine.Library{Region: set.Region, Account: set.Account, Limits: n.opts.Limits}
 	n.runs = &statemachine.Runs{Library: n.library}
-	n.workflows, n.entities = &workflow.Runs{HistoryEvents: n.opts.Limits.HistoryEvents}, &workflow.Entities{}
+	n.workflows = &workflow.Runs{
+		HistoryEvents: n.opts.Limits.HistoryEvents,
+		Tell:          map[partition.ProgramID]func(*workflow.Reply) []byte{schedules.ID: scheduleEnded},
+	}
+	n.entities = &workflow.Entities{}
 	if err := n.openLog(set.Partitions); err != nil {
 		return err
 	}
@@ -232,6 +237,7 @@ func (n *Node) openLanes(count int) error {
 		statemachine.RunsID:    n.runs,
 		workflow.RunsID:        n.workflows,
 		workflow.EntitiesID:    n.entities,
+		schedules.ID:           &schedules.Program{Starter: starter()},
 	}
 	for i := range count {
 		config := lane.Config{
@@ -287,9 +293,10 @@ func (n *Node) start() error {
 		n.group.Add(1)
 		go n.drive(l)
 	}
-	n.group.Add(2)
+	n.group.Add(3)
 	go n.dog.run()
 	go n.keepHouse()
+	go n.bringZones()
 	return nil
 }
 

@@ -38,6 +38,9 @@ type View struct {
 type Runs struct {
 	// HistoryEvents bounds the history of one execution. 0: limits.Default's.
 	HistoryEvents int64
+	// Tell has, for parents of other programs than Runs, what the body of the message is that tells them of a run's end.
+	// The functions must be pure.
+	Tell map[partition.ProgramID]func(*Reply) []byte
 }
 
 // Creates reports whether op makes a run.
@@ -218,8 +221,7 @@ func (r *Run) startAgain(env *partition.Env, m *Start) {
 	}
 	words := fmt.Sprintf("there is a run %q already, of workflow %q, which is %s: choose another id, or say that it may be replaced", r.view.ID, r.view.Workflow, r.view.Status)
 	if m.Parent.Instance != "" {
-		reply := Reply{To: m.Parent, From: r.view.ID, Failure: &durable.Failure{Type: "Weft.RunExists", Message: words, Final: true}}
-		env.Send(m.Parent.Instance, m.Parent.Program, m.Parent.Op, reply.Encode())
+		r.program.tell(env, &Reply{To: m.Parent, From: r.view.ID, Failure: &durable.Failure{Type: "Weft.RunExists", Message: words, Final: true}})
 		return
 	}
 	env.Reply(fault.New("", fault.RunExists, r.view.ID, "%s", words))
@@ -536,6 +538,14 @@ func (r *Run) tell(env *partition.Env, status durable.Status, output []byte, f *
 	if status == durable.Terminated && f == nil {
 		f = &durable.Failure{Type: "Weft.Terminated", Message: fmt.Sprintf("run %q was terminated: %s", r.view.ID, r.view.Reason), Final: true}
 	}
-	reply := Reply{To: r.parent, From: r.view.ID, Status: status, Data: output, Failure: f}
-	env.Send(r.parent.Instance, r.parent.Program, r.parent.Op, reply.Encode())
+	r.program.tell(env, &Reply{To: r.parent, From: r.view.ID, Status: status, Data: output, Failure: f})
+}
+
+// tell sends a parent what has become of a run.
+func (p *Runs) tell(env *partition.Env, m *Reply) {
+	body := p.Tell[m.To.Program]
+	if body == nil {
+		body = (*Reply).Encode
+	}
+	env.Send(m.To.Instance, m.To.Program, m.To.Op, body(m))
 }
