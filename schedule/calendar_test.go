@@ -129,7 +129,7 @@ var hardPatterns = []string{
 	"30 2 * * *", "*/15 * * * *", "0 0 * * *", "45 1,23 * * *", "5 */3 * * *", "*/10 2 * * *", "15 0 1 * *", "0,30 0,1,2,3 * * 0", "59 23 30,31 * 5",
 }
 
-// TestAgainstOracle compares the calendar around every transition of the hard zones with what their clocks show.
+// TestAgainstOracle compares the calendar around transitions of the hard zones with what their clocks show.
 func TestAgainstOracle(t *testing.T) {
 	t.Parallel()
 	for _, name := range hardZones {
@@ -140,8 +140,12 @@ func TestAgainstOracle(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, s := range zone.spans {
-				if i > 0 && s.from < at("2030-01-01T00:00:00Z").Unix() && s.from > 0 {
-					p := newPattern(hardPatterns[i%len(hardPatterns)])
+				if i == 0 || s.from < firstSecond || s.from > at("2030-01-01T00:00:00Z").Unix() {
+					continue
+				}
+				// Of the hours that come and go every year, one in four will do.
+				if shift := s.offset - zone.spans[i-1].offset; i%4 == 0 || shift*shift != 3600*3600 {
+					p := newPattern(hardPatterns[i/4%len(hardPatterns)])
 					around := time.Unix(s.from, 0).UTC()
 					compare(t, p, name, around.Add(-20*time.Hour), around.Add(26*time.Hour))
 				}
