@@ -4,11 +4,13 @@ import (
 	"context"
 	"time"
 
+	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/store"
 	"github.com/weftworks/weft/engine/values"
+	"github.com/weftworks/weft/engine/workflow"
 	"github.com/weftworks/weft/machine"
 )
 
@@ -143,8 +145,20 @@ func (n *Node) Flush(ctx context.Context) error {
 	}
 }
 
+// endedStatuses are those of ended runs, in the index that retention reads.
+var endedStatuses = []uint8{
+	uint8(machine.Succeeded), uint8(machine.Failed), uint8(machine.TimedOut), uint8(machine.Aborted),
+	workflow.ListedStatus(durable.Completed), workflow.ListedStatus(durable.Failed), workflow.ListedStatus(durable.Terminated),
+}
+
 // retain returns how long ended runs of a status are kept; 0: for ever.
 func (n *Node) retain(status uint8) time.Duration {
+	if s, ok := workflow.StatusListed(status); ok {
+		if d, ok := n.opts.RetainWorkflows[s]; ok {
+			return d
+		}
+		return RetainDefault
+	}
 	if d, ok := n.opts.Retain[machine.Status(status)]; ok {
 		return d
 	}
@@ -154,8 +168,8 @@ func (n *Node) retain(status uint8) time.Duration {
 // purge removes ended runs that are older than retention keeps them.
 func (n *Node) purge(now time.Time) {
 	shortest := time.Duration(0)
-	for _, s := range []machine.Status{machine.Succeeded, machine.Failed, machine.TimedOut, machine.Aborted} {
-		if d := n.retain(uint8(s)); d > 0 && (shortest == 0 || d < shortest) {
+	for _, s := range endedStatuses {
+		if d := n.retain(s); d > 0 && (shortest == 0 || d < shortest) {
 			shortest = d
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/fault"
@@ -48,6 +49,8 @@ type Options struct {
 	// Retain is how long runs are kept after their end, by status; a status that is missing is kept for
 	// RetainDefault, and one with 0 for ever.
 	Retain map[machine.Status]time.Duration
+	// RetainWorkflows is the same for runs of workflows.
+	RetainWorkflows map[durable.Status]time.Duration
 	// Speculation is the level; the zero value is SpeculationLocal.
 	Speculation Speculation
 	// Partitions is their number, fixed when the directory is made. 0: 8, or what the directory has. More let more
