@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/weftworks/weft/durable"
@@ -26,6 +29,7 @@ type Options struct {
 // App is an open Weft: the engine with the functions, workflows and entities of a program. Its methods are safe for
 // concurrent use.
 type App struct {
+	options   Options
 	node      *engine.Node
 	functions *function.Registry
 }
@@ -74,6 +78,15 @@ func (d *declarations) Entity(name string) (durable.EntityCode, bool) {
 	return code, ok
 }
 
+// Names implements engine.CodeLister.
+func (d *declarations) Names() (workflows []engine.WorkflowName, entities []string) {
+	for _, key := range slices.Sorted(maps.Keys(d.workflows)) {
+		name, version, _ := strings.Cut(key, "\x00")
+		workflows = append(workflows, engine.WorkflowName{Name: name, Version: version})
+	}
+	return workflows, slices.Sorted(maps.Keys(d.entities))
+}
+
 // Open opens a data directory with the declarations of a program, and goes on with the runs that were open. It fails with
 // fault.Conflict when another process has the directory open and with fault.Corrupt when it is damaged.
 func Open(o Options, declared ...Declaration) (*App, error) {
@@ -91,7 +104,7 @@ func Open(o Options, declared ...Declaration) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &App{node: node, functions: d.functions}, nil
+	return &App{options: o, node: node, functions: d.functions}, nil
 }
 
 // Close makes everything durable and closes the directory. Runs stay as they are.
