@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/weftworks/weft/durable"
@@ -26,6 +29,7 @@ type Options struct {
 // App is an open Weft: the engine with the functions, workflows and entities of a program. Its methods are safe for
 // concurrent use.
 type App struct {
+	options   Options
 	node      *engine.Node
 	functions *function.Registry
 }
@@ -74,6 +78,15 @@ func (d *declarations) Entity(name string) (durable.EntityCode, bool) {
 	return code, ok
 }
 
+// Names implements engine.CodeLister.
+func (d *declarations) Names() (workflows []engine.WorkflowName, entities []string) {
+	for _, key := range slices.Sorted(maps.Keys(d.workflows)) {
+		name, version, _ := strings.Cut(key, "\x00")
+		workflows = append(workflows, engine.WorkflowName{Name: name, Version: version})
+	}
+	return workflows, slices.Sorted(maps.Keys(d.entities))
+}
+
 // Declared returns the code and the functions of declarations in the form in which engines take them, for programs that
 // open an engine by themselves. Close the registry after the engine.
 func Declared(declared ...Declaration) (engine.Code, *function.Registry, error) {
@@ -106,7 +119,7 @@ func Open(o Options, declared ...Declaration) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &App{node: node, functions: d.functions}, nil
+	return &App{options: o, node: node, functions: d.functions}, nil
 }
 
 // Close makes everything durable and closes the directory. Runs stay as they are.

@@ -3,8 +3,6 @@ package weft
 import (
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/weftworks/weft/durable"
@@ -103,9 +101,9 @@ func versionWords(name, version string) string {
 
 // workflowWords lists the workflows declared.
 func (d *declarations) workflowWords() (words []string) {
-	for _, key := range slices.Sorted(maps.Keys(d.workflows)) {
-		name, version, _ := strings.Cut(key, "\x00")
-		words = append(words, versionWords(name, version))
+	workflows, _ := d.Names()
+	for _, w := range workflows {
+		words = append(words, versionWords(w.Name, w.Version))
 	}
 	if words == nil {
 		words = []string{"none"}

@@ -37,8 +37,8 @@ var layers = [][]string{
 	{"engine/lane"},
 	{"engine/statemachine", "engine/workflow", "engine/schedule"},
 	{"engine"},
-	{"config", "server", "."},
-	{"cli"},
+	{"config", "server"},
+	{".", "cli"},
 	{"cmd", "sim", "bench", "examples", "test", "internal/conformance", "internal/testsum"},
 }
 

@@ -15,11 +15,22 @@ import (
 // Code finds the code of workflows and entities. It must be safe for concurrent use.
 type Code = stepper.Code
 
+// CodeLister is a Code that can tell what it has.
+type CodeLister interface {
+	Code
+	// Names returns the workflows and the kinds of entities, sorted.
+	Names() (workflows []WorkflowName, entities []string)
+}
+
+// WorkflowName names the code of a workflow.
+type WorkflowName struct{ Name, Version string }
+
 // noCode is the Code of a program without any.
 type noCode struct{}
 
 func (noCode) Workflow(string, string) (durable.Code, bool) { return nil, false }
 func (noCode) Entity(string) (durable.EntityCode, bool)     { return nil, false }
+func (noCode) Names() ([]WorkflowName, []string)            { return nil, nil }
 
 const (
 	// patience is how long a partition waits for user code. It is far above what a step takes that only calls Flow, also

@@ -125,7 +125,33 @@ func (n *Node) sendWorkflow(ctx context.Context, id string, ev partition.Event) 
 	if err != nil {
 		return nil, err
 	}
-	return v.(*WorkflowRun), nil
+	return n.explained(v.(*WorkflowRun)), nil
+}
+
+// CodeNames returns the workflows and the kinds of entities that the program has code of; known is false if its Code
+// cannot tell.
+func (n *Node) CodeNames() (workflows []WorkflowName, entities []string, known bool) {
+	l, ok := n.opts.Code.(CodeLister)
+	if !ok {
+		return nil, nil, false
+	}
+	workflows, entities = l.Names()
+	return workflows, entities, true
+}
+
+// explained says of a run why its steps wait, if its code is not there.
+func (n *Node) explained(v *WorkflowRun) *WorkflowRun {
+	if v.Status != durable.Running {
+		return v
+	}
+	if _, ok := n.opts.Code.Workflow(v.Workflow, v.Version); !ok {
+		v.Blocked = fmt.Sprintf("this program does not have the code of workflow %q", v.Workflow)
+		if v.Version != "" {
+			v.Blocked += fmt.Sprintf(" in version %q", v.Version)
+		}
+		v.Blocked += ": the run's steps wait until one that has it opens the data directory"
+	}
+	return v
 }
 
 // RaiseEvent gives an open run an external event with data (one JSON text; nil: null).
@@ -243,7 +269,11 @@ func (n *Node) Workflow(ctx context.Context, id string) (*WorkflowRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.values.texts(v.(*WorkflowRun))
+	run, err := n.values.texts(v.(*WorkflowRun))
+	if err != nil {
+		return nil, err
+	}
+	return n.explained(run), nil
 }
 
 // WaitWorkflow returns a run once it has ended.
@@ -460,6 +490,9 @@ func (n *Node) Entity(ctx context.Context, name, key string) (*Entity, error) {
 		return nil, err
 	}
 	e := *v.(*Entity)
+	if _, ok := n.opts.Code.Entity(name); !ok && e.Waiting > 0 {
+		e.Blocked = fmt.Sprintf("this program does not have the code of entity %q: its operations wait until one that has it opens the data directory", name)
+	}
 	e.State, err = n.values.Text(e.State)
 	return &e, err
 }

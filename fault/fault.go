@@ -11,6 +11,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Kind says what sort of thing went wrong. Values are append-only: they are stored and sent.
@@ -45,6 +46,27 @@ const (
 	Unauthorized                  // UnrecognizedClientException
 	ActivityNotFound              // ActivityDoesNotExist
 )
+
+var names = [...]string{
+	"Internal", "InvalidArgument", "InvalidArn", "InvalidName", "InvalidDefinition", "InvalidInput", "InvalidOutput", "InvalidToken",
+	"MachineNotFound", "MachineExists", "MachineDeleting", "MachineType", "RunNotFound", "RunExists", "TaskNotFound", "TaskTimedOut",
+	"ResourceNotFound", "TooManyTags", "LimitExceeded", "Conflict", "Busy", "Unavailable", "Corrupt", "Unsupported", "Unauthorized",
+	"ActivityNotFound",
+}
+
+// String returns the kind's name, as the REST API sends it.
+func (k Kind) String() string {
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
+
+// ParseKind returns the kind with a name; Internal and false if there is none.
+func ParseKind(name string) (Kind, bool) {
+	i := slices.Index(names[:], name)
+	return Kind(max(i, 0)), i >= 0
+}
 
 // Error is Weft's error. Op and Subject may be empty.
 type Error struct {

@@ -118,6 +118,16 @@ func (a *auth) guard(r *http.Request) *apiError {
 	return &apiError{"AccessDeniedException", http.StatusForbidden, "requests from pages of origin '" + origin + "' are refused"}
 }
 
+// sameHost refuses requests that read (GET), to which browsers add no Origin, when they may come from a page whose name
+// was made to resolve here: without credentials the host has to be this machine's name or an address.
+func (a *auth) sameHost(r *http.Request) *apiError {
+	host := (&url.URL{Host: r.Host}).Hostname()
+	if _, err := netip.ParseAddr(host); err == nil || !a.open() || loopbackHost(host) {
+		return nil
+	}
+	return &apiError{"AccessDeniedException", http.StatusForbidden, "requests for host '" + host + "' are refused: use 127.0.0.1 or localhost, or give the server a token"}
+}
+
 // contentTypes are what POST / takes. A form or a plain fetch cannot send them across origins without asking first.
 func contentType(r *http.Request) *apiError {
 	switch t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/machine/history"
 )
@@ -47,4 +48,46 @@ type Backend interface {
 	Healthy() error
 }
 
-var _ Backend = (*engine.Node)(nil)
+// Workflows keeps runs of workflows. Errors are faults: RunNotFound, RunExists, InvalidName, InvalidInput, TooManyTags,
+// InvalidToken (a cursor that is not ours), and Unavailable or Busy from every method.
+type Workflows interface {
+	StartWorkflow(ctx context.Context, s engine.StartWorkflow) (*engine.WorkflowRun, error)
+	Workflow(ctx context.Context, id string) (*engine.WorkflowRun, error)
+	WaitWorkflow(ctx context.Context, id string) (*engine.WorkflowRun, error)
+	WorkflowHistory(ctx context.Context, id string) ([]durable.Event, error)
+	ListWorkflows(ctx context.Context, q engine.ListWorkflows) (*engine.WorkflowPage, error)
+	RaiseEvent(ctx context.Context, id, name string, data []byte) error
+	// CodeNames returns what there is code of; known is false when that cannot be told.
+	CodeNames() (workflows []engine.WorkflowName, entities []string, known bool)
+}
+
+// Controls changes runs of workflows. Errors are faults: RunNotFound, and Conflict when a run's status does not allow it.
+type Controls interface {
+	SuspendWorkflow(ctx context.Context, id, reason string) (*engine.WorkflowRun, error)
+	ResumeWorkflow(ctx context.Context, id, reason string) (*engine.WorkflowRun, error)
+	TerminateWorkflow(ctx context.Context, id, reason string, recursive bool) (*engine.WorkflowRun, error)
+	RewindWorkflow(ctx context.Context, id, reason string) (*engine.WorkflowRun, error)
+	RestartWorkflow(ctx context.Context, id string) (*engine.WorkflowRun, error)
+	TagWorkflow(ctx context.Context, id string, tags map[string]string) (*engine.WorkflowRun, error)
+	PurgeWorkflow(ctx context.Context, id string, recursive bool) (purged int, err error)
+	PurgeWorkflows(ctx context.Context, q engine.ListWorkflows) (purged int, err error)
+}
+
+// Entities keeps entities. Errors are faults: RunNotFound for one that does not exist, InvalidName, InvalidInput.
+type Entities interface {
+	Entity(ctx context.Context, name, key string) (*engine.Entity, error)
+	ListEntities(ctx context.Context, name, prefix string, limit int, cursor string) ([]engine.Entity, string, error)
+	SignalEntity(ctx context.Context, name, key, operation string, input []byte, at int64) error
+}
+
+// Durable is a Backend with workflows and entities.
+type Durable interface {
+	Workflows
+	Controls
+	Entities
+}
+
+var (
+	_ Backend = (*engine.Node)(nil)
+	_ Durable = (*engine.Node)(nil)
+)

@@ -23,14 +23,14 @@ func newMetrics(more []prometheus.Collector) (*metrics, error) {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "weft_api_requests_total", Help: "Step Functions API requests by operation and HTTP status.",
+			Name: "weft_api_requests_total", Help: "API requests by operation and HTTP status.",
 		}, []string{"op", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "weft_api_request_seconds", Help: "Time to answer Step Functions API requests by operation.",
+			Name: "weft_api_request_seconds", Help: "Time to answer API requests by operation.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 20), // 100 us to 52 s
 		}, []string{"op"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "weft_api_requests_in_flight", Help: "Step Functions API requests being served.",
+			Name: "weft_api_requests_in_flight", Help: "API requests being served.",
 		}),
 	}
 	own := []prometheus.Collector{m.requests, m.seconds, m.inFlight,

@@ -22,7 +22,7 @@ import (
 // Options says what a server serves and within which bounds. Backend has to be set; the zero value of every
 // other field is a good choice.
 type Options struct {
-	// Backend does the work.
+	// Backend does the work. One that is Durable, too, is served under /v1/.
 	Backend Backend
 
 	// Credentials may send requests. None: everybody may, and Serve listens on loopback only.
@@ -62,6 +62,7 @@ type Options struct {
 // Server answers requests. Make it with New; it is safe for concurrent use.
 type Server struct {
 	backend Backend
+	durable Durable // the Backend, if it has workflows
 	options Options
 	auth    *auth
 	metrics *metrics
@@ -95,12 +96,14 @@ func New(o Options) (*Server, error) {
 		backend: o.Backend, options: o, auth: newAuth(o.Credentials, o.Now), metrics: m, log: o.Logger,
 		mux: http.NewServeMux(), regular: make(gate, o.Requests), syncs: make(gate, o.Syncs),
 	}
+	s.durable, _ = o.Backend.(Durable)
 	s.closing, s.close = context.WithCancel(context.Background())
 	// JSON in a JSON string: quotes and backslashes double, and a client may write every other character as an
 	// escape, which triples it at most.
 	s.bodies = bodies{one: 3*int64(max(o.Limits.PayloadBytes, o.Limits.DefinitionBytes)) + smallBody, all: o.BodyBytes}
 	s.mux.HandleFunc("/{$}", s.serveAPI)
 	s.mux.HandleFunc("GET /healthz", s.serveHealth)
+	s.routeREST()
 	s.mux.HandleFunc("GET /metrics", s.serveMetrics)
 	return s, nil
 }
@@ -144,6 +147,7 @@ const writeTimeout = time.Minute
 type exchange struct {
 	id     string
 	op     string
+	start  time.Time
 	status int
 	fail   *apiError
 	in     int
@@ -152,40 +156,55 @@ type exchange struct {
 
 // serveAPI answers POST /: one Step Functions operation.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
-	start := s.options.Now()
-	x := &exchange{id: uuid.NewString(), op: "Unknown", status: http.StatusOK}
-	s.metrics.inFlight.Inc()
-	defer s.metrics.inFlight.Dec()
-	answer, err := s.guarded(w, r, x)
-	if err != nil {
-		x.fail, x.status = err, err.Status
-		answer = err.body()
+	x := s.begin()
+	answer, fail := s.recovered(x, func() ([]byte, *apiError) { return s.guarded(w, r, x) })
+	if fail != nil {
+		x.fail, x.status = fail, fail.Status
+		answer = fail.body()
 	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	s.end(w, r, x, answer)
+}
+
+// begin notes that a request has come; end has to follow.
+func (s *Server) begin() *exchange {
+	s.metrics.inFlight.Inc()
+	return &exchange{id: uuid.NewString(), op: "Unknown", status: http.StatusOK, start: s.options.Now()}
+}
+
+// end sends the answer and notes it.
+func (s *Server) end(w http.ResponseWriter, r *http.Request, x *exchange, answer []byte) {
+	defer s.metrics.inFlight.Dec()
 	x.out = len(answer)
 	// Not every ResponseWriter has deadlines (tests' have none), and then there is nothing to bound.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	h := w.Header()
-	h.Set("Content-Type", "application/x-amz-json-1.0")
-	h.Set("Content-Length", strconv.Itoa(len(answer)))
+	if x.status != http.StatusNoContent {
+		h.Set("Content-Length", strconv.Itoa(len(answer)))
+	}
 	h.Set("X-Amzn-RequestId", x.id)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(x.status)
 	_, _ = w.Write(answer) // a client that is gone is no error of ours
-	took := s.options.Now().Sub(start)
+	took := s.options.Now().Sub(x.start)
 	s.metrics.observe(x.op, x.status, took)
 	s.logExchange(r, x, took)
 }
 
-// guarded runs an operation behind everything that may refuse it, and turns a panic into InternalFailure, so
-// that a defect in one operation costs one request.
-func (s *Server) guarded(w http.ResponseWriter, r *http.Request, x *exchange) (answer []byte, fail *apiError) {
+// recovered turns a panic into InternalFailure, so that a defect in one operation costs one request.
+func (s *Server) recovered(x *exchange, do func() ([]byte, *apiError)) (answer []byte, fail *apiError) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("operation panicked", "op", x.op, "id", x.id, "panic", p, "stack", string(debug.Stack()))
 			answer, fail = nil, &apiError{"InternalFailure", http.StatusInternalServerError, "a defect of the server; its log has the stack under request id " + x.id}
 		}
 	}()
+	return do()
+}
+
+// guarded runs a Step Functions operation behind everything that may refuse it.
+func (s *Server) guarded(w http.ResponseWriter, r *http.Request, x *exchange) ([]byte, *apiError) {
 	if fail := s.auth.guard(r); fail != nil {
 		return nil, fail
 	}
@@ -200,11 +219,16 @@ func (s *Server) guarded(w http.ResponseWriter, r *http.Request, x *exchange) (a
 	if fail != nil {
 		return nil, fail
 	}
+	return s.admitted(w, r, x, op.waits, func(body []byte) ([]byte, *apiError) { return s.run(r, op, body) })
+}
+
+// admitted does what a request asks for, if its sender may and there is room. waits says that it waits for a run.
+func (s *Server) admitted(w http.ResponseWriter, r *http.Request, x *exchange, waits bool, do func(body []byte) ([]byte, *apiError)) ([]byte, *apiError) {
 	if fail := s.auth.before(r); fail != nil {
 		return nil, fail
 	}
 	slots := s.regular
-	if op.waits {
+	if waits {
 		slots = s.syncs
 	}
 	if !slots.enter() {
@@ -220,7 +244,7 @@ func (s *Server) guarded(w http.ResponseWriter, r *http.Request, x *exchange) (a
 	if fail := s.auth.after(r, body); fail != nil {
 		return nil, fail
 	}
-	return s.run(r, op, body)
+	return do(body)
 }
 
 // lookup finds the operation that X-Amz-Target names.

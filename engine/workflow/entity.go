@@ -18,6 +18,7 @@ type EntityView struct {
 	Modified int64
 	Waiting  int    // operations in the queue
 	LockedBy string // run id; "" when it is not locked
+	Blocked  string // why operations wait, filled in by who shows it: its code is not there
 }
 
 // Entities is the program of entities.

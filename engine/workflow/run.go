@@ -32,6 +32,7 @@ type View struct {
 	Custom    []byte // custom status, one JSON text
 	Events    int64  // length of the history of this execution
 	Waiting   int    // inputs in the inbox
+	Blocked   string // why its steps wait though it is Running, filled in by who shows it: its code is not there
 }
 
 // Runs is the program of runs.
@@ -101,7 +102,9 @@ type Job struct {
 // View returns what a client sees of the run now.
 func (r *Run) View() *View {
 	v := r.view
-	v.Events, v.Waiting = r.events-r.begun+1, len(r.inbox)
+	if v.Waiting = len(r.inbox); r.begun > 0 { // else it is yet to begin
+		v.Events = r.events - r.begun + 1
+	}
 	v.Tags = maps.Clone(v.Tags)
 	return &v
 }
