@@ -44,8 +44,8 @@ type Run struct {
 	yield  func(struct{}) bool
 	ended  bool
 	broken *NonDeterminism
-	failed bool // with broken, for others to see
-	exited bool // the code has called runtime.Goexit
+	failed bool  // with broken, for others to see
+	exited bool  // the code has called runtime.Goexit
 	last   int64 // events taken, in all
 }
 
