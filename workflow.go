@@ -85,7 +85,7 @@ func (f *WorkflowOf[In, Out]) Spawn(from Sender, in In, options ...CallOption) (
 	}
 	switch s := from.(type) {
 	case *Flow:
-		return durable.Spawn(s, f.name, c.version, c.id, data, &c.options), nil
+		return durable.Spawn(s, f.name, c.version, c.id, data, &c.options)
 	case *EntityContext:
 		return durable.SpawnFrom(s, f.name, c.version, c.id, data, &c.options)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/weftworks/weft/durable"
@@ -153,7 +154,8 @@ func codes(s *script) map[string]durable.Code {
 		"children": func(w *durable.Flow, _ []byte) ([]byte, error) {
 			a := durable.Child(w, "child", "v2", "", []byte("1"), nil, nil)
 			b := durable.Child(w, "child", "", "mine", []byte("2"), &durable.Options{Tags: map[string]string{"k": "v"}}, nil)
-			s.say("spawned %s", durable.Spawn(w, "loose", "", "", []byte("3"), nil))
+			id, _ := durable.Spawn(w, "loose", "", "", []byte("3"), nil)
+			s.say("spawned %s", id)
 			durable.Cancel(w, a) // does nothing
 			_, errA := a.Await(w)
 			_, errB := b.Await(w)
@@ -262,7 +264,22 @@ func codes(s *script) map[string]durable.Code {
 			s.say("signal: %v", durable.SignalEntity(w, "a/b", "f", long, 0))
 			s.say("child: %s", text(durable.Child(w, "f", "", "", long, nil, nil).Await(w)))
 			s.say("raise: %v", durable.Raise(w, "r", "e", long))
+			_, err := durable.Spawn(w, "f", "", "", long, nil)
+			s.say("spawn: %v", err)
 			return long, nil
+		},
+		"hostile ids": func(w *durable.Flow, _ []byte) ([]byte, error) {
+			long := strings.Repeat("x", 2000)
+			s.say("child: %s", text(durable.Child(w, "c", "", long, nil, nil, nil).Await(w)))
+			s.say("child: %s", text(durable.Child(w, "c", "", "a\x00b", nil, nil, nil).Await(w)))
+			_, err := durable.Spawn(w, "c", "", "\xff", nil, nil)
+			s.say("spawn: %v", err)
+			s.say("run: %v", durable.Raise(w, "", "e", nil))
+			s.say("event: %v", durable.Raise(w, "r", long, nil))
+			s.say("call: %s", text(durable.CallEntity(w, long, "op", nil).Await(w)))
+			s.say("signal: %v", durable.SignalEntity(w, "e/\n", "op", nil, 0))
+			_, err = durable.Enter(w, "e/1", "e/"+long)
+			return nil, err
 		},
 		"panics": func(w *durable.Flow, _ []byte) ([]byte, error) {
 			_, _ = call(w, "f", "").Await(w)

@@ -3,6 +3,8 @@ package durable
 import (
 	"fmt"
 	"time"
+
+	"github.com/weftworks/weft/limits"
 )
 
 // EntityCode is the code of one kind of entity.
@@ -67,9 +69,9 @@ func (c *EntityContext) Rollback(n int) {
 	c.messages, c.deleted = c.messages[:n], false
 }
 
-func (c *EntityContext) send(e Event) error {
-	if c.most > 0 && len(e.Data) > c.most {
-		return &Failure{Type: "States.DataLimitExceeded", Message: fmt.Sprintf("the input is %d bytes, the most is %d", len(e.Data), c.most), Final: true}
+func (c *EntityContext) send(what string, most int, e Event) error {
+	if f := refuse(what, e.Target, most, e.Data, c.most); f != nil {
+		return f
 	}
 	c.messages = append(c.messages, e)
 	return nil
@@ -77,12 +79,15 @@ func (c *EntityContext) send(e Event) error {
 
 // SignalFrom sends an operation from one entity to another, to be done at due (Unix milliseconds; 0: at once).
 func SignalFrom(c *EntityContext, entity, operation string, input []byte, due int64) error {
-	return c.send(Event{Kind: EntitySignaled, Name: operation, Target: entity, Data: input, Due: due})
+	return c.send("an entity", targetBytes, Event{Kind: EntitySignaled, Name: operation, Target: entity, Data: input, Due: due})
 }
 
 // RaiseFrom raises an event in a run, from an entity.
 func RaiseFrom(c *EntityContext, run, name string, data []byte) error {
-	return c.send(Event{Kind: EventSent, Name: name, Target: run, Data: data})
+	if f := badID("an event", name, limits.IDBytes); f != nil {
+		return f
+	}
+	return c.send("a run", runBytes, Event{Kind: EventSent, Name: name, Target: run, Data: data})
 }
 
 // SpawnFrom starts a workflow from an entity.
@@ -91,5 +96,5 @@ func SpawnFrom(c *EntityContext, workflow, version, id string, input []byte, o *
 	if id == "" {
 		id = fmt.Sprintf("%s/%s:%s.%d", c.name, c.key, c.step, len(c.messages)+1)
 	}
-	return id, c.send(Event{Kind: WorkflowStarted, Name: workflow, Version: version, Target: id, Data: input, Options: o})
+	return id, c.send("a run", runBytes, Event{Kind: WorkflowStarted, Name: workflow, Version: version, Target: id, Data: input, Options: o})
 }

@@ -374,9 +374,10 @@ func appendTargets(dst []byte, e *Event) []byte {
 }
 
 func readTargets(r *wire.Reader, e *Event) {
-	e.Targets = make([]string, 0, r.Count(1))
-	for range cap(e.Targets) {
-		e.Targets = append(e.Targets, r.String())
+	for range r.Count(1) {
+		if e.Targets = append(e.Targets, r.String()); r.Err() != nil {
+			return
+		}
 	}
 }
 
@@ -404,6 +405,8 @@ func appendUnread(dst []byte, e *Event) []byte {
 
 func readUnread(r *wire.Reader, e *Event) {
 	for range r.Count(2) {
-		e.Unread = append(e.Unread, Raised{r.String(), r.Bytes()})
+		if e.Unread = append(e.Unread, Raised{r.String(), r.Bytes()}); r.Err() != nil {
+			return
+		}
 	}
 }

@@ -1,6 +1,10 @@
 package durable
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/weftworks/weft/limits"
+)
 
 // mailbox holds the external events of one name that nobody has read, or those who wait for one. First come, first
 // served, both of them.
@@ -69,7 +73,10 @@ func (w *Flow) unread() (all []Raised) {
 // Raise raises an event in another run.
 func Raise(w *Flow, run, name string, data []byte) error {
 	w.check()
-	if f := w.tooLarge(data); f != nil {
+	if f := badID("an event", name, limits.IDBytes); f != nil {
+		return f
+	}
+	if f := refuse("a run", run, runBytes, data, w.run.cfg.OutputBytes); f != nil {
 		return f
 	}
 	w.emit(Event{Kind: EventSent, Name: name, Target: run, Data: data})

@@ -165,13 +165,17 @@ func AppendEvents(dst []byte, list []Event) []byte {
 
 // ReadEvents reads what AppendEvents wrote.
 func ReadEvents(r *wire.Reader) []Event {
-	n := r.Count(1)
+	n := r.Count(2)
 	if n == 0 {
 		return nil
 	}
-	list := make([]Event, n)
-	for i := range list {
-		ReadEvent(r, &list[i])
+	list := make([]Event, 0, min(n, 1024)) // an Event takes far more memory than bytes: not before it is there
+	for range n {
+		var e Event
+		if ReadEvent(r, &e); r.Err() != nil {
+			return nil
+		}
+		list = append(list, e)
 	}
 	return list
 }

@@ -357,7 +357,7 @@ func appendFailures(dst []uint64, err error) []uint64 {
 // TypeName returns the name by which an error's type is known to retry policies: that of its Go type, without package
 // and pointer. Errors made with errors.New and fmt.Errorf are all "Error".
 func TypeName(err error) string {
-	name := strings.TrimPrefix(fmt.Sprintf("%T", err), "*")
+	name, _, _ := strings.Cut(strings.TrimPrefix(fmt.Sprintf("%T", err), "*"), "[") // without type arguments
 	if i := strings.LastIndexByte(name, '.'); i >= 0 {
 		name = name[i+1:]
 	}

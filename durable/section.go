@@ -1,8 +1,12 @@
 package durable
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/weftworks/weft/limits"
 )
 
 // SectionType is the type of the failures that say which rule of critical sections was broken.
@@ -35,6 +39,14 @@ func Enter(w *Flow, entities ...string) (*Section, error) {
 	sorted := slices.Clone(entities)
 	slices.Sort(sorted)
 	sorted = slices.Compact(sorted)
+	if len(sorted) > limits.LocksPerSection {
+		return nil, broken(fmt.Sprintf("a critical section over %d entities is too large: the most is %d", len(sorted), limits.LocksPerSection))
+	}
+	for _, entity := range sorted {
+		if f := badID("an entity", entity, targetBytes); f != nil {
+			return nil, f
+		}
+	}
 	t := &Task{}
 	w.track(t, Event{Kind: LocksRequested, Targets: sorted})
 	w.wait(t)
@@ -57,12 +69,43 @@ func (s *Section) release() {
 	w.emit(Event{Kind: LocksReleased, Ref: s.request})
 }
 
+// What an id may have: an entity's has its kind's name before the key; a run's may be derived from its parent's, which ends
+// workflows that call themselves for ever.
+const (
+	targetBytes = limits.IDBytes + 1 + limits.WorkflowChars
+	runBytes    = 2 * limits.IDBytes
+)
+
+// badID says why an id cannot be one: ids are in keys of the store and in every message.
+func badID(what, id string, most int) *Failure {
+	bad := len(id) == 0 || len(id) > most || !utf8.ValidString(id)
+	if !bad && strings.IndexFunc(id, func(c rune) bool { return c < ' ' || c == 0x7f }) < 0 {
+		return nil
+	}
+	return &Failure{
+		Type: "Weft.InvalidID", Final: true,
+		Message: fmt.Sprintf("the id of %s has 1 to %d bytes of UTF-8 without control characters; %.60q has %d", what, most, id, len(id)),
+	}
+}
+
+// refuse says why something cannot go to where it is to go: the id there is none, or the data is more than bytes (0: no
+// bound).
+func refuse(what, id string, most int, data []byte, bytes int) *Failure {
+	if f := badID(what, id, most); f != nil {
+		return f
+	}
+	if bytes > 0 && len(data) > bytes {
+		return &Failure{Type: "States.DataLimitExceeded", Message: fmt.Sprintf("the input is %d bytes, the most is %d", len(data), bytes), Final: true}
+	}
+	return nil
+}
+
 func broken(rule string) error { return &Failure{Type: SectionType, Message: rule, Final: true} }
 
 // CallEntity calls an operation of an entity.
 func CallEntity(w *Flow, entity, operation string, input []byte) *Task {
 	w.check()
-	if f := w.tooLarge(input); f != nil {
+	if f := refuse("an entity", entity, targetBytes, input, w.run.cfg.OutputBytes); f != nil {
 		return &Task{done: true, failure: f}
 	}
 	t := &Task{}
@@ -84,7 +127,7 @@ func CallEntity(w *Flow, entity, operation string, input []byte) *Task {
 // once).
 func SignalEntity(w *Flow, entity, operation string, input []byte, due int64) error {
 	w.check()
-	if f := w.tooLarge(input); f != nil {
+	if f := refuse("an entity", entity, targetBytes, input, w.run.cfg.OutputBytes); f != nil {
 		return f
 	}
 	if w.section != nil && w.section.holds(entity) {

@@ -2,6 +2,7 @@ package durable
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/weftworks/weft/internal/wire"
 )
@@ -63,7 +64,9 @@ func ReadStep(data []byte, fn func(e *Event, encoded []byte)) (s Step, err error
 
 func (s *Step) readHead(r *wire.Reader) {
 	s.Time = r.Int()
-	s.Consumed = int(r.Uint())
+	if s.Consumed = int(min(r.Uint(), math.MaxInt32)); r.Err() != nil {
+		return
+	}
 	s.Status = r.Bytes()
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/weftworks/weft/internal/wire"
+	"github.com/weftworks/weft/limits"
 )
 
 // AppendTags writes tags in order of their names.
@@ -22,10 +23,12 @@ func ReadTags(r *wire.Reader) map[string]string {
 	if n == 0 {
 		return nil
 	}
-	tags := make(map[string]string, n)
+	tags := make(map[string]string, min(n, limits.Tags))
 	for range n {
 		k := r.String()
-		tags[k] = r.String()
+		if tags[k] = r.String(); r.Err() != nil {
+			return nil
+		}
 	}
 	return tags
 }

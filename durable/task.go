@@ -184,23 +184,29 @@ func Child(w *Flow, workflow, version, id string, input []byte, o *Options, retr
 	if id == "" {
 		id = fmt.Sprintf("%s:%d", w.ID(), w.seq+1)
 	}
+	if f := refuse("a run", id, runBytes, input, w.run.cfg.OutputBytes); f != nil {
+		return &Task{done: true, failure: f}
+	}
 	return w.schedule(Event{Kind: ChildScheduled, Name: workflow, Version: version, Target: id, Data: input, Options: o}, retry)
 }
 
 // Spawn starts a workflow that nobody awaits and returns its run id.
-func Spawn(w *Flow, workflow, version, id string, input []byte, o *Options) string {
+func Spawn(w *Flow, workflow, version, id string, input []byte, o *Options) (string, error) {
 	w.check()
 	if id == "" {
 		id = fmt.Sprintf("%s:%d", w.ID(), w.seq+1)
 	}
+	if f := refuse("a run", id, runBytes, input, w.run.cfg.OutputBytes); f != nil {
+		return "", f
+	}
 	w.emit(Event{Kind: WorkflowStarted, Name: workflow, Version: version, Target: id, Data: input, Options: o})
-	return id
+	return id, nil
 }
 
 func (w *Flow) schedule(e Event, retry *Retry) *Task {
 	w.check()
-	if f := w.tooLarge(e.Data); f != nil {
-		return &Task{done: true, failure: f}
+	if most := w.run.cfg.OutputBytes; most > 0 && len(e.Data) > most {
+		return failed("States.DataLimitExceeded", "the input is %d bytes, the most is %d", len(e.Data), most)
 	}
 	t := &Task{}
 	if retry != nil {
@@ -208,13 +214,6 @@ func (w *Flow) schedule(e Event, retry *Retry) *Task {
 	}
 	w.track(t, e)
 	return t
-}
-
-func (w *Flow) tooLarge(data []byte) *Failure {
-	if most := w.run.cfg.OutputBytes; most > 0 && len(data) > most {
-		return &Failure{Type: "States.DataLimitExceeded", Message: fmt.Sprintf("the input is %d bytes, the most is %d", len(data), most), Final: true}
-	}
-	return nil
 }
 
 // FailedTask returns a task that failed before it began.

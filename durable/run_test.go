@@ -1,0 +1,220 @@
+package durable_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/weftworks/weft/durable"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func begin(t *testing.T, code durable.Code) *durable.Run {
+	t.Helper()
+	run := durable.New(durable.Config{ID: "r", Code: code})
+	t.Cleanup(run.Close)
+	run.Step(1, []durable.Event{{Kind: durable.RunStarted, Name: "flow"}})
+	return run
+}
+
+// here returns the line that calls it, as differences have it.
+func here() string {
+	_, _, line, _ := runtime.Caller(1)
+	return fmt.Sprintf("durable/run_test.go:%d", line)
+}
+
+// TestDifferencesTellTheLine: the line is that of the user's code, however deep, and the words say both sides and what to do.
+func TestDifferencesTellTheLine(t *testing.T) {
+	t.Parallel()
+	old := func(w *durable.Flow, _ []byte) ([]byte, error) {
+		_, _ = durable.Call(w, "old", nil, nil, nil).Await(w)
+		return nil, nil
+	}
+	run := begin(t, old)
+	history := []durable.Event{{Kind: durable.StepStarted}, {Kind: durable.RunStarted, Name: "flow"}, {Kind: durable.CallScheduled, ID: 1, Name: "old"}}
+	run.Close()
+	var line string
+	deep := func(w *durable.Flow) {
+		func() { durable.Call(w, "new", nil, nil, nil) }()
+	}
+	for _, c := range []struct {
+		name string
+		code durable.Code
+		want string
+	}{
+		{"a call", func(w *durable.Flow, _ []byte) ([]byte, error) {
+			line = here()
+			durable.Call(w, "new", nil, nil, nil)
+			return nil, nil
+		}, `function "old" (action 1) where the code did a call of function "new" (action 1)`},
+		{"a sleep", func(w *durable.Flow, _ []byte) ([]byte, error) {
+			line = here()
+			w.Sleep(time.Second)
+			return nil, nil
+		}, `function "old" (action 1) where the code did a timer (action 1)`},
+		{"waiting", func(w *durable.Flow, _ []byte) ([]byte, error) {
+			line = here()
+			_, _ = durable.Receive(w, "e").Await(w)
+			return nil, nil
+		}, `function "old" (action 1) where the code did nothing`},
+		{"deep", func(w *durable.Flow, _ []byte) ([]byte, error) {
+			deep(w)
+			return nil, nil
+		}, `where the code did a call of function "new"`},
+	} {
+		line = ""
+		run := durable.New(durable.Config{ID: "order-7", Code: c.code})
+		n := run.Replay(history)
+		run.Close()
+		if n == nil {
+			t.Errorf("%s: no difference", c.name)
+			continue
+		}
+		text := n.Error()
+		for _, want := range []string{`run "order-7" cannot be replayed`, c.want, "w.Version", "weftvet", "rewind the run", " at " + n.Line} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q does not say %q", c.name, text, want)
+			}
+		}
+		if i := strings.LastIndexByte(n.Line, ':'); line != "" && (i < 0 || !near(n.Line, line)) {
+			t.Errorf("%s: the line is %s, want the one after %s", c.name, n.Line, line)
+		}
+	}
+}
+
+// near reports whether got is the line after that of want.
+func near(got, want string) bool {
+	var a, b int
+	_, errA := fmt.Sscanf(got, "durable/run_test.go:%d", &a)
+	_, errB := fmt.Sscanf(want, "durable/run_test.go:%d", &b)
+	return errA == nil && errB == nil && a == b+1
+}
+
+// TestFlowIsForItsCodeOnly: whoever uses a Flow from elsewhere is told so.
+func TestFlowIsForItsCodeOnly(t *testing.T) {
+	t.Parallel()
+	var flow *durable.Flow
+	run := begin(t, func(w *durable.Flow, _ []byte) ([]byte, error) {
+		flow = w
+		_, _ = durable.Receive(w, "e").Await(w)
+		return nil, nil
+	})
+	elsewhere := func() (said any) {
+		done := make(chan any)
+		go func() {
+			defer func() { done <- recover() }()
+			durable.Call(flow, "f", nil, nil, nil)
+		}()
+		return <-done
+	}
+	if said := fmt.Sprint(elsewhere()); !strings.Contains(said, "used outside of its workflow's code") {
+		t.Errorf("another goroutine hears %q", said)
+	}
+	run.Step(2, []durable.Event{{Kind: durable.EventRaised, Name: "e"}})
+	if !run.Ended() {
+		t.Fatal("the run goes on")
+	}
+	if said := fmt.Sprint(elsewhere()); !strings.Contains(said, "used outside of its workflow's code") {
+		t.Errorf("after the end it hears %q", said)
+	}
+}
+
+// TestCloseRunsDefers: also those of a run that was closed twice, or never began.
+func TestCloseRunsDefers(t *testing.T) {
+	t.Parallel()
+	ran := 0
+	run := begin(t, func(w *durable.Flow, _ []byte) ([]byte, error) {
+		defer func() { ran++ }()
+		w.Sleep(time.Hour)
+		ran += 100
+		return nil, nil
+	})
+	run.Close()
+	run.Close()
+	if ran != 1 {
+		t.Errorf("defers ran %d times", ran)
+	}
+	if res := run.Step(1, []durable.Event{{Kind: durable.TimerFired, ID: 1}}); len(res.Actions) != 0 || res.Consumed != 0 {
+		t.Errorf("a closed run takes steps: %+v", res)
+	}
+	durable.New(durable.Config{}).Close()
+}
+
+// TestLogIsSilentInAReplay: what was logged before is not logged again.
+func TestLogIsSilentInAReplay(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+	code := func(w *durable.Flow, _ []byte) ([]byte, error) {
+		w.Log().With("k", "v").WithGroup("g").Info("before", "replaying", w.Replaying())
+		w.Sleep(time.Second)
+		w.Log().Info("after")
+		return nil, nil
+	}
+	run := durable.New(durable.Config{ID: "r", Code: code, Logger: logger})
+	defer run.Close()
+	run.Replay([]durable.Event{{Kind: durable.StepStarted}, {Kind: durable.RunStarted, Name: "flow"}, {Kind: durable.TimerCreated, ID: 1}})
+	run.Step(5, []durable.Event{{Kind: durable.TimerFired, ID: 1}})
+	if got, want := out.String(), "level=INFO msg=after run=r workflow=flow\n"; got != want {
+		t.Errorf("logged %q, want %q", got, want)
+	}
+	fresh := durable.New(durable.Config{ID: "r", Code: code, Logger: logger})
+	defer fresh.Close()
+	out.Reset()
+	fresh.Step(1, []durable.Event{{Kind: durable.RunStarted, Name: "flow"}})
+	if got, want := out.String(), "level=INFO msg=before run=r workflow=flow k=v g.replaying=false\n"; got != want {
+		t.Errorf("logged %q, want %q", got, want)
+	}
+}
+
+type custom struct{ list []int }
+
+func (custom) Error() string { return "custom" }
+
+type generic[T any] struct{}
+
+func (*generic[T]) Error() string { return "generic" }
+
+// TestFailures: what retry policies and rewinds read out of errors.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	f := &durable.Failure{Type: "Bad", Message: "m", Final: true, Seq: 3}
+	g := &durable.Failure{Type: "Worse", Seq: 5}
+	for _, c := range []struct {
+		err    error
+		want   string
+		final  bool
+		causes string
+	}{
+		{errors.New("x"), "Error/x", false, "[]"},
+		{fmt.Errorf("x: %w", errors.New("y")), "Error/x: y", false, "[]"},
+		{custom{[]int{1}}, "custom/custom", false, "[]"},
+		{context.DeadlineExceeded, "deadlineExceededError/context deadline exceeded", false, "[]"},
+		{f, "Bad/m", true, "[3]"},
+		{fmt.Errorf("wrapped: %w", f), "Bad/wrapped: Bad: m", true, "[3]"},
+		{errors.Join(g, fmt.Errorf("w: %w", f)), "Worse/Worse\nw: Bad: m", false, "[5 3]"},
+		{fmt.Errorf("%w and %w", f, g), "Bad/Bad: m and Worse", true, "[3 5]"},
+	} {
+		got, causes := durable.FailureOf(c.err)
+		if s := got.Type + "/" + got.Message; s != c.want || got.Final != c.final || fmt.Sprint(causes) != c.causes {
+			t.Errorf("%v is %s final %t because of %v", c.err, s, got.Final, causes)
+		}
+	}
+	if name := durable.TypeName(&generic[custom]{}); strings.ContainsAny(name, "]") {
+		t.Errorf("a generic error's type is %q", name)
+	}
+}
