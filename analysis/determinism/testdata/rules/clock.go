@@ -71,8 +71,9 @@ func register(s *service) {
 	weft.Workflow("method", s.method)
 	go uncalled()
 	weft.Workflow("inner", func(w *weft.Flow, in order) (time.Time, error) {
-		pick := func() time.Time { return time.Now() } // want `time\.Now reads`
-		return pick(), nil
+		pick := func() time.Time { return time.Now() }              // want `time\.Now reads`
+		later := func(w *weft.Flow) time.Time { return time.Now() } // want `time\.Now reads`
+		return later(w).Add(time.Since(pick())), nil                // want `time\.Since reads`
 	})
 	_ = time.Now()
 }
@@ -85,9 +86,12 @@ func elsewhere(w *weft.Flow, in order) (string, error) {
 	weft.Function("activity", activity)
 	weft.Operation("account", "touch", func(ctx *weft.EntityContext, in int) (time.Time, error) { return time.Now(), nil })
 	each(func(ctx context.Context) { time.Sleep(1) })
+	touch(func(ctx *weft.EntityContext) { time.Sleep(1) })
 	return local.Call(w, in.ID)
 }
 
 func activity(ctx context.Context, id string) (string, error) { return time.Now().String() + id, nil }
 
 func each(fn func(ctx context.Context)) {}
+
+func touch(fn func(ctx *weft.EntityContext)) {}
