@@ -14,8 +14,8 @@ var (
 	rates   map[string]float64       // filled by load
 	loaded  map[string]int           // filled once
 	started int
-	logger  *slog.Logger               // set by load, but who logs does not matter
-	handle  *weft.Func[string, string] // a handle, whenever it is made
+	logger  *slog.Logger                     // set by load, but who logs does not matter
+	handle  *weft.FunctionOf[string, string] // a handle, whenever it is made
 	once    sync.Once
 	version = sync.OnceValue(func() int { return 1 })
 )
