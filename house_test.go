@@ -174,6 +174,22 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
+// TestToolsStayOut keeps golang.org/x/tools out of what programs import and what serves.
+func TestToolsStayOut(t *testing.T) {
+	t.Parallel()
+	seen := false
+	for _, f := range goFiles(t) {
+		uses := slices.ContainsFunc(f.imports(), func(p string) bool { return strings.HasPrefix(p, "golang.org/x/tools/") })
+		seen = seen || uses
+		if uses && !strings.HasPrefix(f.dir(), "analysis/") && f.dir() != "cmd/weftvet" {
+			t.Errorf("%s imports golang.org/x/tools: only the analyzers and cmd/weftvet may", f.path)
+		}
+	}
+	if !seen {
+		t.Error("nothing imports golang.org/x/tools: the test looks in the wrong place")
+	}
+}
+
 func TestLayersTellGoodFromBad(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

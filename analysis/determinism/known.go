@@ -47,7 +47,7 @@ const (
 
 var traits = [...]trait{
 	clock:       {name: "clock", why: "reads the machine's clock, which shows another time at a replay", instead: "use w.Now()", travels: true},
-	wait:        {name: "wait", why: "waits by the machine's clock, and so again at every replay", instead: "use w.Sleep(d), or w.Timer(d) with weft.Any", travels: true},
+	wait:        {name: "wait", why: "waits by the machine's clock, and so again at every replay", instead: "use w.Sleep(d), or weft.After(w, d) with weft.Any", travels: true},
 	random:      {name: "random", why: "draws something else at a replay", instead: "use w.Rand()", travels: true},
 	identity:    {name: "identity", why: "makes another id at a replay", instead: "use w.UUID()", travels: true},
 	output:      {name: "output", why: "writes again at every replay", instead: "use w.Log()"},

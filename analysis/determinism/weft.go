@@ -69,5 +69,7 @@ func registersWorkflow(callee types.Object) bool {
 	return callee != nil && ofWeft(callee.Pkg()) && callee.Name() == "Workflow"
 }
 
-// quiet are the methods of a Flow that leave nothing in the history, so that their order does not matter.
-var quiet = map[string]bool{"Log": true, "Now": true}
+// quiet are the methods of a Flow that ask for nothing and draw nothing, so that their order does not matter.
+var quiet = map[string]bool{
+	"CodeVersion": true, "Execution": true, "ID": true, "Log": true, "Now": true, "Parent": true, "Replaying": true, "Workflow": true,
+}

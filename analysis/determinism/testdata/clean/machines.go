@@ -41,7 +41,7 @@ func Convert(w *weft.Flow, in Job) ([]string, error) {
 			calls = append(calls, convert.Start(w, f))
 		}
 		for i, c := range calls {
-			out, err := c.Get(w)
+			out, err := c.Await(w)
 			if err != nil {
 				out, err = retried(w, 5, time.Second, func() (string, error) { return convert.Call(w, batch[i]) })
 			}
@@ -50,7 +50,9 @@ func Convert(w *weft.Flow, in Job) ([]string, error) {
 			}
 			done = append(done, out)
 		}
-		w.Status(map[string]int{"done": len(done), "of": len(in.Files)})
+		if err := weft.SetStatus(w, map[string]int{"done": len(done), "of": len(in.Files)}); err != nil {
+			return done, err
+		}
 	}
 	return done, nil
 }
@@ -62,9 +64,7 @@ func retried[T any](w *weft.Flow, times int, wait time.Duration, call func() (T,
 			return out, nil
 		}
 		d := time.Duration(float64(wait) * math.Pow(2, float64(n)) * (0.5 + w.Rand().Float64()))
-		if err := w.Sleep(d); err != nil {
-			return out, err
-		}
+		w.Sleep(d)
 	}
 	return out, err
 }
@@ -120,9 +120,7 @@ func poll(w *weft.Flow, host string) (bool, error) {
 		if ok, err := healthy.Call(w, host); ok || err != nil {
 			return ok, err
 		}
-		if err := w.Sleep(tick); err != nil {
-			return false, err
-		}
+		w.Sleep(tick)
 	}
 	return false, nil
 }
@@ -135,24 +133,25 @@ type Transfer struct {
 }
 
 var (
-	withdraw = weft.Operation("account", "withdraw", func(e *weft.EntityContext, t Transfer) (int64, error) { return t.Cents, nil })
-	deposit  = weft.Operation("account", "deposit", func(e *weft.EntityContext, t Transfer) (int64, error) { return t.Cents, nil })
+	accounts = weft.Entity[int64]("account")
+	withdraw = weft.Operation(accounts, "withdraw", func(c *weft.EntityContext, s *int64, cents int64) (int64, error) { *s -= cents; return *s, nil })
+	deposit  = weft.Operation(accounts, "deposit", func(c *weft.EntityContext, s *int64, cents int64) (int64, error) { *s += cents; return *s, nil })
 )
 
 func Move(w *weft.Flow, in Transfer) (string, error) {
 	if in.Cents <= 0 || in.From == in.To {
 		return "", fmt.Errorf("cannot transfer %d from %s to %s", in.Cents, in.From, in.To)
 	}
-	unlock, err := w.Lock(in.From, in.To)
+	section, err := weft.Lock(w, accounts.ID(in.From), accounts.ID(in.To))
 	if err != nil {
 		return "", err
 	}
-	defer unlock()
-	if _, err := withdraw.Call(w, in); err != nil {
+	defer section.Leave()
+	if _, err := withdraw.Call(w, in.From, in.Cents); err != nil {
 		return "", err
 	}
-	if _, err := deposit.Call(w, in); err != nil {
-		_, back := deposit.Call(w, Transfer{To: in.From, Cents: in.Cents})
+	if _, err := deposit.Call(w, in.To, in.Cents); err != nil {
+		_, back := deposit.Call(w, in.From, in.Cents)
 		return "", errors.Join(err, back)
 	}
 	return w.UUID(), nil
@@ -272,5 +271,6 @@ func measuring(w *weft.Flow, c *control) (state, error) {
 func heating(w *weft.Flow, c *control) (state, error) {
 	c.switched = append(c.switched, w.Now())
 	_, err := heat.Call(w, true)
-	return measuring, errors.Join(err, w.Sleep(10*time.Minute))
+	w.Sleep(10 * time.Minute)
+	return measuring, err
 }

@@ -28,8 +28,8 @@ type Decision struct {
 }
 
 type approval struct {
-	ask      *weft.Func[string, bool]
-	decided  *weft.Event[Decision]
+	ask      *weft.FunctionOf[string, bool]
+	decided  weft.EventOf[Decision]
 	deadline time.Duration
 }
 
@@ -39,25 +39,22 @@ func (a *approval) Run(w *weft.Flow, what string) (string, error) {
 		if _, err := a.ask.Call(w, what); err != nil {
 			return "", err
 		}
-		answer := a.decided.Wait(w)
-		d, err := answer.Get(w)
+		d, err := a.decided.WaitFor(w, time.Hour)
 		switch {
 		case err != nil:
-			return "", err
+			w.Log().Info("nobody has decided yet", "what", what)
 		case d.Yes:
 			return "approved by " + d.By, nil
 		}
-		wait := min(until.Sub(w.Now()), time.Hour)
-		if err := w.Sleep(wait); err != nil {
-			return "", err
-		}
+		w.Sleep(min(until.Sub(w.Now()), time.Hour))
 	}
 	return "expired", nil
 }
 
-func NewApproval(deadline time.Duration) *weft.Func[string, string] {
+func NewApproval(deadline time.Duration) *weft.WorkflowOf[string, string] {
 	a := &approval{
 		ask:      weft.Function("ask", func(ctx context.Context, what string) (bool, error) { return true, nil }),
+		decided:  weft.Event[Decision]("decided"),
 		deadline: deadline,
 	}
 	return weft.Workflow("approval", a.Run)
@@ -86,9 +83,7 @@ func Onboard(w *weft.Flow, address string) (string, error) {
 	}
 	days := []int{1, 3, 7}
 	for i, day := range days {
-		if err := w.Sleep(time.Duration(day) * 24 * time.Hour); err != nil {
-			return "", err
-		}
+		w.Sleep(time.Duration(day) * 24 * time.Hour)
 		mail.Start(w, Mail{To: address, Subject: "Tip " + strconv.Itoa(i+1)})
 	}
 	return token, nil
@@ -103,21 +98,19 @@ type Subscription struct {
 	Months   int
 }
 
-var Subscribe *weft.Func[Subscription, Subscription]
+var Subscribe *weft.WorkflowOf[Subscription, Subscription]
 
 func init() {
 	Subscribe = weft.Workflow("subscription", func(w *weft.Flow, in Subscription) (Subscription, error) {
 		next := nextMonth(in.Paid, in.Months)
 		if d := next.Sub(w.Now()); d > 0 {
-			if err := w.Sleep(d); err != nil {
-				return in, err
-			}
+			w.Sleep(d)
 		}
 		if _, err := charge.Call(w, Payment{in.Customer, in.Cents}); err != nil {
 			return in, err
 		}
 		in.Months++
-		return Subscribe.Call(w, in)
+		return in, Subscribe.ContinueAsNew(in)
 	})
 }
 
@@ -182,14 +175,12 @@ func Escalate(w *weft.Flow, in Alert) (string, error) {
 		return cmp.Or(cmp.Compare(ranks()[a], ranks()[b]), strings.Compare(a, b))
 	})
 	var answers []weft.Future[string]
+	var waits []weft.Awaitable
 	for _, who := range people {
 		answers = append(answers, page.Start(w, who))
-		i, who, err := weft.Any(w, append(slices.Clone(answers), after(w, 10*time.Minute))...)
-		if err != nil {
-			return "", err
-		}
-		if i < len(answers) {
-			return who, nil
+		waits = append(waits, answers[len(answers)-1])
+		if i := weft.Any(w, append(slices.Clone(waits), weft.After(w, 10*time.Minute))...); i < len(answers) {
+			return answers[i].Await(w)
 		}
 	}
 	return "", fmt.Errorf("nobody answered %q", in.Text)

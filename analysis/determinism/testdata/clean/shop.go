@@ -136,33 +136,19 @@ func cents(lines []Line) int64 {
 
 // 2: a cart that is reminded of until it is bought.
 
-var bought = weft.Event[string]{}
+var bought = weft.Event[string]("bought")
 
 func Cart(w *weft.Flow, customer string) (string, error) {
 	for n := range 3 {
-		which, _, err := weft.Any(w, bought.Wait(w), after(w, time.Duration(n+1)*24*time.Hour))
-		if err != nil {
-			return "", err
-		}
-		if which == 0 {
-			return "bought", nil
+		sale := bought.Next(w)
+		if weft.Any(w, sale, weft.After(w, time.Duration(n+1)*24*time.Hour)) == 0 {
+			return sale.Await(w)
 		}
 		if _, err := mail.Call(w, Mail{To: customer, Subject: "Still there?"}); err != nil {
 			w.Log().Warn("no reminder", "customer", customer, "error", err)
 		}
 	}
 	return "forgotten", nil
-}
-
-func after(w *weft.Flow, d time.Duration) weft.Future[string] {
-	return text{w.Timer(d)}
-}
-
-type text struct{ timer weft.Future[time.Time] }
-
-func (t text) Get(w *weft.Flow) (string, error) {
-	at, err := t.timer.Get(w)
-	return at.Format(time.RFC3339), err
 }
 
 // 3: the stock of many shops, summed up.

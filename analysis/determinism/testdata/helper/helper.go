@@ -62,6 +62,13 @@ func Answered() string {
 	return ""
 }
 
+// Register does not do what the workflow does that it registers.
+func Register() {
+	weft.Workflow("late", func(w *weft.Flow, name string) (time.Time, error) {
+		return time.Now(), nil // want `time\.Now reads`
+	})
+}
+
 // A function with a flow is reported where it is.
 func Greet(w *weft.Flow, name string) string {
 	return name + time.Now().String() // want `time\.Now reads`

@@ -25,7 +25,7 @@ var clocks = weft.Workflow("clocks", func(w *weft.Flow, in order) (time.Time, er
 	}
 	_ = time.Until(in.Due)           // want `time\.Until reads the machine's clock`
 	now := time.Now                  // want `time\.Now reads the machine's clock`
-	time.Sleep(time.Minute)          // want `time\.Sleep waits by the machine's clock, and so again at every replay; use w\.Sleep\(d\), or w\.Timer\(d\) with weft\.Any`
+	time.Sleep(time.Minute)          // want `time\.Sleep waits by the machine's clock, and so again at every replay; use w\.Sleep\(d\), or weft\.After\(w, d\) with weft\.Any`
 	<-time.After(time.Minute)        // want `time\.After waits`
 	_ = time.NewTimer(time.Minute)   // want `time\.NewTimer waits`
 	for range time.Tick(time.Hour) { // want `time\.Tick waits`
@@ -71,8 +71,9 @@ func register(s *service) {
 	weft.Workflow("method", s.method)
 	go uncalled()
 	weft.Workflow("inner", func(w *weft.Flow, in order) (time.Time, error) {
-		pick := func() time.Time { return time.Now() } // want `time\.Now reads`
-		return pick(), nil
+		pick := func() time.Time { return time.Now() }              // want `time\.Now reads`
+		later := func(w *weft.Flow) time.Time { return time.Now() } // want `time\.Now reads`
+		return later(w).Add(time.Since(pick())), nil                // want `time\.Since reads`
 	})
 	_ = time.Now()
 }
@@ -83,11 +84,14 @@ func elsewhere(w *weft.Flow, in order) (string, error) {
 		return id + time.Now().String(), nil
 	})
 	weft.Function("activity", activity)
-	weft.Operation("account", "touch", func(ctx *weft.EntityContext, in int) (time.Time, error) { return time.Now(), nil })
+	weft.Operation(weft.Entity[int]("account"), "touch", func(c *weft.EntityContext, s *int, in int) (time.Time, error) { return time.Now(), nil })
 	each(func(ctx context.Context) { time.Sleep(1) })
+	touch(func(ctx *weft.EntityContext) { time.Sleep(1) })
 	return local.Call(w, in.ID)
 }
 
 func activity(ctx context.Context, id string) (string, error) { return time.Now().String() + id, nil }
 
 func each(fn func(ctx context.Context)) {}
+
+func touch(fn func(ctx *weft.EntityContext)) {}

@@ -38,6 +38,7 @@ func fans(w *weft.Flow, ids []string) (int, error) {
 		_ = r
 	default:
 	}
+	go slowly()  // want `a go statement`
 	go helper(w) // want `a go statement`
 	var n atomic.Int64
 	n.Add(1) // want `atomic\.Int64\.Add`
@@ -45,6 +46,8 @@ func fans(w *weft.Flow, ids []string) (int, error) {
 }
 
 func helper(w *weft.Flow) {}
+
+func slowly() { time.Sleep(time.Second) }
 
 func hands(w *weft.Flow, id string) (string, error) {
 	late := weft.Function("late", func(ctx context.Context, id string) (string, error) {

@@ -83,6 +83,10 @@ outer:
 		if n == len(first) && id != "" {
 			return id, nil
 		}
+		if n == len(first)+1 {
+			first = id
+			break
+		}
 		if n == 0 {
 			return "", fmt.Errorf("nothing to ship of %s", id)
 		}
@@ -96,12 +100,17 @@ outer:
 
 func accumulates(w *weft.Flow, prices map[string]float64) (string, error) {
 	s, total, n, most := "", 0.0, 0, 0.0
-	counts := map[string]int{}
+	counts, slots := map[string]int{}, make([]string, 100)
+	own, sums := map[string][]float64{}, map[string]float64{}
 	for name := range prices { // want `builds the string s, in another order`
 		s += name
 	}
 	for name := range prices { // want `builds the string s, in another order`
 		s = s + ", " + name
+	}
+	var last string
+	for last = range prices { // want `builds the string s, in another order`
+		s += last
 	}
 	for _, p := range prices { // want `adds up floats, whose rounding depends on the order, into total`
 		total += p
@@ -125,8 +134,16 @@ func accumulates(w *weft.Flow, prices map[string]float64) (string, error) {
 			most, s = p, name
 		}
 		delete(counts, name)
+		counts["last"] = len(name)
+		slots[len(name)] = name
+		own[name] = append(own[name], p)
+		sums[name] += p
+		for range 2 {
+			s = name
+			break
+		}
 	}
-	return s, nil
+	return fmt.Sprint(s, slots, own, sums, counts["last"]), nil
 }
 
 func appends(w *weft.Flow, in order) ([]string, error) {
@@ -230,7 +247,9 @@ func calls(w *weft.Flow, in order) ([]string, error) {
 	pause(w, joined(in.Items))
 	pause(w, string(dump(in.Items)))
 	ns := inOrder(in.Items)
-	pause(w, fmt.Sprint(ns, lengths(in.Items)))
+	pause(w, fmt.Sprint(ns))
+	byName := picked(in.Items)
+	pause(w, byName[0])
 	return c, nil
 }
 
@@ -251,9 +270,13 @@ func generic[M ~map[K]V, K comparable, V any](m M) []K {
 	return keys
 }
 
-func lengths(m map[string]int) int {
+func picked(m map[string]int) []string {
 	all := func() []string { return names(m) }
-	return len(all())
+	more := func() []string {
+		ids := names(m)
+		return ids
+	}
+	return slices.Sorted(slices.Values(append(all(), more()...)))
 }
 
 func dump(m map[string]int) []byte {

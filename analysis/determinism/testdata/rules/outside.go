@@ -34,8 +34,8 @@ func draws(w *weft.Flow, in order) (string, error) {
 	id2 := uuid.NewString()      // want `uuid\.NewString makes`
 
 	r := rand.New(rand.NewSource(1)) // the same at every replay
-	n += r.Intn(6) + w.Rand().Intn(6)
-	id3, _ := uuid.NewRandomFromReader(w.Rand())
+	n += r.Intn(6) + w.Rand().IntN(6)
+	id3, _ := uuid.NewRandomFromReader(r)
 	return fmt.Sprint(n, id, id2, id3, uuid.NewSHA1(id, b)), nil
 }
 

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	"github.com/weftworks/weft"
@@ -13,7 +14,8 @@ var (
 	rates   map[string]float64       // filled by load
 	loaded  map[string]int           // filled once
 	started int
-	handle  *weft.Func[string, string] // a handle, whenever it is made
+	logger  *slog.Logger                     // set by load, but who logs does not matter
+	handle  *weft.FunctionOf[string, string] // a handle, whenever it is made
 	once    sync.Once
 	version = sync.OnceValue(func() int { return 1 })
 )
@@ -22,6 +24,7 @@ func init() { table["b"] = 2 }
 
 func load() {
 	rates = map[string]float64{}
+	logger = slog.New(slog.DiscardHandler)
 	handle = weft.Function("handle", func(ctx context.Context, s string) (string, error) { return s, nil })
 }
 
@@ -31,6 +34,7 @@ func reads(w *weft.Flow, in order) (float64, error) {
 	once.Do(fill)
 	n := limit + table["a"] + loaded["a"] + version()
 	handle.Call(w, "x")
+	logger.Info("reads")
 	started++                        // want `write to started, a package variable, changes what other runs share, and changes it again at every replay; keep state in variables of the workflow and return it`
 	rates["EUR"] = float64(n)        // want `write to rates\["EUR"\], a package variable`
 	return rates["EUR"] + usd(), nil // want `read of package variable rates, which is assigned after its declaration, may see another value at a replay; take it as input`
@@ -39,7 +43,7 @@ func reads(w *weft.Flow, in order) (float64, error) {
 func usd() float64 { return rates["USD"] } // want `read of package variable rates, .* \(reads → usd\)`
 
 func captures(in order) {
-	count, seen := 0, map[string]bool{}
+	count, seen, all := 0, map[string]bool{}, []string{}
 	weft.Workflow("captures", func(w *weft.Flow, in order) (int, error) {
 		own := 0
 		bump := func() { own++ }
@@ -48,6 +52,9 @@ func captures(in order) {
 		seen[in.ID] = true // want `write to seen\[in\.ID\], declared outside`
 		delete(seen, "x")  // want `write to seen, declared outside`
 		in.ID = "x"
+		for id := range in.Items { // want `appends to all`
+			all = append(all, id) // want `write to all, declared outside`
+		}
 		return own + count, nil
 	})
 	weft.Workflow("activity", func(w *weft.Flow, in order) (string, error) {
