@@ -1,7 +1,6 @@
 package weft
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -152,21 +151,3 @@ func Final(err error) error {
 type finalError struct{ error }
 
 func (f *finalError) Unwrap() error { return f.error }
-
-func encode(v any) ([]byte, error) {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return nil, &Failure{Type: "Weft.Encode", Message: fmt.Sprintf("a %T does not encode as JSON: %v", v, err), Final: true}
-	}
-	return data, nil
-}
-
-func decode[T any](data []byte) (v T, err error) {
-	if len(data) == 0 {
-		return v, nil
-	}
-	if err := json.Unmarshal(data, &v); err != nil {
-		return v, &Failure{Type: "Weft.Decode", Message: fmt.Sprintf("%.200s does not fit %T: %v", data, v, err), Final: true}
-	}
-	return v, nil
-}

@@ -64,9 +64,17 @@ func FunctionKey(ctx context.Context) string { return function.Key(ctx) }
 // The type of an error is its Go type's name; Final errors are not tried again. A panic fails the call, not the process.
 func Function[In, Out any](name string, fn func(ctx context.Context, in In) (Out, error), options ...FunctionOption) *FunctionOf[In, Out] {
 	f := &FunctionOf[In, Out]{name: name, settings: function.Settings{Runtime: "in process"}}
-	f.invoker = function.JSON(func(ctx context.Context, in In) (Out, error) {
+	f.invoker = function.Compact(func(ctx context.Context, input []byte) ([]byte, error) {
+		in, err := decode[In](input)
+		if err != nil {
+			return nil, raised(err)
+		}
 		out, err := fn(ctx, in)
-		return out, raised(err)
+		if err != nil {
+			return nil, raised(err)
+		}
+		data, err := encode(out)
+		return data, raised(err)
 	})
 	for _, o := range options {
 		o(&f.settings)

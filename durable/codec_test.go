@@ -136,7 +136,7 @@ func FuzzReadStep(f *testing.F) {
 	f.Add(durable.AppendStep(nil, &durable.Step{Rewound: &durable.Rewound{History: every(), Inputs: every()[:5], Again: every()[14:16]}}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var actions []durable.Event
-		s, err := durable.ReadStep(data, func(e *durable.Event, encoded []byte) {
+		s, err := readStep(data, func(e *durable.Event, encoded []byte) {
 			actions = append(actions, *e)
 			var again durable.Event
 			r := wire.NewReader(encoded)
@@ -150,9 +150,17 @@ func FuzzReadStep(f *testing.F) {
 		if s.Consumed < 0 {
 			t.Errorf("a step consumed %d inputs", s.Consumed)
 		}
-		head, err := durable.ReadStepHead(data)
-		if err != nil || head.Time != s.Time || head.Consumed != s.Consumed {
-			t.Errorf("the head of %+v is %+v, %v", s, head, err)
-		}
 	})
+}
+
+// readStep reads a step and calls fn for each of its actions.
+func readStep(data []byte, fn func(e *durable.Event, encoded []byte)) (durable.Step, error) {
+	var in durable.StepReader
+	if err := in.Open(data); err != nil {
+		return durable.Step{}, err
+	}
+	for in.Next() {
+		fn(&in.Action, in.Encoded)
+	}
+	return in.Step, in.Err()
 }

@@ -228,6 +228,7 @@ func play(t *rapid.T, code durable.Code) (steps []played, history []durable.Even
 	for range 30 {
 		p := played{now: w.now, inputs: inbox, before: history}
 		p.res = run.Step(w.now, inbox)
+		p.res.Actions = slices.Clone(p.res.Actions) // the next step uses the space
 		steps = append(steps, p)
 		history = append(history[:len(history):len(history)], durable.Event{Kind: durable.StepStarted, Time: w.now})
 		history = append(history, inbox[:p.res.Consumed]...)

@@ -89,11 +89,14 @@ var over = func() context.Context {
 	return ctx
 }()
 
-// Step gives inputs to the code and returns what it does. now is the time that Flow.Now tells (Unix milliseconds).
+// actionsKept is how many actions a run that waits keeps space for.
+const actionsKept = 16
+
+// Step gives inputs to the code and returns what it does, in a slice that is valid until the next Step. now is the time that Flow.Now tells (Unix milliseconds).
 func (r *Run) Step(now int64, inputs []Event) Result {
 	w := &r.flow
 	w.replaying, w.now = false, now
-	w.actions, w.status = nil, nil
+	w.actions, w.status = w.actions[:0], nil
 	taken := 0
 	for taken < len(inputs) && !r.ended && r.broken == nil && r.unread == nil {
 		r.deliver(&inputs[taken])
@@ -108,7 +111,10 @@ func (r *Run) Step(now int64, inputs []Event) Result {
 	}
 	res := Result{Consumed: taken, Actions: w.actions, Status: w.status, Err: r.broken}
 	r.last += int64(1 + taken + len(w.actions))
-	w.actions, w.status = nil, nil
+	if cap(w.actions) > actionsKept {
+		w.actions = nil
+	}
+	w.status = nil
 	return res
 }
 

@@ -38,42 +38,57 @@ func AppendStep(dst []byte, s *Step) []byte {
 	return dst
 }
 
-// ReadStep reads what AppendStep wrote. fn is called for every action with its encoding; it is not in Actions.
-func ReadStep(data []byte, fn func(e *Event, encoded []byte)) (s Step, err error) {
-	r := wire.NewReader(data)
+// StepReader reads what AppendStep wrote. Its zero value may be used again and again.
+//
+//	if err := r.Open(body); err != nil { ... }
+//	for r.Next() {
+//		... r.Action, r.Encoded
+//	}
+//	err := r.Err()
+type StepReader struct {
+	// Step is the step without its Actions.
+	Step Step
+	// Action is the action that Next has read, until the next Next; Encoded its encoding.
+	Action  Event
+	Encoded []byte
+
+	r    wire.Reader
+	data []byte
+}
+
+// Open reads what comes before the actions.
+func (s *StepReader) Open(data []byte) error {
+	*s = StepReader{data: data}
+	s.r.Reset(data)
+	r := &s.r
 	switch how := r.Byte(); {
 	case r.Err() != nil:
-		return s, r.Err()
 	case how == stepRewound:
-		s.Rewound = readRewound(r)
-		return s, r.Err()
+		s.Step.Rewound = readRewound(r)
+		s.data = nil
 	case how != stepDone:
-		return s, fmt.Errorf("durable: a step is written in a way (%d) that this program does not read", how)
+		r.Fail(fmt.Errorf("durable: a step is written in a way (%d) that this program does not read", how))
+	default:
+		s.Step.Time = r.Int()
+		s.Step.Consumed = int(min(r.Uint(), math.MaxInt32))
+		s.Step.Status = r.Bytes()
 	}
-	s.readHead(r)
-	for r.Err() == nil && r.Len() > 0 {
-		var e Event
-		begin := len(data) - r.Len()
-		ReadEvent(r, &e)
-		if r.Err() == nil {
-			fn(&e, data[begin:len(data)-r.Len()])
-		}
-	}
-	return s, r.Err()
+	return r.Err()
 }
 
-func (s *Step) readHead(r *wire.Reader) {
-	s.Time = r.Int()
-	if s.Consumed = int(min(r.Uint(), math.MaxInt32)); r.Err() != nil {
-		return
+// Next reads the next action and reports whether there was one.
+func (s *StepReader) Next() bool {
+	if s.r.Err() != nil || s.r.Len() == 0 || s.data == nil {
+		return false
 	}
-	s.Status = r.Bytes()
+	begin := len(s.data) - s.r.Len()
+	ReadEvent(&s.r, &s.Action)
+	if s.r.Err() != nil {
+		return false
+	}
+	s.Encoded = s.data[begin : len(s.data)-s.r.Len()]
+	return true
 }
 
-// ReadStepHead reads what comes before the actions.
-func ReadStepHead(data []byte) (s Step, err error) {
-	r := wire.NewReader(data)
-	r.Byte()
-	s.readHead(r)
-	return s, r.Err()
-}
+// Err returns why Open or Next ended early, or nil.
+func (s *StepReader) Err() error { return s.r.Err() }

@@ -16,8 +16,6 @@ import (
 // dispatcher calls functions for partitions and brings back their answers.
 type dispatcher struct {
 	node *Node
-	ctx  context.Context
-	stop context.CancelCauseFunc
 	wg   sync.WaitGroup
 
 	shards [64]dispatchShard
@@ -26,9 +24,70 @@ type dispatcher struct {
 // dispatchShard holds the calls in flight whose reference falls on it.
 type dispatchShard struct {
 	mu     sync.Mutex
-	calls  map[callKey]context.CancelCauseFunc
+	calls  map[callKey]*flight
 	closed bool // no call is begun any more
 }
+
+// flight is one call in flight, and the context of its function. Most functions never ask their context for more than a
+// value, so what can be cancelled is made when somebody wants to know.
+type flight struct {
+	key  callKey
+	call partition.Invocation
+	req  function.Request
+
+	mu     sync.Mutex
+	real   context.Context
+	cancel context.CancelCauseFunc // of real
+	cause  error                   // why it ended; nil: it has not
+}
+
+// stop ends the context.
+func (f *flight) stop(cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cause == nil {
+		f.cause = cause
+	}
+	if f.cancel != nil {
+		f.cancel(cause)
+	}
+}
+
+// ended returns why the context has ended, or nil.
+func (f *flight) ended() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cause
+}
+
+func (f *flight) context() context.Context {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.real == nil {
+		f.real, f.cancel = context.WithCancelCause(context.Background())
+		if f.cause != nil {
+			f.cancel(f.cause)
+		}
+	}
+	return f.real
+}
+
+// Deadline implements context.Context: time-outs are the registry's.
+func (f *flight) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done implements context.Context.
+func (f *flight) Done() <-chan struct{} { return f.context().Done() }
+
+// Err implements context.Context.
+func (f *flight) Err() error {
+	if f.ended() == nil {
+		return nil
+	}
+	return context.Canceled
+}
+
+// Value implements context.Context. Package context asks it for what only the real one knows.
+func (f *flight) Value(key any) any { return f.context().Value(key) }
 
 type callKey struct {
 	partition partition.ID
@@ -36,13 +95,15 @@ type callKey struct {
 	id        uint64
 }
 
-var errCancelled = errors.New("the answer is not wanted any more")
+var (
+	errCancelled = errors.New("the answer is not wanted any more")
+	errAnswered  = errors.New("the call has been answered")
+)
 
 func newDispatcher(n *Node) *dispatcher {
 	d := &dispatcher{node: n}
-	d.ctx, d.stop = context.WithCancelCause(context.Background())
 	for i := range d.shards {
-		d.shards[i].calls = make(map[callKey]context.CancelCauseFunc)
+		d.shards[i].calls = make(map[callKey]*flight)
 	}
 	return d
 }
@@ -53,28 +114,28 @@ func (d *dispatcher) shard(k callKey) *dispatchShard {
 
 // invoke calls a function on a goroutine of its own. A node that closes calls none: the next start makes the call.
 func (d *dispatcher) invoke(p partition.ID, ref partition.Ref, call partition.Invocation) {
-	k := callKey{p, ref, call.ID}
-	s := d.shard(k)
+	f := &flight{key: callKey{p, ref, call.ID}, call: call}
+	s := d.shard(f.key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return
 	}
-	ctx, cancel := context.WithCancelCause(d.ctx)
-	s.calls[k] = cancel
+	s.calls[f.key] = f
 	d.wg.Add(1) // before close waits: it has s.mu after this
-	go d.run(ctx, cancel, k, call)
+	go d.run(f)
 }
 
-func (d *dispatcher) run(ctx context.Context, cancel context.CancelCauseFunc, k callKey, call partition.Invocation) {
-	id := requestID(k)
-	req := function.Request{
-		Function: call.Function, Input: call.Input, Attempt: 1, ID: id, Key: id, Run: call.Instance,
+func (d *dispatcher) run(f *flight) {
+	call := &f.call
+	id := requestID(f.key)
+	f.req = function.Request{
+		Function: call.Function, Attempt: 1, ID: id, Key: id, Run: call.Instance,
 		ConcurrencyKey: call.Key, Tenant: call.Tenant, Priority: call.Priority, Heartbeat: time.Duration(call.HeartbeatMS) * time.Millisecond,
 		Patient: true, // this goroutine has nothing else to do
 	}
 	if call.TimeoutMS > 0 {
-		req.Deadline = time.Now().Add(time.Duration(call.TimeoutMS) * time.Millisecond)
+		f.req.Deadline = time.Now().Add(time.Duration(call.TimeoutMS) * time.Millisecond)
 	}
 	var res *function.Result
 	var err error
@@ -83,26 +144,29 @@ func (d *dispatcher) run(ctx context.Context, cancel context.CancelCauseFunc, k 
 		if !returned {
 			err = function.GoroutineEnded()
 		}
-		d.answer(ctx, cancel, k, &call, res, err)
+		d.answer(f, res, err)
 	}()
-	if req.Input, err = d.node.values.Text(call.Input); err != nil {
+	if f.req.Input, err = d.node.values.Text(call.Input); err != nil {
 		err = function.Failure("Weft.Unreadable", "the call's input cannot be read: %v", err)
 	} else {
-		res, err = d.node.opts.Functions.Invoke(ctx, &req)
+		res, err = d.node.opts.Functions.Invoke(f, &f.req)
 	}
 	returned = true
 }
 
 // answer takes a call's answer to its partition.
-func (d *dispatcher) answer(ctx context.Context, cancel context.CancelCauseFunc, k callKey, call *partition.Invocation, res *function.Result, err error) {
+func (d *dispatcher) answer(f *flight, res *function.Result, err error) {
 	defer d.wg.Done()
+	k, call := f.key, &f.call
 	s := d.shard(k)
 	s.mu.Lock()
-	delete(s.calls, k)
+	if s.calls[k] == f {
+		delete(s.calls, k)
+	}
 	s.mu.Unlock()
 	// A registry that was closed before the node says fault.Unavailable: no word on the call itself.
-	wanted := ctx.Err() == nil && (err == nil || !fault.Is(err, fault.Unavailable))
-	cancel(nil)
+	wanted := f.ended() == nil && (err == nil || !fault.Is(err, fault.Unavailable))
+	f.stop(errAnswered)
 	if !wanted {
 		return // cancelled, or the node closes: the call is made again after the next start
 	}
@@ -111,7 +175,7 @@ func (d *dispatcher) answer(ctx context.Context, cancel context.CancelCauseFunc,
 	}
 	if err == nil && forWorkflows(call.Instance) {
 		if res.Output, err = d.node.values.Shrink(res.Output); err != nil {
-			err = function.Failure("Weft.Unwritable", "the function's result of %d bytes cannot be kept: %v", len(res.Output), err)
+			err = function.Failure("Weft.Unwritable", "the function's result cannot be kept: %v", err)
 		}
 	}
 	ev := partition.Event{Kind: partition.Done, Ref: k.ref, ID: k.id}
@@ -130,7 +194,7 @@ func (d *dispatcher) answer(ctx context.Context, cancel context.CancelCauseFunc,
 // note logs a failed call with the end of what the function wrote.
 func (d *dispatcher) note(name string, err error) {
 	log := d.node.opts.Logger
-	if !log.Enabled(d.ctx, slog.LevelInfo) {
+	if !log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
 	attrs := []any{"function", name, "error", err.Error()}
@@ -156,10 +220,10 @@ func failureOf(err error) (name, cause string, startFailed, final bool) {
 func (d *dispatcher) cancel(k callKey) {
 	s := d.shard(k)
 	s.mu.Lock()
-	cancel := s.calls[k]
+	f := s.calls[k]
 	s.mu.Unlock()
-	if cancel != nil {
-		cancel(errCancelled)
+	if f != nil {
+		f.stop(errCancelled)
 	}
 }
 
@@ -173,9 +237,11 @@ func (d *dispatcher) close() {
 		s := &d.shards[i]
 		s.mu.Lock()
 		s.closed = true
+		for _, f := range s.calls {
+			f.stop(function.Closed(f.call.Function)) // so that a function can tell it from a cancelled run
+		}
 		s.mu.Unlock()
 	}
-	d.stop(function.Closed("")) // so that a function can tell it from a cancelled run
 	ended := make(chan struct{})
 	go func() {
 		d.wg.Wait()

@@ -34,6 +34,11 @@ func Go(fn func(ctx context.Context, input []byte) ([]byte, error)) Invoker {
 	}}
 }
 
+// Compact is Go for a function that returns compact JSON and nothing else: it is not checked.
+func Compact(fn func(ctx context.Context, input []byte) ([]byte, error)) Invoker {
+	return &goFunc{fn: fn}
+}
+
 // JSON makes an Invoker that calls fn in this process, its argument decoded from JSON and its result
 // encoded as JSON. An input that does not fit In fails the call with Runtime.UnmarshalError, a result that
 // cannot be JSON with Runtime.MarshalError; otherwise it is as Go.

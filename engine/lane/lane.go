@@ -126,6 +126,7 @@ type Lane struct {
 	// draining says that a goroutine lets go what ready has; it alone touches ready.
 	draining bool
 	ready    []held
+	spare    [][]partition.Effect // empty, to be used again
 	wake     chan struct{}
 
 	// Owned by the goroutine that calls Turn.
@@ -431,7 +432,7 @@ func (l *Lane) commit(logged bool) error {
 	if l.recovering && logged {
 		l.endRecovery()
 	}
-	wait := make([]partition.Effect, 0, len(l.out))
+	wait := l.space(len(l.out))
 	for i := range l.out {
 		if e := &l.out[i]; l.atOnce(e) {
 			l.perform(e)
@@ -539,10 +540,36 @@ func (l *Lane) drain() {
 		l.mu.Unlock()
 		for i := range l.ready {
 			l.release(l.ready[i])
-			l.ready[i] = held{}
+			clear(l.ready[i].effects)
 		}
 		l.mu.Lock()
+		for i := range l.ready {
+			if e := l.ready[i].effects; cap(e) > 0 && cap(e) <= spareEffects && len(l.spare) < spares {
+				l.spare = append(l.spare, e[:0])
+			}
+			l.ready[i] = held{}
+		}
 	}
+}
+
+// spares bounds the slices that are kept to hold effects, spareEffects the length of one.
+const (
+	spares       = 16
+	spareEffects = 512
+)
+
+// space returns an empty slice for n effects.
+func (l *Lane) space(n int) []partition.Effect {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last := len(l.spare) - 1; last >= 0 {
+		e := l.spare[last]
+		l.spare = l.spare[:last]
+		if cap(e) >= n {
+			return e
+		}
+	}
+	return make([]partition.Effect, 0, n)
 }
 
 func (l *Lane) release(h held) {

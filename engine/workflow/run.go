@@ -245,6 +245,7 @@ func (r *Run) clear(env *partition.Env) {
 	env.Reopen()
 	env.DropHistory(r.events + 1)
 	env.DropValues()
+	r.steps++ // a step that is under way is of no use
 	r.inbox, r.inboxBytes, r.waits, r.causes = nil, 0, nil, nil
 	r.lock, r.granted, r.locked, r.rewinding = 0, false, nil, false
 }

@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/internal/wire"
 )
+
+// readers lends what reads steps. Runs of all partitions share them.
+var readers = sync.Pool{New: func() any { return new(durable.StepReader) }}
 
 // stepped takes what the code did: the inputs that it took become history, its actions are carried out.
 func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
@@ -18,22 +22,24 @@ func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
 		return
 	}
 	r.steps++
-	first := true
-	step, err := durable.ReadStep(ev.Body, func(a *durable.Event, encoded []byte) {
-		if first {
-			first = false
-			r.consume(ev.Body)
-		}
-		r.act(env, a, encoded)
-	})
+	in := readers.Get().(*durable.StepReader)
+	defer readers.Put(in)
+	err := in.Open(ev.Body)
+	step := &in.Step
 	switch {
 	case err != nil:
-		r.finish(env, durable.Failed, nil, &durable.Failure{Type: "Weft.Internal", Message: fmt.Sprintf("what a step did does not decode: %v", err)})
-		return
 	case step.Rewound != nil:
 		r.goBack(env, step.Rewound)
-	case first:
-		r.consume(ev.Body)
+	default:
+		r.consume(step)
+		for in.Next() {
+			r.act(env, &in.Action, in.Encoded)
+		}
+		err = in.Err()
+	}
+	if err != nil {
+		r.finish(env, durable.Failed, nil, &durable.Failure{Type: "Weft.Internal", Message: fmt.Sprintf("what a step did does not decode: %v", err)})
+		return
 	}
 	if len(step.Status) > 0 {
 		r.view.Custom = step.Status
@@ -56,21 +62,26 @@ func (r *Run) askAgain(env *partition.Env) {
 }
 
 // consume moves the inputs that a step took from the inbox to the history.
-func (r *Run) consume(body []byte) {
-	head, err := durable.ReadStepHead(body)
-	if err != nil {
-		return // ReadStep tells
-	}
-	r.record(&durable.Event{Kind: durable.StepStarted, Time: head.Time})
-	n := min(head.Consumed, len(r.inbox))
+func (r *Run) consume(step *durable.Step) {
+	r.record(&durable.Event{Kind: durable.StepStarted, Time: step.Time})
+	n := min(step.Consumed, len(r.inbox))
 	for i := range r.inbox[:n] {
 		r.record(&r.inbox[i])
 		r.inboxBytes -= len(r.inbox[i].Data)
 	}
-	if r.inbox = r.inbox[n:]; len(r.inbox) == 0 {
-		r.inbox = nil // what was in it may still be read by the code's coroutine
+	if n < len(r.inbox) {
+		r.inbox = r.inbox[n:]
+		return
+	}
+	// The code has taken all there was and is done with it, so the space may be used again.
+	clear(r.inbox)
+	if r.inbox = r.inbox[:0]; cap(r.inbox) > inboxKept {
+		r.inbox = nil
 	}
 }
+
+// inboxKept is how many inputs a run that waits keeps space for.
+const inboxKept = 4
 
 // address is where the answer to an action goes.
 func (r *Run) address(env *partition.Env, op uint8, seq uint64) Address {

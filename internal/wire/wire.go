@@ -55,6 +55,9 @@ type Reader struct {
 // NewReader reads b, which must not change while values returned by Bytes are in use.
 func NewReader(b []byte) *Reader { return &Reader{b: b} }
 
+// Reset makes the Reader read b, as a new one does.
+func (r *Reader) Reset(b []byte) { *r = Reader{b: b} }
+
 // Err returns the first error, or nil.
 func (r *Reader) Err() error { return r.err }
 
