@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Kind says what sort of thing went wrong. Values are append-only: they are stored and sent.
@@ -74,7 +75,25 @@ type Error struct {
 	Kind    Kind
 	Subject string // the name, ARN, path or id it was done to
 	Err     error  // the words for a person
+	// After is, of Busy, how long to wait before trying again; 0: not known.
+	After time.Duration
 }
+
+// RetryAfter returns how long to wait before what failed with err is tried again, and false if err is not Busy.
+//
+//	if after, busy := fault.RetryAfter(err); busy {
+//		time.Sleep(after)
+//	}
+func RetryAfter(err error) (after time.Duration, busy bool) {
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != Busy {
+		return 0, false
+	}
+	return max(e.After, retryLeast), true
+}
+
+// retryLeast is what RetryAfter returns at least: what is full now is not empty in the next millisecond.
+const retryLeast = 10 * time.Millisecond
 
 // New makes an *Error whose words are format and args as fmt.Errorf has them, %w included.
 func New(op string, kind Kind, subject, format string, args ...any) *Error {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/engine/partition"
@@ -127,6 +128,7 @@ type Lane struct {
 	draining bool
 	ready    []held
 	spare    [][]partition.Effect // empty, to be used again
+	pace     pace
 	wake     chan struct{}
 
 	// Owned by the goroutine that calls Turn.
@@ -224,12 +226,13 @@ func (l *Lane) Submit(it Item) error {
 	if !it.Internal {
 		if l.behind.Load() && it.Read == nil {
 			l.mu.Unlock()
-			return fault.New("", fault.Busy, "", "the snapshot store is behind the log of partition %d; try again in a moment", l.cfg.Partition.ID)
+			return busy(time.Second, "the snapshot store is behind the log of partition %d; try again in a moment", l.cfg.Partition.ID)
 		}
 		if l.clients >= l.cfg.Inbox || (l.clients > 0 && l.bytes+len(it.Event.Body) > l.cfg.InboxBytes) {
 			n, bytes := l.clients, l.bytes
+			after := l.pace.wait(n)
 			l.mu.Unlock()
-			return fault.New("", fault.Busy, "", "partition %d has %d requests of %d bytes waiting; try again in a moment", l.cfg.Partition.ID, n, bytes)
+			return busy(after, "partition %d has %d requests of %d bytes waiting; try again in a moment", l.cfg.Partition.ID, n, bytes)
 		}
 		l.bytes += len(it.Event.Body)
 		l.clients++
@@ -241,6 +244,41 @@ func (l *Lane) Submit(it Item) error {
 		l.signal()
 	}
 	return nil
+}
+
+// busy is the answer to a request that there is no room for.
+func busy(after time.Duration, format string, args ...any) error {
+	err := fault.New("", fault.Busy, "", format, args...)
+	err.After = after
+	return err
+}
+
+// pace knows how fast a lane takes what has come, as an average over about the last second.
+type pace struct {
+	since int64 // Unix milliseconds
+	items int
+	rate  float64 // items a millisecond
+}
+
+// took notes that n items were taken at now.
+func (p *pace) took(n int, now int64) {
+	p.items += n
+	passed := now - p.since
+	if passed < 100 {
+		return
+	}
+	if p.since != 0 && passed < 10_000 {
+		p.rate += 0.3 * (float64(p.items)/float64(passed) - p.rate)
+	}
+	p.since, p.items = now, 0
+}
+
+// wait returns how long half of n items take.
+func (p *pace) wait(n int) time.Duration {
+	if p.rate <= 0 {
+		return time.Second
+	}
+	return min(time.Duration(float64(n)/2/p.rate)*time.Millisecond, 10*time.Second)
 }
 
 func (l *Lane) signal() {
@@ -269,6 +307,7 @@ func (l *Lane) Turn(now int64) (worked bool, err error) {
 	}
 	l.batch, l.inbox = l.inbox, l.batch[:0]
 	l.clients, l.bytes = 0, 0
+	l.pace.took(len(l.batch), l.now)
 	l.mu.Unlock()
 	l.due = l.core.Due(l.due[:0], l.now, maxDue)
 	if len(l.batch) == 0 && len(l.due) == 0 && len(l.owing) == 0 {
