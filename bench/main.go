@@ -23,6 +23,9 @@ type settings struct {
 	modes    []mode.Mode
 	extended bool
 	sleepers int
+	only     string
+	profile  string
+	list     bool
 }
 
 // group is a set of figures measured together.
@@ -61,31 +64,32 @@ func main() {
 }
 
 // flags reads the command line.
-func flags(args []string) (c *settings, only, profile string, list bool, err error) {
-	c = &settings{}
+func flags(args []string) (*settings, error) {
+	c := &settings{}
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
-	set.StringVar(&only, "only", "", "measure only groups whose names begin with one of these, with commas between them")
+	set.StringVar(&c.only, "only", "", "measure only groups whose names begin with one of these, with commas between them")
 	modes := set.String("modes", "classic,none,local", "the modes in which the workloads run")
 	set.DurationVar(&c.delay, "sync-delay", 10*time.Millisecond, "measure latencies again with so much added to every sync, as of cloud storage; 0: do not")
-	seconds := set.Float64("seconds", 1, "length of one measurement; throughput takes twice as long")
+	seconds := set.Float64("seconds", 0.7, "length of one measurement; throughput takes twice as long")
 	set.BoolVar(&c.extended, "extended", false, "classic keeps the code of runs in memory between their steps (the original's extended sessions)")
 	set.IntVar(&c.sleepers, "sleepers", 1_000_000, "workflows asleep in the group asleep; machine-asleep has a fifth")
 	set.StringVar(&c.out, "out", filepath.Join("bench", "out"), "directory of the results")
 	set.StringVar(&c.dir, "dir", "", "where data directories are made, on the disk to be measured (default: the directory of the results)")
-	set.StringVar(&profile, "cpuprofile", "", "write a CPU profile to this file")
-	set.BoolVar(&list, "list", false, "list the groups and end")
+	set.StringVar(&c.profile, "cpuprofile", "", "write a CPU profile to this file")
+	set.BoolVar(&c.list, "list", false, "list the groups and end")
 	if err := set.Parse(args); err != nil {
-		return nil, "", "", false, err
+		return nil, err
 	}
 	if set.NArg() > 0 {
-		return nil, "", "", false, fmt.Errorf("there is an argument %q too many; see -help", set.Arg(0))
+		return nil, fmt.Errorf("there is an argument %q too many; see -help", set.Arg(0))
 	}
 	c.length = time.Duration(*seconds * float64(time.Second))
 	if c.dir == "" {
 		c.dir = c.out // not the temporary directory, which may be memory
 	}
+	var err error
 	c.modes, err = mode.Parse(*modes)
-	return c, only, profile, list, err
+	return c, err
 }
 
 // chosen returns the groups that -only means. The disk is always among them: everything is compared with it.
@@ -110,25 +114,25 @@ func chosen(all []group, only string) (some []group, err error) {
 }
 
 func run(args []string) (err error) {
-	c, only, profile, list, err := flags(args)
+	c, err := flags(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	some, err := chosen(groups(), only)
+	some, err := chosen(groups(), c.only)
 	if err != nil {
 		return err
 	}
-	if list {
+	if c.list {
 		for _, g := range some {
 			fmt.Printf("%-18s %s\n", g.name, g.about)
 		}
 		return nil
 	}
-	if profile != "" {
-		p, err := os.Create(profile)
+	if c.profile != "" {
+		p, err := os.Create(c.profile)
 		if err != nil {
 			return err
 		}
