@@ -3,7 +3,7 @@ SHELL       := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS   += --no-print-directory
 
-MODULES     := . test/aws
+MODULES     := . test/aws bench/plot
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME    ?= 10s
 SEEDS       ?= 10000
@@ -21,7 +21,7 @@ build: ## build bin/weft
 run: ## count the words of the Go source tree (examples/wordcount)
 	go run ./cmd/weft run examples/wordcount
 
-test: ## go vet and all tests of both modules; the last line says "N passed, N failed"
+test: ## go vet and all tests of all modules; the last line says "N passed, N failed"
 	@for m in $(MODULES); do echo "go vet ($$m)"; (cd $$m && go vet ./...); done
 	@go run ./internal/testsum -timeout=9m -- $(MODULES)
 
@@ -49,8 +49,9 @@ fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 	  done; \
 	done
 
-bench: ## measure; prints a table and writes bench/out/latest.jsonl (BENCH="-only five" for a part)
+bench: ## measure; prints tables, writes figures and pictures to bench/out (BENCH="-only hello5" for a part)
 	go run ./bench $(BENCH)
+	cd bench/plot && go run . ../out
 
 lint: ## gofmt, go vet and golangci-lint
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'd:"; echo "$$bad"; exit 1; fi

@@ -427,7 +427,7 @@ func read(t *testing.T, name string) string {
 func TestModulesArePinned(t *testing.T) {
 	t.Parallel()
 	version := regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+incompatible)?$`)
-	for _, mod := range []string{"go.mod", "test/aws/go.mod"} {
+	for _, mod := range []string{"go.mod", "test/aws/go.mod", "bench/plot/go.mod"} {
 		requires := 0
 		for line := range strings.Lines(read(t, mod)) {
 			line, _, _ = strings.Cut(line, "//")

@@ -1,119 +1,139 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
 	"strings"
-	"text/tabwriter"
+	"time"
 
+	"github.com/weftworks/weft/bench/mode"
 	"github.com/weftworks/weft/internal/procs"
 )
-
-// figure is one measured number.
-type figure struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-	Unit  string  `json:"unit"`
-	Note  string  `json:"note"`
-}
-
-// report collects figures and prints them as they come.
-type report struct {
-	file  *bufio.Writer
-	table *tabwriter.Writer
-	all   map[string]float64
-}
-
-func (r *report) add(name string, value float64, unit, note string) {
-	r.all[name] = value
-	line, err := json.Marshal(figure{name, value, unit, note})
-	if err != nil {
-		panic(err) // a figure always encodes
-	}
-	_, _ = r.file.Write(append(line, '\n'))
-	_, _ = fmt.Fprintf(r.table, "%s\t%s\t%s\t%s\n", name, format(value), unit, note)
-}
-
-func (r *report) flush() {
-	_ = r.table.Flush()
-	_ = r.file.Flush()
-}
-
-func format(v float64) string {
-	switch {
-	case v >= 1000 || v == float64(int64(v)):
-		return fmt.Sprintf("%.0f", v)
-	case v >= 10:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return fmt.Sprintf("%.3f", v)
-}
-
-// group is a set of figures measured together.
-type group struct {
-	name string
-	run  func(*report, *settings) error
-}
 
 // settings are what the flags say.
 type settings struct {
 	dir      string
-	seconds  float64
+	out      string
+	length   time.Duration
+	delay    time.Duration
+	modes    []mode.Mode
+	extended bool
 	sleepers int
+	only     string
+	profile  string
+	list     bool
 }
 
-var groups = []group{
-	{"disk", benchDisk},
-	{"five", benchFive},
-	{"process", benchProcess},
-	{"fan", benchFan},
-	{"chain", benchChain},
-	{"recovery", benchRecovery},
-	{"sleepers", benchSleepers},
+// group is a set of figures measured together.
+type group struct {
+	name, about string
+	run         func(*report, *settings) error
+}
+
+// groups returns all groups in the order in which they are measured.
+func groups() []group {
+	all := []group{{"disk", "what a write and an fdatasync cost without Weft", benchDisk}}
+	for _, w := range workloads() {
+		all = append(all, group{w.Name, w.About, func(r *report, c *settings) error { return benchWorkload(r, c, w) }})
+	}
+	return append(all,
+		group{"asleep", "many workflows asleep: memory, and how they wake", benchAsleep},
+		group{"machine-five", "state machines: five Tasks in a row, functions in process", benchFive},
+		group{"machine-process", "state machines: five Tasks in a row, functions in processes of their own", benchProcess},
+		group{"machine-fan", "state machines: a Map over 100 and 1,000 items", benchFan},
+		group{"machine-chain", "state machines: 1,000 Tasks in a row", benchChain},
+		group{"machine-recovery", "state machines: how fast a log is replayed after kill -9", benchRecovery},
+		group{"machine-asleep", "state machines: many runs in a Wait, and their recovery", benchSleepers},
+	)
 }
 
 func main() {
 	procs.Widen() // as cmd/weft does
 	procs.Steady()
+	do := run
 	if len(os.Args) > 1 && os.Args[1] == childFlag {
-		if err := child(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-			os.Exit(1)
-		}
-		return
+		do = child
 	}
-	if err := run(); err != nil {
+	if err := do(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	only := flag.String("only", "", "measure only groups that begin with this: disk, five, process, fan, chain, recovery, sleepers")
-	out := flag.String("out", filepath.Join("bench", "out", "latest.jsonl"), "where the figures go")
-	cpu := flag.String("cpuprofile", "", "write a CPU profile")
+// flags reads the command line.
+func flags(args []string) (*settings, error) {
 	c := &settings{}
-	flag.StringVar(&c.dir, "dir", "", "where data directories are made, on the disk to be measured (default: beside -out)")
-	flag.Float64Var(&c.seconds, "seconds", 5, "length of each throughput measurement")
-	flag.IntVar(&c.sleepers, "sleepers", 1_000_000, "runs that sleep in a Wait")
-	flag.Parse()
-	if err := os.MkdirAll(filepath.Dir(*out), 0o755); err != nil {
-		return err
+	set := flag.NewFlagSet("bench", flag.ContinueOnError)
+	set.StringVar(&c.only, "only", "", "measure only groups whose names begin with one of these, with commas between them")
+	modes := set.String("modes", "classic,none,local", "the modes in which the workloads run")
+	set.DurationVar(&c.delay, "sync-delay", 10*time.Millisecond, "measure latencies again with so much added to every sync, as of cloud storage; 0: do not")
+	seconds := set.Float64("seconds", 0.7, "length of one measurement; throughput takes twice as long")
+	set.BoolVar(&c.extended, "extended", false, "classic keeps the code of runs in memory between their steps (the original's extended sessions)")
+	set.IntVar(&c.sleepers, "sleepers", 1_000_000, "workflows asleep in the group asleep; machine-asleep has a fifth")
+	set.StringVar(&c.out, "out", filepath.Join("bench", "out"), "directory of the results")
+	set.StringVar(&c.dir, "dir", "", "where data directories are made, on the disk to be measured (default: the directory of the results)")
+	set.StringVar(&c.profile, "cpuprofile", "", "write a CPU profile to this file")
+	set.BoolVar(&c.list, "list", false, "list the groups and end")
+	if err := set.Parse(args); err != nil {
+		return nil, err
 	}
+	if set.NArg() > 0 {
+		return nil, fmt.Errorf("there is an argument %q too many; see -help", set.Arg(0))
+	}
+	c.length = time.Duration(*seconds * float64(time.Second))
 	if c.dir == "" {
-		c.dir = filepath.Dir(*out) // not the temporary directory, which may be memory
+		c.dir = c.out // not the temporary directory, which may be memory
 	}
-	f, err := os.Create(*out)
+	var err error
+	c.modes, err = mode.Parse(*modes)
+	return c, err
+}
+
+// chosen returns the groups that -only means. The disk is always among them: everything is compared with it.
+func chosen(all []group, only string) (some []group, err error) {
+	if only == "" {
+		return all, nil
+	}
+	prefixes := strings.Split(only, ",")
+	for i, g := range all {
+		wanted := i == 0
+		for _, p := range prefixes {
+			wanted = wanted || (p != "" && strings.HasPrefix(g.name, p))
+		}
+		if wanted {
+			some = append(some, g)
+		}
+	}
+	if len(some) < 2 && !strings.HasPrefix(all[0].name, only) {
+		return nil, fmt.Errorf("no group begins with %q; -list shows them", only)
+	}
+	return some, nil
+}
+
+func run(args []string) (err error) {
+	c, err := flags(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	if *cpu != "" {
-		p, err := os.Create(*cpu)
+	some, err := chosen(groups(), c.only)
+	if err != nil {
+		return err
+	}
+	if c.list {
+		for _, g := range some {
+			fmt.Printf("%-18s %s\n", g.name, g.about)
+		}
+		return nil
+	}
+	if c.profile != "" {
+		p, err := os.Create(c.profile)
 		if err != nil {
 			return err
 		}
@@ -122,17 +142,29 @@ func run() error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	r := &report{file: bufio.NewWriter(f), table: tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0), all: map[string]float64{}}
-	_, _ = fmt.Fprintf(r.table, "FIGURE\tVALUE\tUNIT\tNOTE\n")
-	for _, g := range groups {
-		if !strings.HasPrefix(g.name, *only) {
-			continue
+	return measureAll(c, some)
+}
+
+// measureAll measures groups and reports what came of them.
+func measureAll(c *settings, some []group) (err error) {
+	r, err := newReport(c.out)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := r.close(); err == nil {
+			err = e
 		}
+	}()
+	for _, g := range some {
+		began := time.Now()
+		r.title(g)
 		if err := g.run(r, c); err != nil {
 			r.flush()
 			return fmt.Errorf("%s: %w", g.name, err)
 		}
-		r.flush()
+		r.took(g, time.Since(began))
 	}
-	return f.Close()
+	r.compare(c)
+	return nil
 }

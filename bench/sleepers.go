@@ -5,24 +5,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"runtime/debug"
-	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
+	"github.com/weftworks/weft/bench/load"
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
 )
-
-type histogram = hdrhistogram.Histogram
 
 // childFlag makes the program do one part of a measurement in a process of its own, so that resident memory and
 // recovery are those of a node and not of the benchmark.
@@ -36,24 +31,25 @@ func benchSleepers(r *report, c *settings) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	sleep, err := spawn("sleep", dir, strconv.Itoa(c.sleepers))
+	count := c.sleepers / 5
+	sleep, err := spawn("sleep", dir, strconv.Itoa(count))
 	if err != nil {
 		return err
 	}
-	n := float64(c.sleepers)
-	r.add("sleepers.runs", n, "runs", "asleep in a Wait of a year")
-	r.add("sleepers.start", n/sleep["start_s"], "runs/s", "started, durable, 256 outstanding")
-	r.add("sleepers.resident", sleep["rss"]/(1<<20), "MiB", "process, while all sleep")
-	r.add("sleepers.disk", sleep["disk"]/n, "B/run", "data directory")
+	n := float64(count)
+	r.add("machine.asleep.runs", n, "runs", "asleep in a Wait of a year")
+	r.add("machine.asleep.start", n/sleep["start_s"], "runs/s", "started, durable, 256 outstanding")
+	r.add("machine.asleep.resident", sleep["rss"]/(1<<20), "MiB", "process, while all sleep")
+	r.add("machine.asleep.disk", sleep["disk"]/n, "B/run", "data directory")
 	wake, err := spawn("wake", dir)
 	if err != nil {
 		return err
 	}
-	r.add("sleepers.recovery", wake["open_s"], "s", "after kill -9: until the node takes work")
-	r.add("sleepers.recovered.resident", wake["rss"]/(1<<20), "MiB", "process, after the recovery")
-	r.add("sleepers.listed", wake["listed"], "runs", "RUNNING after the recovery, counted through ListRuns")
+	r.add("machine.asleep.recovery", wake["open_s"], "s", "after kill -9: until the node takes work")
+	r.add("machine.asleep.recovered.resident", wake["rss"]/(1<<20), "MiB", "process, after the recovery")
+	r.add("machine.asleep.listed", wake["listed"], "runs", "RUNNING after the recovery, counted through ListRuns")
 	if wake["listed"] != n {
-		return fmt.Errorf("%.0f runs sleep after the recovery, %d were acknowledged", wake["listed"], c.sleepers)
+		return fmt.Errorf("%.0f runs sleep after the recovery, %d were acknowledged", wake["listed"], count)
 	}
 	return nil
 }
@@ -65,7 +61,7 @@ func benchRecovery(r *report, c *settings) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	load, err := spawn("load", dir, strconv.FormatFloat(c.seconds, 'f', -1, 64))
+	loaded, err := spawn("load", dir, (2 * c.length).String())
 	if err != nil {
 		return err
 	}
@@ -73,11 +69,11 @@ func benchRecovery(r *report, c *settings) error {
 	if err != nil {
 		return err
 	}
-	r.add("recovery.runs", load["runs"], "runs", "of five calls, then kill -9")
-	r.add("recovery.log", wake["recovered"]/(1<<20), "MiB", "replayed")
-	r.add("recovery.replay", wake["recovered_s"], "s", "")
-	r.add("recovery.rate", wake["recovered"]/(1<<20)/max(wake["recovered_s"], 1e-6), "MiB/s", "")
-	r.add("recovery.runs_per_s", load["runs"]/max(wake["recovered_s"], 1e-6), "runs/s", "")
+	r.add("machine.recovery.runs", loaded["runs"], "runs", "of five calls, then kill -9")
+	r.add("machine.recovery.log", wake["recovered"]/(1<<20), "MiB", "replayed")
+	r.add("machine.recovery.replay", wake["recovered_s"], "s", "")
+	r.add("machine.recovery.rate", wake["recovered"]/(1<<20)/max(wake["recovered_s"], 1e-6), "MiB/s", "")
+	r.add("machine.recovery.runs_per_s", loaded["runs"]/max(wake["recovered_s"], 1e-6), "runs/s", "")
 	return nil
 }
 
@@ -98,52 +94,15 @@ func spawn(args ...string) (map[string]float64, error) {
 	return figures, nil
 }
 
+// child is the program in a child process: a part, a directory and the part's parameter.
 func child(args []string) error {
-	dir := args[1]
-	if p := os.Getenv("WEFT_BENCH_WAKE_PROFILE"); p != "" && args[0] == "wake" {
-		f, err := os.Create(p)
-		if err != nil {
-			return err
-		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
+	part, dir, figures := args[1], args[2], make(map[string]float64)
+	do := machinePart
+	if part == "asleep" {
+		do = asleepPart
 	}
-	began := time.Now()
-	n, err := engine.Open(engine.Options{Dir: dir, Functions: echo(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
+	if err := do(part, dir, args[3:], figures); err != nil {
 		return err
-	}
-	stats := n.Stats()
-	figures := map[string]float64{
-		"open_s": time.Since(began).Seconds(), "recovered": float64(stats.RecoveredBytes), "recovered_s": stats.RecoveredIn.Seconds(),
-	}
-	switch args[0] {
-	case "sleep":
-		count, err := strconv.Atoi(args[2])
-		if err != nil {
-			return err
-		}
-		if err := sleepers(n, count, figures); err != nil {
-			return err
-		}
-	case "load":
-		seconds, err := strconv.ParseFloat(args[2], 64)
-		if err != nil {
-			return err
-		}
-		if err := load(n, seconds, figures); err != nil {
-			return err
-		}
-	case "wake":
-		if p := os.Getenv("WEFT_BENCH_WAKE_PROFILE"); p != "" {
-			pprof.StopCPUProfile()
-		}
-		debug.FreeOSMemory()
-		figures["rss"] = resident()
-		if err := countSleepers(n, figures); err != nil {
-			return err
-		}
 	}
 	figures["disk"] = diskUse(dir)
 	if err := json.NewEncoder(os.Stdout).Encode(figures); err != nil {
@@ -156,16 +115,46 @@ func child(args []string) error {
 	return self.Kill() // no clean end: what follows is a recovery
 }
 
-func load(n *engine.Node, seconds float64, figures map[string]float64) error {
+// machinePart does a part of a measurement of state machines.
+func machinePart(part, dir string, args []string, figures map[string]float64) error {
+	began := time.Now()
+	n, err := engine.Open(engine.Options{Dir: dir, Functions: echo(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	stats := n.Stats()
+	figures["open_s"], figures["recovered"], figures["recovered_s"] = time.Since(began).Seconds(), float64(stats.RecoveredBytes), stats.RecoveredIn.Seconds()
+	switch part {
+	case "sleep":
+		count, err := strconv.Atoi(args[0])
+		if err != nil {
+			return err
+		}
+		return startSleepers(n, count, figures)
+	case "load":
+		length, err := time.ParseDuration(args[0])
+		if err != nil {
+			return err
+		}
+		return work(n, length, figures)
+	case "wake":
+		debug.FreeOSMemory()
+		figures["rss"] = resident()
+		return countSleepers(n, figures)
+	}
+	return fmt.Errorf("there is no part %q", part)
+}
+
+func work(n *engine.Node, length time.Duration, figures map[string]float64) error {
 	if _, err := n.CreateMachine(context.Background(), engine.CreateMachine{Name: "five", Definition: sequence(5, "hello")}); err != nil {
 		return err
 	}
-	count, _, err := closed(n, "five", 256, time.Duration(seconds*float64(time.Second)))
-	figures["runs"] = float64(count)
+	done, err := load.Closed(context.Background(), 256, length, runs(n, "five"))
+	figures["runs"] = float64(done.Count)
 	return err
 }
 
-func sleepers(n *engine.Node, count int, figures map[string]float64) error {
+func startSleepers(n *engine.Node, count int, figures map[string]float64) error {
 	ctx := context.Background()
 	definition := []byte(`{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":31536000,"End":true}}}`)
 	if _, err := n.CreateMachine(ctx, engine.CreateMachine{Name: "sleep", Definition: definition}); err != nil {

@@ -77,12 +77,17 @@ func (e *Entity) View() *EntityView {
 	return v
 }
 
+// turn returns those of the queue and what the holder has sent whose turn it is.
+func (e *Entity) turn() []item {
+	if e.holder != nil {
+		return e.held
+	}
+	return e.queue
+}
+
 // front returns the operations that can be done now.
 func (e *Entity) front() []item {
-	list := e.queue
-	if e.holder != nil {
-		list = e.held
-	}
+	list := e.turn()
 	n, size := 0, len(e.state)
 	for n < len(list) && n < limits.OperationsPerStep && list[n].lock == nil && (n == 0 || size < limits.OperationsPerStepBytes) {
 		size += len(list[n].op.Input)
@@ -91,8 +96,12 @@ func (e *Entity) front() []item {
 	return list[:n]
 }
 
-// Owes implements partition.Coder.
-func (e *Entity) Owes() bool { return len(e.front()) > 0 }
+// Owes implements partition.Coder: whether front has anything. It is asked for every message that comes, so it does not
+// gather what may be a long queue.
+func (e *Entity) Owes() bool {
+	list := e.turn()
+	return len(list) > 0 && list[0].lock == nil
+}
 
 // Work implements partition.Coder.
 func (e *Entity) Work(env *partition.Env) any {

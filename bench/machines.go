@@ -10,45 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
+	"github.com/weftworks/weft/bench/load"
 	"github.com/weftworks/weft/config"
 	"github.com/weftworks/weft/engine"
 )
-
-// benchDisk measures what a write of 512 bytes and fdatasync cost without us.
-func benchDisk(r *report, c *settings) error {
-	path := filepath.Join(c.dir, "fdatasync.tmp")
-	f, err := vfs.Default.Create(path, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		_ = f.Close()
-		_ = os.Remove(path)
-	}()
-	if _, err := f.Write(make([]byte, 16<<20)); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	h := newHistogram()
-	block := make([]byte, 512)
-	for i := range 2000 {
-		began := time.Now()
-		if _, err := f.WriteAt(block, int64(i)*512); err != nil {
-			return err
-		}
-		if err := f.SyncData(); err != nil {
-			return err
-		}
-		_ = h.RecordValue(time.Since(began).Microseconds())
-	}
-	r.add("disk.fdatasync.p50", millis(h, 50), "ms", "512 bytes written and synced, no Weft")
-	r.add("disk.fdatasync.p99", millis(h, 99), "ms", "")
-	return nil
-}
 
 // benchFive measures runs of five sequential trivial calls, functions in process.
 func benchFive(r *report, c *settings) error {
@@ -56,9 +21,9 @@ func benchFive(r *report, c *settings) error {
 		name, function string
 		speculation    engine.Speculation
 	}{
-		{"five.local", "hello", engine.SpeculationLocal},
-		{"five.local.idempotent", "again", engine.SpeculationLocal},
-		{"five.none", "hello", engine.SpeculationNone},
+		{"machine.five.local", "hello", engine.SpeculationLocal},
+		{"machine.five.local.idempotent", "again", engine.SpeculationLocal},
+		{"machine.five.none", "hello", engine.SpeculationNone},
 	} {
 		err := withNode(c, engine.Options{Functions: echo(), Speculation: v.speculation}, func(n *engine.Node) error {
 			return five(r, c, n, v.name, v.function, 5)
@@ -76,54 +41,56 @@ func five(r *report, c *settings, n *engine.Node, name, function string, calls i
 	if _, err := n.CreateMachine(ctx, engine.CreateMachine{Name: "five", Definition: sequence(calls, function)}); err != nil {
 		return err
 	}
-	length := time.Duration(c.seconds * float64(time.Second))
-	if _, _, err := closed(n, "five", 16, length/5); err != nil { // warm up
+	length, do := c.length, runs(n, "five")
+	if _, err := load.Closed(ctx, 16, length/5, do); err != nil { // warm up
 		return err
 	}
-	before := measure(n)
-	count, h, err := closed(n, "five", 1, length/2)
+	was := n.Stats().Log.Syncs
+	one, err := load.Closed(ctx, 1, length, do)
 	if err != nil {
 		return err
 	}
-	syncs := float64(measure(n).stats.Log.Syncs-before.stats.Log.Syncs) / float64(count)
+	h := one.Latency
+	syncs := float64(n.Stats().Log.Syncs-was) / float64(one.Count)
 	disk := r.all["disk.fdatasync.p50"]
 	note := ""
 	if disk > 0 {
-		note = fmt.Sprintf("%.1f syncs; without %.0f bare ones %.2f ms", syncs, syncs, millis(h, 50)-syncs*disk)
+		note = fmt.Sprintf("%.1f syncs; without %.0f bare ones %.2f ms", syncs, syncs, h.Quantile(50)-syncs*disk)
 	}
-	r.add(name+".one.p50", millis(h, 50), "ms", note)
-	r.add(name+".one.p95", millis(h, 95), "ms", "")
-	r.add(name+".one.p99", millis(h, 99), "ms", "")
+	r.add(name+".one.p50", h.Quantile(50), "ms", note)
+	r.add(name+".one.p95", h.Quantile(95), "ms", "")
+	r.add(name+".one.p99", h.Quantile(99), "ms", "")
 	best := 0.0
 	for _, outstanding := range []int{64, 256} {
 		runtime.GC()
-		before := measure(n)
-		count, h, err := closed(n, "five", outstanding, length)
+		before, was := used(), n.Stats().Log
+		many, err := load.Closed(ctx, outstanding, 2*length, do)
 		if err != nil {
 			return err
 		}
-		after := measure(n)
-		per := func(v float64) float64 { return v / float64(count) }
-		rate := float64(count) / after.at.Sub(before.at).Seconds()
+		after, is := used(), n.Stats().Log
+		h, rate := many.Latency, many.Rate()
+		per := func(v float64) float64 { return v / float64(many.Count) }
 		best = max(best, rate)
 		p := fmt.Sprintf("%s.%d.", name, outstanding)
 		r.add(p+"runs_per_s", rate, "runs/s", "")
-		r.add(p+"p50", millis(h, 50), "ms", "closed loop")
-		r.add(p+"p99", millis(h, 99), "ms", "closed loop")
-		r.add(p+"syncs", per(float64(after.stats.Log.Syncs-before.stats.Log.Syncs)), "syncs/run", "")
-		r.add(p+"log", per(float64(after.stats.Log.Bytes-before.stats.Log.Bytes)), "B/run", "")
+		r.add(p+"p50", h.Quantile(50), "ms", "closed loop")
+		r.add(p+"p99", h.Quantile(99), "ms", "closed loop")
+		r.add(p+"syncs", per(float64(is.Syncs-was.Syncs)), "syncs/run", "")
+		r.add(p+"log", per(float64(is.Bytes-was.Bytes)), "B/run", "")
 		r.add(p+"cpu", per(float64((after.cpu - before.cpu).Microseconds())), "us/run", "the clients and functions included")
 		r.add(p+"allocations", per(float64(after.mallocs-before.mallocs)), "1/run", "")
 		r.flush()
 	}
-	h, err = open(n, "five", best/2, length)
+	open, err := load.Open(ctx, best/2, 2*length, do)
 	if err != nil {
 		return err
 	}
+	h = open.Latency
 	note = fmt.Sprintf("open loop at %.0f runs/s", best/2)
-	r.add(name+".open.p50", millis(h, 50), "ms", note)
-	r.add(name+".open.p95", millis(h, 95), "ms", note)
-	r.add(name+".open.p99", millis(h, 99), "ms", note)
+	r.add(name+".open.p50", h.Quantile(50), "ms", note)
+	r.add(name+".open.p95", h.Quantile(95), "ms", note)
+	r.add(name+".open.p99", h.Quantile(99), "ms", note)
 	log := n.Stats().Log
 	r.add(name+".sync.p50", log.SyncP50.Seconds()*1000, "ms", "one fdatasync of the log, over all of the above")
 	r.add(name+".sync.p99", log.SyncP99.Seconds()*1000, "ms", "")
@@ -156,7 +123,7 @@ func benchProcess(r *report, c *settings) error {
 	}
 	defer func() { _ = reg.Close() }()
 	return withNode(c, engine.Options{Functions: reg}, func(n *engine.Node) error {
-		return five(r, c, n, "five.process", "hello", 5)
+		return five(r, c, n, "machine.process", "hello", 5)
 	})
 }
 
@@ -173,8 +140,8 @@ func benchFan(r *report, c *settings) error {
 			if err != nil {
 				return err
 			}
-			r.add(fmt.Sprintf("fan.%d.p50", width), millis(h, 50), "ms", "start to joined result")
-			r.add(fmt.Sprintf("fan.%d.max", width), float64(h.Max())/1000, "ms", "of 20")
+			r.add(fmt.Sprintf("machine.fan.%d.p50", width), h.Quantile(50), "ms", "start to joined result")
+			r.add(fmt.Sprintf("machine.fan.%d.max", width), h.Max(), "ms", "of 20")
 		}
 		return nil
 	})
@@ -193,24 +160,24 @@ func benchChain(r *report, c *settings) error {
 				return err
 			}
 			note := fmt.Sprintf("%.0f syncs", float64(n.Stats().Log.Syncs-before)/6)
-			r.add("chain.1000."+v.name+".p50", millis(h, 50), "ms", note)
+			r.add("machine.chain.1000."+v.name+".p50", h.Quantile(50), "ms", note)
 		}
 		return nil
 	})
 }
 
 // repeat calls fn once to warm up and then n times, and returns the latencies in microseconds.
-func repeat(n int, fn func() error) (h *histogram, err error) {
+func repeat(n int, fn func() error) (h *load.Histogram, err error) {
 	if err := fn(); err != nil {
 		return nil, err
 	}
-	h = newHistogram()
+	h = load.NewHistogram()
 	for range n {
 		began := time.Now()
 		if err := fn(); err != nil {
 			return nil, err
 		}
-		_ = h.RecordValue(time.Since(began).Microseconds())
+		h.Record(time.Since(began))
 	}
 	return h, nil
 }
