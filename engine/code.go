@@ -69,7 +69,12 @@ type coder struct {
 	order  *list.List                      // least recently used first
 	most   int
 	absent map[string]bool // code that was asked for and is not there, to say so once
+
+	counts codeCounts
 }
+
+// codeCounts is what the code of one partition has done since the node was opened.
+type codeCounts struct{ steps, replays, operations, handovers atomic.Uint64 }
 
 // warm is the code of an instance between two of its steps.
 type warm struct {
@@ -138,6 +143,7 @@ func (c *coder) look() {
 	}
 	c.owner++
 	c.running = false
+	c.counts.handovers.Add(1)
 	t := task{work: c.jobs[c.at].Work}
 	c.node.opts.Logger.Warn("user code does not come to an end of its step; its partition goes on without it. Workflows and entities must not block or compute for long: let a function do it",
 		"instance", t.name(), "waited", patience)
@@ -294,8 +300,12 @@ func (c *coder) runStep(t *task, w *workflow.Job) ([]byte, bool) {
 		if err != nil {
 			return nil, c.unreadable(t, err)
 		}
-		hot.run.Replay(events)
+		if len(events) > 0 {
+			c.counts.replays.Add(1)
+			hot.run.Replay(events)
+		}
 	}
+	c.counts.steps.Add(1)
 	res := hot.run.Step(w.Now, w.Inputs)
 	if res.Err != nil {
 		c.node.opts.Logger.Error("a run's code does not do what it did before", "error", res.Err)
@@ -341,6 +351,7 @@ func (c *coder) entityStep(t *task, w *workflow.EntityJob) ([]byte, bool) {
 	}
 	ctx := durable.NewEntityContext(w.Target, fmt.Sprintf("%d.%d", t.ref, w.Step), w.Now, c.node.opts.Limits.PayloadBytes)
 	s := workflow.EntityStep{Consumed: len(w.Ops)}
+	c.counts.operations.Add(uint64(len(w.Ops)))
 	changed := false
 	for i := range w.Ops {
 		op := &w.Ops[i]
