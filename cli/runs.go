@@ -81,7 +81,7 @@ func (a *app) runsStart(r *remote) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&input, "input", "", "`JSON`, @FILE, or - for stdin (default {})")
 	f.StringVar(&name, "name", "", "`NAME` of the run, unique for its machine (default a new UUID)")
-	f.BoolVar(&wait, "wait", false, "follow the run to its end, as `weft runs wait` does")
+	f.BoolVar(&wait, "wait", false, "follow the run to its end, as weft runs wait does")
 	f.BoolVar(&quiet, "quiet", false, "with --wait: show no progress")
 	return cmd
 }

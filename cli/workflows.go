@@ -109,7 +109,7 @@ func (a *app) workflowsStart(r *remote) *cobra.Command {
 	f.StringVar(&at, "at", "", "begin at `TIME`: 2026-03-04T05:06:07Z, 2026-03-04, or 2h for so long from now")
 	f.StringSliceVar(&in.Replace, "replace", nil, "take the place of a run that has the id, if it has this `STATUS`: pending, running, suspended, completed, failed or terminated")
 	f.BoolVar(&in.Existing, "existing", false, "take the run that has the id, whatever it is")
-	f.BoolVar(&wait, "wait", false, "wait for the run's end, as `weft runs wait` does")
+	f.BoolVar(&wait, "wait", false, "wait for the run's end, as weft runs wait does")
 	return cmd
 }
 
