@@ -28,6 +28,14 @@
 // Open goes on with everything that was open in the directory. Start is idempotent: the same id with the same
 // input is the same run.
 //
+// # Look from outside, and test what was
+//
+// ListenAndServe lets the weft command and other programs list, show, start and control what the App runs
+// (docs/rest.md). A history that `weft runs history order-7 --json` has printed is a test of later code:
+//
+//	history, err := weft.ReadHistory(file)
+//	weft.Replay(t, history, order)
+//
 // # What is exactly once, and what is not
 //
 // Steps of workflows and operations of entities take effect exactly once. A function may be called again when the process

@@ -30,17 +30,21 @@ func (a *app) runsHistory(r *remote) *cobra.Command {
 		Example: `  weft runs history greet/order-7
   weft runs history greet/order-7 --follow
   weft runs history greet/order-7 --reverse --limit 10
-  weft runs history greet/order-7 --json | jq 'select(.type == "TaskStateExited")'`,
+  weft runs history greet/order-7 --json | jq 'select(.type == "TaskStateExited")'
+  weft runs history order-7 --json > testdata/order-7.jsonl   # of a workflow: what weft.Replay takes`,
 		Args: args(1, 1, "RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if q.follow && q.reverse {
 				return usage("--follow prints events as they come, which --reverse cannot")
 			}
-			run, err := a.describeRun(cmd.Context(), r, args[0])
+			found, err := r.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			p := a.newHistoryPrinter(r, run, q)
+			if found.workflow != nil {
+				return a.workflowHistory(cmd.Context(), r, found.workflow, q)
+			}
+			p := a.newHistoryPrinter(r, found.machine, q)
 			if q.follow {
 				return p.follow(cmd.Context())
 			}

@@ -38,7 +38,10 @@ func checkData(path string) error {
 }
 
 // readInput reads what --input names: a JSON text, @FILE or - for stdin; "" is nil.
-func (a *app) readInput(arg string) ([]byte, error) {
+func (a *app) readInput(arg string) ([]byte, error) { return a.readJSON("--input", arg) }
+
+// readJSON is readInput for what name names.
+func (a *app) readJSON(name, arg string) ([]byte, error) {
 	switch {
 	case arg == "":
 		return nil, nil
@@ -51,7 +54,7 @@ func (a *app) readInput(arg string) ([]byte, error) {
 	case strings.HasPrefix(arg, "@"):
 		return readInputFile(arg[1:])
 	}
-	return checkInput("--input", []byte(arg))
+	return checkInput(name, []byte(arg))
 }
 
 func readInputFile(path string) ([]byte, error) {

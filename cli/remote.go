@@ -14,6 +14,7 @@ import (
 	"github.com/weftworks/weft/cli/progress"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/machine"
+	"github.com/weftworks/weft/server/rest"
 )
 
 // remote is what all commands that talk to a server have in common.
@@ -95,6 +96,9 @@ func (r *remote) runARN(ctx context.Context, ref string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if prefix == "" {
+		return "", fault.New("", fault.RunNotFound, ref, "there are no machines that could have a run of this name")
+	}
 	if m, name, ok := strings.Cut(ref, "/"); ok {
 		return prefix + "execution:" + m + ":" + name, nil
 	}
@@ -119,12 +123,77 @@ func (r *remote) runARN(ctx context.Context, ref string) (string, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return "", fault.New("", fault.RunNotFound, ref, "no machine has a run of this name; list them with `weft runs list`")
+		return "", fault.New("", fault.RunNotFound, ref, "no machine has a run of this name")
 	}
 	for i := range found {
 		found[i] = runRef(found[i])
 	}
 	return "", fault.New("", fault.InvalidArgument, ref, "several machines have a run of this name: write one of %s", strings.Join(found, ", "))
+}
+
+// foundRun is a run of a server: of a state machine, or of a workflow.
+type foundRun struct {
+	machine  *client.Run
+	workflow *rest.Run
+}
+
+// find returns the run that a person named: by an ARN, which only runs of machines have; by the id of a workflow's run; or,
+// if there is none, by MACHINE/NAME or the bare name of a machine's run.
+func (r *remote) find(ctx context.Context, ref string) (*foundRun, error) {
+	c, err := r.dial()
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(ref, "arn:") {
+		switch run, err := c.Workflow(ctx, ref); {
+		case err == nil:
+			return &foundRun{workflow: run}, nil
+		case !fault.Is(err, fault.RunNotFound) && !fault.Is(err, fault.Unsupported): // else a server without workflows
+			return nil, err
+		}
+	}
+	run, err := r.machineRun(ctx, ref)
+	if fault.Is(err, fault.RunNotFound) {
+		return nil, r.noRun(ctx, ref)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &foundRun{machine: run}, nil
+}
+
+func (r *remote) machineRun(ctx context.Context, ref string) (*client.Run, error) {
+	arn, err := r.runARN(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return r.c.DescribeExecution(ctx, arn)
+}
+
+// similarMax bounds how many runs are looked at for one that a mistyped name could mean.
+const similarMax = 1000
+
+// noRun is the error of a run that does not exist. It says which one could be meant.
+func (r *remote) noRun(ctx context.Context, ref string) error {
+	var names []string
+	for run, err := range r.c.Workflows(ctx, nil, similarMax) {
+		if err != nil || len(names) >= similarMax {
+			break
+		}
+		names = append(names, run.ID)
+	}
+	if machine, _, ok := strings.Cut(ref, "/"); ok && r.prefix != "" {
+		for run, err := range r.c.Runs(ctx, r.prefix+"stateMachine:"+machine, "", similarMax) {
+			if err != nil || len(names) >= 2*similarMax {
+				break
+			}
+			names = append(names, runRef(run.ARN))
+		}
+	}
+	if near := nearest(ref, names); near != "" {
+		return fault.New("", fault.RunNotFound, ref, "there is no such run; did you mean %s?", near)
+	}
+	return fault.New("", fault.RunNotFound, ref, "there is no such run; list what there is with `weft runs list`")
 }
 
 // runRef writes an execution ARN as MACHINE/NAME.
@@ -148,6 +217,9 @@ func (r *remote) clock(t client.Time) string {
 	}
 	return t.Time().In(loc).Format("2006-01-02 15:04:05")
 }
+
+// at is clock for a time of the REST API.
+func (r *remote) at(t rest.Time) string { return r.clock(client.Time(float64(t) / 1000)) }
 
 // stamp writes a time for a program; nil for none.
 func stamp(t client.Time) *string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sort"
 	"strings"
 	"time"
 
@@ -22,12 +21,20 @@ func (a *app) runsCommand() *cobra.Command {
 	r := &remote{app: a}
 	cmd := group(&cobra.Command{
 		Use:   "runs",
-		Short: "Start, list, show, follow and stop the runs of a server's machines",
-		Long: `Work with the runs a server keeps (Step Functions calls them executions). A run is named by its ARN,
-by MACHINE/NAME, or by its bare name while only one machine has a run of that name.`,
+		Short: "List, show, follow and control the runs of a server's machines and workflows",
+		Long: `Work with the runs a server keeps: runs of state machines (Step Functions calls them executions) and of
+workflows written in Go.
+
+A run of a workflow is named by its id. A run of a machine is named by its ARN, by MACHINE/NAME, or by its
+bare name while only one machine has a run of that name. Where a name could be either, the workflow's
+run is meant; the ARN always names the machine's.`,
 	})
 	r.flags(cmd)
-	cmd.AddCommand(a.runsStart(r), a.runsList(r), a.runsShow(r), a.runsHistory(r), a.runsStop(r), a.runsWait(r))
+	cmd.AddCommand(a.runsStart(r), a.runsList(r), a.runsShow(r), a.runsHistory(r), a.runsStop(r), a.runsWait(r), a.runsRaise(r), a.runsTag(r),
+		a.runsPurge(r))
+	for _, verb := range verbs {
+		cmd.AddCommand(a.runsChange(r, verb))
+	}
 	return cmd
 }
 
@@ -36,7 +43,7 @@ func (a *app) runsStart(r *remote) *cobra.Command {
 	var wait, quiet bool
 	cmd := &cobra.Command{
 		Use:   "start MACHINE|ARN",
-		Short: "Start a run and print its ARN",
+		Short: "Start a run of a state machine and print its ARN (of a workflow: weft workflows start)",
 		Example: `  weft runs start greet --input '{"name": "Ada"}'
   weft runs start greet --input @order.json --name order-7 --wait`,
 		Args: args(1, 1, "MACHINE"),
@@ -74,117 +81,9 @@ func (a *app) runsStart(r *remote) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&input, "input", "", "`JSON`, @FILE, or - for stdin (default {})")
 	f.StringVar(&name, "name", "", "`NAME` of the run, unique for its machine (default a new UUID)")
-	f.BoolVar(&wait, "wait", false, "follow the run to its end, as `weft runs wait` does")
+	f.BoolVar(&wait, "wait", false, "follow the run to its end, as weft runs wait does")
 	f.BoolVar(&quiet, "quiet", false, "with --wait: show no progress")
 	return cmd
-}
-
-// runLine is what --json prints for a run in a list.
-type runLine struct {
-	Run     string  `json:"run"`
-	Machine string  `json:"machine"`
-	Name    string  `json:"name"`
-	ARN     string  `json:"arn"`
-	Status  string  `json:"status"`
-	Started *string `json:"started"`
-	Stopped *string `json:"stopped"`
-}
-
-func (a *app) runsList(r *remote) *cobra.Command {
-	var limit int
-	var status string
-	cmd := &cobra.Command{
-		Use:   "list [MACHINE|ARN]",
-		Short: "List the runs of a machine, or of all, newest first",
-		Example: `  weft runs list
-  weft runs list greet --status failed --limit 20`,
-		Args: args(0, 1, ""),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			status = strings.ToUpper(strings.ReplaceAll(status, "-", "_"))
-			if status != "" && statusByName[status] == 0 {
-				return usage("--status %q is not known; use running, succeeded, failed, timed_out or aborted", status)
-			}
-			if _, err := r.dial(); err != nil {
-				return err
-			}
-			machines, err := a.machinesOf(cmd.Context(), r, args)
-			if err != nil {
-				return err
-			}
-			runs, err := a.newest(cmd.Context(), r, machines, status, limit)
-			if err != nil {
-				return err
-			}
-			return a.printRuns(r, runs)
-		},
-	}
-	limitFlag(cmd, &limit, 50)
-	cmd.Flags().StringVar(&status, "status", "", "only runs with this `STATUS`: running, succeeded, failed, timed_out or aborted")
-	return cmd
-}
-
-// machinesOf returns the ARNs of the machines to list: the one that was named, or all.
-func (a *app) machinesOf(ctx context.Context, r *remote, args []string) ([]string, error) {
-	if len(args) == 1 {
-		arn, err := r.machineARN(ctx, args[0])
-		return []string{arn}, err
-	}
-	var arns []string
-	for m, err := range r.c.Machines(ctx, 1000) {
-		if err != nil {
-			return nil, err
-		}
-		if len(arns) == machinesMax {
-			a.note("only the first %s machines are listed; name one for all of its runs", console.Number(machinesMax))
-			break
-		}
-		arns = append(arns, m.ARN)
-	}
-	return arns, nil
-}
-
-// newest collects at most limit runs (0: all) over several machines, newest first.
-func (a *app) newest(ctx context.Context, r *remote, machines []string, status string, limit int) ([]*client.Run, error) {
-	var all []*client.Run
-	for _, arn := range machines {
-		n := 0
-		page := 1000
-		if limit > 0 {
-			page = limit
-		}
-		for run, err := range r.c.Runs(ctx, arn, status, page) {
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, run)
-			if n++; n == limit {
-				break
-			}
-		}
-	}
-	if len(machines) > 1 {
-		sort.SliceStable(all, func(i, j int) bool { return all[i].Started > all[j].Started })
-	}
-	if limit > 0 && len(all) > limit {
-		all = all[:limit]
-	}
-	return all, nil
-}
-
-func (a *app) printRuns(r *remote, runs []*client.Run) error {
-	t := console.Table{Header: []string{"RUN", "STATUS", "STARTED", "ELAPSED"}, Right: map[int]bool{3: true},
-		Style: a.outStyle(), Paint: paintStatus(1)}
-	for _, run := range runs {
-		if r.json {
-			m, name, _ := strings.Cut(runRef(run.ARN), "/")
-			if err := r.line(runLine{m + "/" + name, m, name, run.ARN, run.Status, stamp(run.Started), stamp(run.Stopped)}); err != nil {
-				return err
-			}
-			continue
-		}
-		t.Add(runRef(run.ARN), run.Status, r.clock(run.Started), console.Elapsed(a.elapsed(run)))
-	}
-	return a.printTable(r, &t, "no runs; start one with `weft runs start MACHINE`")
 }
 
 // elapsed is how long a run took, or has taken so far.
@@ -206,14 +105,14 @@ func paintStatus(column int) func(console.Style, int, string) string {
 }
 
 func colourStatus(s console.Style, status string) string {
-	switch statusByName[status] {
-	case machine.Succeeded:
+	switch status {
+	case "SUCCEEDED", "COMPLETED":
 		return s.Green(status)
-	case machine.Running:
+	case "RUNNING":
 		return s.Cyan(status)
-	case machine.Aborted:
+	case "ABORTED", "TERMINATED", "SUSPENDED":
 		return s.Yellow(status)
-	case machine.Failed, machine.TimedOut:
+	case "FAILED", "TIMED_OUT":
 		return s.Red(status)
 	}
 	return status
@@ -224,10 +123,14 @@ func (a *app) runsShow(r *remote) *cobra.Command {
 		Use: "show RUN", Short: "Show a run with its input and result", Args: args(1, 1, "RUN"),
 		Example: "  weft runs show greet/order-7\n  weft runs show greet/order-7 --json | jq .output",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			run, err := a.describeRun(cmd.Context(), r, args[0])
+			found, err := r.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
+			if found.workflow != nil {
+				return a.showWorkflowRun(r, found.workflow)
+			}
+			run := found.machine
 			if r.json {
 				return r.object(showRun(run))
 			}
@@ -269,18 +172,6 @@ func lineOf(run *client.Run) runLine {
 	return runLine{m + "/" + name, m, name, run.ARN, run.Status, stamp(run.Started), stamp(run.Stopped)}
 }
 
-func (a *app) describeRun(ctx context.Context, r *remote, ref string) (*client.Run, error) {
-	c, err := r.dial()
-	if err != nil {
-		return nil, err
-	}
-	arn, err := r.runARN(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	return c.DescribeExecution(ctx, arn)
-}
-
 // given returns a flag's text, nil if the flag is not there.
 func given(cmd *cobra.Command, flag, text string) *string {
 	if !cmd.Flags().Changed(flag) {
@@ -292,12 +183,16 @@ func given(cmd *cobra.Command, flag, text string) *string {
 func (a *app) runsStop(r *remote) *cobra.Command {
 	var errorName, cause string
 	cmd := &cobra.Command{
-		Use: "stop RUN", Short: "Abort a run", Args: args(1, 1, "RUN"),
+		Use: "stop RUN", Short: "Abort a run of a state machine", Args: args(1, 1, "RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			run, err := a.describeRun(cmd.Context(), r, args[0])
+			found, err := r.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
+			if found.workflow != nil {
+				return usage("%s is a run of a workflow: end it with `weft runs terminate`", args[0])
+			}
+			run := found.machine
 			if statusByName[run.Status] != machine.Running {
 				a.note("%s has ended already: %s", runRef(run.ARN), run.Status)
 				return nil
@@ -322,14 +217,14 @@ func (a *app) runsWait(r *remote) *cobra.Command {
 		Short: "Follow a run to its end, print its result and exit as `weft run` does",
 		Args:  args(1, 1, "RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := r.dial(); err != nil {
-				return err
-			}
-			arn, err := r.runARN(cmd.Context(), args[0])
+			found, err := r.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			return a.waitFor(cmd.Context(), r, arn, timeout, quiet)
+			if found.workflow != nil {
+				return a.waitForWorkflow(cmd.Context(), r, found.workflow, timeout)
+			}
+			return a.waitFor(cmd.Context(), r, found.machine.ARN, timeout, quiet)
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "stop waiting after `DURATION` (exit 5); the run goes on. 0: never")

@@ -58,6 +58,8 @@ type coder struct {
 	at      int    // the job that runs
 	jobs    []lane.Job
 	done    []partition.Event
+
+	handovers atomic.Uint64
 }
 
 func newCoder(n *Node, p partition.ID, most int) *coder {
@@ -110,6 +112,7 @@ func (c *coder) look() {
 	}
 	c.owner++
 	c.running = false
+	c.handovers.Add(1)
 	c.node.opts.Logger.Warn("user code does not come to an end of its step; its partition goes on without it. Workflows and entities must not block or compute for long: let a function do it",
 		"instance", stepper.Name(c.jobs[c.at].Work), "waited", patience)
 	c.node.coding.Add(1)

@@ -9,7 +9,7 @@ import (
 // collector shows a node's counters to Prometheus, read when they are asked for.
 type collector struct{ node *Node }
 
-// Collector returns the node's metrics for a Prometheus registry: log, steps, timers, store and functions.
+// Collector returns the node's metrics for a Prometheus registry: log, steps, code, store and functions.
 func (n *Node) Collector() prometheus.Collector { return collector{n} }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -21,6 +21,11 @@ var (
 	descLogBytes  = describe("log_bytes_total", "Bytes written to the commit log.")
 	descSyncTime  = describe("log_sync_seconds", "Quantiles of the time of one fdatasync, since the start.", "quantile")
 	descSteps     = describe("steps_total", "Events folded by partitions.")
+	descRunSteps  = describe("workflow_steps_total", "Steps of runs of workflows.")
+	descReplays   = describe("workflow_replays_total", "Runs of workflows whose code was not in memory and was run against their history first.")
+	descOps       = describe("entity_operations_total", "Operations of entities, failed ones included.")
+	descHandovers = describe("code_handovers_total", "Steps of workflows and entities that did not come to an end in time: their partition went on without them.")
+	descHot       = describe("code_hot_instances", "Runs and entities whose code is in memory now.")
 	descHealthy   = describe("healthy", "1 while the node accepts work.")
 	descRunning   = describe("function_running", "Calls inside a function now.", "function")
 	descWaiting   = describe("function_waiting", "Calls that wait for a turn now.", "function")
@@ -33,7 +38,7 @@ var (
 // Describe implements prometheus.Collector.
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descSyncs, descLogBytes, descSyncTime, descSteps, descHealthy, descRunning, descWaiting, descCalls, descFailures,
+		descSyncs, descLogBytes, descSyncTime, descSteps, descRunSteps, descReplays, descOps, descHandovers, descHot, descHealthy, descRunning, descWaiting, descCalls, descFailures,
 		descProcesses, descStore,
 	} {
 		ch <- d
@@ -55,6 +60,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descSyncTime, d, q)
 	}
 	counter(descSteps, float64(s.Steps))
+	counter(descRunSteps, float64(s.Code.Steps))
+	counter(descReplays, float64(s.Code.Replays))
+	counter(descOps, float64(s.Code.Operations))
+	counter(descHandovers, float64(s.Code.Handovers))
+	gauge(descHot, float64(s.Code.Hot))
 	healthy := 1.0
 	if c.node.Healthy() != nil {
 		healthy = 0

@@ -10,10 +10,20 @@ type LogStats struct {
 	SyncP50, SyncP95, SyncP99 time.Duration // of one fdatasync
 }
 
+// CodeStats is what workflows and entities have done since the node was opened.
+type CodeStats struct {
+	Steps      uint64 // of runs of workflows
+	Replays    uint64 // runs whose code was not in memory and was run against their history first
+	Operations uint64 // of entities, failed ones included
+	Handovers  uint64 // steps that did not come to an end in time, so that their partition went on without them
+	Hot        int    // runs and entities in memory now
+}
+
 // Stats is what a node has done since it was opened, and what it holds.
 type Stats struct {
 	Log   LogStats
 	Steps uint64 // events folded
+	Code  CodeStats
 
 	// What the opening had to replay, and how long that took.
 	RecoveredBytes int64
@@ -25,6 +35,14 @@ func (n *Node) Stats() Stats {
 	s := Stats{Log: n.logStats(), RecoveredBytes: n.recoveredBytes, RecoveredIn: n.recoveredIn}
 	for _, l := range n.lanes {
 		s.Steps += l.Steps()
+	}
+	for _, c := range n.coders {
+		made := c.steps.Stats()
+		s.Code.Steps += made.Steps
+		s.Code.Replays += made.Replays
+		s.Code.Operations += made.Operations
+		s.Code.Hot += made.Hot
+		s.Code.Handovers += c.handovers.Load()
 	}
 	return s
 }

@@ -1,5 +1,6 @@
-// Package client speaks the Step Functions API (awsJson 1.0 on POST /) to a Weft server: as much of it as
-// the CLI needs, without an AWS SDK. Failures are *fault.Error with the kind the server meant.
+// Package client speaks to a Weft server: the Step Functions API (awsJson 1.0 on POST /), as much of it as the CLI
+// needs, without an AWS SDK; and the REST API for workflows and entities. Failures are *fault.Error with the kind the
+// server meant.
 //
 //	c, err := client.New("http://127.0.0.1:8400", os.Getenv("WEFT_TOKEN"))
 //	run, err := c.DescribeExecution(ctx, arn)
@@ -66,24 +67,12 @@ func (c *Client) Call(ctx context.Context, op string, in, out any) error {
 	}
 	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	req.Header.Set("X-Amz-Target", "AWSStepFunctions."+op)
-	req.Header.Set("User-Agent", "weft-cli")
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	resp, err := c.http.Do(req)
+	status, text, err := c.send(op, req)
 	if err != nil {
-		return c.unreachable(ctx, op, err)
+		return err
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, responseBytes+1))
-	if err != nil {
-		return c.unreachable(ctx, op, err)
-	}
-	if len(text) > responseBytes {
-		return fault.New(op, fault.LimitExceeded, c.base, "the answer is larger than %d MiB", responseBytes>>20)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return c.failure(op, resp.StatusCode, text)
+	if status != http.StatusOK {
+		return c.failure(op, status, text)
 	}
 	if out == nil {
 		return nil
@@ -92,6 +81,27 @@ func (c *Client) Call(ctx context.Context, op string, in, out any) error {
 		return fault.New(op, fault.Unavailable, c.base, "the server's answer is not what the Step Functions API says (%v); is something else listening there?", err)
 	}
 	return nil
+}
+
+// send sends a request and returns its answer, whatever the status.
+func (c *Client) send(op string, req *http.Request) (status int, text []byte, err error) {
+	req.Header.Set("User-Agent", "weft-cli")
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, c.unreachable(req.Context(), op, err)
+	}
+	defer resp.Body.Close()
+	text, err = io.ReadAll(io.LimitReader(resp.Body, responseBytes+1))
+	if err != nil {
+		return 0, nil, c.unreachable(req.Context(), op, err)
+	}
+	if len(text) > responseBytes {
+		return 0, nil, fault.New(op, fault.LimitExceeded, c.base, "the answer is larger than %d MiB", responseBytes>>20)
+	}
+	return resp.StatusCode, text, nil
 }
 
 func (c *Client) unreachable(ctx context.Context, op string, err error) error {

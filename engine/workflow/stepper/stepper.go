@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine/lane"
@@ -59,6 +60,23 @@ type Stepper struct {
 	order  *list.List                      // least recently used first
 	most   int
 	absent map[string]bool // code that was asked for and is not there, to say so once
+
+	steps, replays, operations atomic.Uint64
+}
+
+// Stats counts what a Stepper has done.
+type Stats struct {
+	Steps      uint64 // of runs
+	Replays    uint64 // runs whose code was not warm
+	Operations uint64 // of entities
+	Hot        int    // runs and entities that are warm now
+}
+
+// Stats returns the counts.
+func (s *Stepper) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Stats{Steps: s.steps.Load(), Replays: s.replays.Load(), Operations: s.operations.Load(), Hot: len(s.hot)}
 }
 
 // warm is the code of an instance between two of its steps.
@@ -175,8 +193,12 @@ func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 		hot = &warm{ref: t.ref, execution: w.Execution, run: durable.New(durable.Config{
 			ID: w.ID, Code: code, Logger: s.cfg.Logger, OutputBytes: s.cfg.PayloadBytes, Resolve: s.text(),
 		})}
-		hot.run.Replay(events)
+		if len(events) > 0 {
+			s.replays.Add(1)
+			hot.run.Replay(events)
+		}
 	}
+	s.steps.Add(1)
 	res := hot.run.Step(w.Now, w.Inputs)
 	if err := s.shrink(&res); err != nil {
 		s.cfg.Logger.Error("a large value of a run cannot be read or written; the step waits until the run gets something else, or the node is opened again", "instance", Name(t.work), "error", err)
@@ -293,6 +315,7 @@ func (s *Stepper) read(payload []byte) ([]byte, error) {
 // operate does the operations of a step and reports whether any of them succeeded. An error says that a large value cannot
 // be read or written.
 func (s *Stepper) operate(step *workflow.EntityStep, entity durable.OpenEntity, ctx *durable.EntityContext, w *workflow.EntityJob) (changed bool, err error) {
+	s.operations.Add(uint64(len(w.Ops)))
 	for i := range w.Ops {
 		op := &w.Ops[i]
 		sent := len(ctx.Messages())
