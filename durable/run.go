@@ -25,6 +25,8 @@ type Config struct {
 // Result is what a step did.
 type Result struct {
 	Actions []Event
+	// Consumed is how many of the inputs the code took: fewer than there were when it ended before.
+	Consumed int
 	// Status is the custom status as JSON, if the code set one in this step.
 	Status []byte
 	// Err is a difference from history; the last of Actions then ends the run with it.
@@ -72,17 +74,20 @@ func (r *Run) Step(now int64, inputs []Event) Result {
 	w := &r.flow
 	w.replaying, w.now = false, now
 	w.actions, w.status = nil, nil
-	for i := range inputs {
-		if r.ended || r.broken != nil {
-			break
-		}
-		r.deliver(&inputs[i])
+	consumed := 0
+	over := r.ended
+	for consumed < len(inputs) && !r.ended && r.broken == nil {
+		r.deliver(&inputs[consumed])
+		consumed++
 	}
-	if r.broken != nil && !r.ended {
+	if over && r.broken == nil && len(inputs) > 0 {
+		r.broken = r.differs(&inputs[0], nil, "") // history goes on where the code has ended
+	}
+	if r.broken != nil {
 		r.fail(r.broken)
 	}
-	res := Result{Actions: w.actions, Status: w.status, Err: r.broken}
-	r.last += int64(1 + len(inputs) + len(w.actions))
+	res := Result{Actions: w.actions, Consumed: consumed, Status: w.status, Err: r.broken}
+	r.last += int64(1 + consumed + len(w.actions))
 	w.actions, w.status = nil, nil
 	return res
 }

@@ -177,7 +177,7 @@ func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 	} else {
 		s.put(hot)
 	}
-	return durable.AppendStep(nil, &durable.Step{Time: w.Now, Consumed: len(w.Inputs), Status: res.Status, Actions: res.Actions}), true
+	return durable.AppendStep(nil, &durable.Step{Time: w.Now, Consumed: res.Consumed, Status: res.Status, Actions: res.Actions}), true
 }
 
 func (s *Stepper) unreadable(t *Task, err error) bool {
