@@ -235,6 +235,7 @@ func (r *Run) replace(env *partition.Env) {
 
 // clear forgets the execution that was. Numbers of actions and events go on.
 func (r *Run) clear(env *partition.Env) {
+	r.steps++ // the step that may be under way is none of the next execution's
 	env.DropWork()
 	env.Reopen()
 	env.DropHistory(r.events + 1)
