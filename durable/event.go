@@ -41,7 +41,8 @@ const (
 	RunSuspended
 	// RunResumed says that they go on: Data the reason as text. [ExecutionResumed]
 	RunResumed
-	// RunRewound says that a failed run goes on before its failure: Data the reason as text. [ExecutionRewound]
+	// RunRewound says that a failed run goes on before its failure: ID the number before that of the next action, Data the
+	// reason as text. [ExecutionRewound]
 	RunRewound
 
 	// Actions.
@@ -223,7 +224,7 @@ var layouts = [...]layout{
 	LocksGranted:    {id: true},
 	RunSuspended:    {data: true},
 	RunResumed:      {data: true},
-	RunRewound:      {data: true},
+	RunRewound:      {id: true, data: true},
 	CallScheduled:   {id: true, name: true, data: true, extra: appendOptions, more: readOptions},
 	TimerCreated:    {id: true, due: true},
 	TimerCancelled:  {id: true, ref: true},

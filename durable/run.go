@@ -160,7 +160,10 @@ func (r *Run) deliver(e *Event) {
 		return
 	case EventRaised:
 		w.raised(e)
-	case RunSuspended, RunResumed, RunRewound:
+	case RunSuspended, RunResumed:
+		return
+	case RunRewound:
+		w.seq = e.ID // numbers of what was taken back are not used again: answers to it may still come
 		return
 	case CallCompleted, CallFailed, TimerFired, ChildCompleted, ChildFailed, EntityReplied, EntityFailed, LocksGranted:
 		t := w.tasks[e.ID]

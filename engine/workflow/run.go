@@ -357,7 +357,7 @@ func (r *Run) rewind(env *partition.Env, ev *partition.Event) {
 	v := &r.view
 	v.Status, v.Ended, v.Failure, v.Reason = durable.Running, 0, nil, ""
 	v.Execution++
-	r.inbox = append(r.inbox, durable.Event{Kind: durable.RunRewound, Data: []byte(reason)})
+	r.inbox = slices.Insert(r.inbox, 0, durable.Event{Kind: durable.RunRewound, ID: r.seq, Data: []byte(reason)})
 	r.rewinding = true
 	env.Reopen()
 	env.List(r.summary())

@@ -3,6 +3,7 @@ package workflow
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/weftworks/weft/durable"
@@ -198,10 +199,7 @@ func (r *Run) goBack(env *partition.Env, back *durable.Rewound) {
 	for i := range back.History {
 		r.record(&back.History[i])
 	}
-	late := r.inbox
-	r.inbox, r.inboxBytes = nil, 0
-	r.inbox = append(r.inbox, back.Inputs...)
-	r.inbox = append(r.inbox, late...)
+	r.inbox, r.inboxBytes = slices.Insert(r.inbox, 1, back.Inputs...), 0 // behind RunRewound
 	for i := range r.inbox {
 		r.inboxBytes += len(r.inbox[i].Data)
 	}
