@@ -44,7 +44,7 @@ type Runs struct {
 func (p *Runs) Creates(op uint8) bool { return op == OpStart }
 
 // New returns a run that waits for its OpStart.
-func (p *Runs) New() partition.Instance { return &Run{program: p} }
+func (p *Runs) New() partition.Instance { return &Run{program: p, begun: 1, first: 1} }
 
 // wait is an action that a message will answer.
 type wait struct {
@@ -250,10 +250,13 @@ func (r *Run) begin(env *partition.Env) {
 	v.Execution++
 	r.begun, r.first = r.events+1, r.events+1
 	env.List(r.summary())
+	early := r.inbox // raised while the run was pending
+	r.inbox = nil
 	r.put(env, durable.Event{
 		Kind: durable.RunStarted, ID: r.seq, Name: v.Workflow, Version: v.Version, Data: v.Input,
 		Start: &durable.Start{Seed: r.seed, Execution: v.Execution, Parent: v.Parent},
 	})
+	r.inbox = append(r.inbox, early...)
 }
 
 func (r *Run) summary() partition.Summary {
