@@ -35,9 +35,6 @@ func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
 	case first:
 		r.consume(ev.Body)
 	}
-	if len(step.Status) > 0 {
-		r.view.Custom = step.Status
-	}
 	if most := r.program.historyEvents(); r.events-r.begun >= most && !r.view.Status.Ended() {
 		r.unlock(env)
 		r.finish(env, durable.Failed, nil, &durable.Failure{
@@ -55,11 +52,15 @@ func (r *Run) askAgain(env *partition.Env) {
 	}
 }
 
-// consume moves the inputs that a step took from the inbox to the history.
+// consume moves the inputs that a step took from the inbox to the history, and takes the status that the code set: before
+// its actions, as those who wait for the end see the run when one of them ends it.
 func (r *Run) consume(body []byte) {
 	head, err := durable.ReadStepHead(body)
 	if err != nil {
 		return // ReadStep tells
+	}
+	if len(head.Status) > 0 {
+		r.view.Custom = head.Status
 	}
 	r.record(&durable.Event{Kind: durable.StepStarted, Time: head.Time})
 	n := min(head.Consumed, len(r.inbox))
