@@ -192,6 +192,9 @@ func (c *Core) Step(ev *Event) []Effect {
 		}
 	case Recovered:
 		c.incarnation = ev.ID
+		for _, in := range c.instances {
+			in.stepping = false // what was under way is lost: Outstanding asks again
+		}
 	}
 	c.tellValues()
 	return c.effects
@@ -281,7 +284,7 @@ func (c *Core) dropWork(in *instance) {
 		c.timers.cancel(timerKey{due: t.due, ref: in.ref, id: t.id})
 	}
 	in.timers = nil
-	in.resume, in.stepping = false, false
+	in.resume = false // a step that is under way comes back all the same
 }
 
 // forget takes an instance out of memory as if it had never been.

@@ -192,11 +192,7 @@ func (e *Env) Step() {
 }
 
 // DropWork forgets all invocations and timers.
-func (e *Env) DropWork() {
-	stepping := e.inst.stepping
-	e.core.dropWork(e.inst)
-	e.inst.stepping = stepping
-}
+func (e *Env) DropWork() { e.core.dropWork(e.inst) }
 
 // DropHistory deletes the history up to now. What the instance's History returns now is deleted with it; first is the id
 // of the first event to come.

@@ -48,7 +48,7 @@ type Runs struct {
 func (p *Runs) Creates(op uint8) bool { return op == OpStart }
 
 // New returns a run that waits for its OpStart.
-func (p *Runs) New() partition.Instance { return &Run{program: p} }
+func (p *Runs) New() partition.Instance { return &Run{program: p, begun: 1, first: 1} }
 
 // wait is an action that a message will answer.
 type wait struct {
@@ -241,11 +241,11 @@ func (r *Run) replace(env *partition.Env) {
 
 // clear forgets the execution that was. Numbers of actions and events go on.
 func (r *Run) clear(env *partition.Env) {
+	r.steps++ // the step that may be under way is none of the next execution's
 	env.DropWork()
 	env.Reopen()
 	env.DropHistory(r.events + 1)
 	env.DropValues()
-	r.steps++ // a step that is under way is of no use
 	r.inbox, r.inboxBytes, r.waits, r.causes = nil, 0, nil, nil
 	r.lock, r.granted, r.locked, r.rewinding = 0, false, nil, false
 }
@@ -257,10 +257,13 @@ func (r *Run) begin(env *partition.Env) {
 	v.Execution++
 	r.begun, r.first = r.events+1, r.events+1
 	env.List(r.summary())
+	early := r.inbox // raised while the run was pending
+	r.inbox = nil
 	r.put(env, durable.Event{
 		Kind: durable.RunStarted, ID: r.seq, Name: v.Workflow, Version: v.Version, Data: v.Input,
 		Start: &durable.Start{Seed: r.seed, Execution: v.Execution, Parent: v.Parent},
 	})
+	r.inbox = append(r.inbox, early...)
 }
 
 func (r *Run) summary() partition.Summary {

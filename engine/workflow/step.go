@@ -41,9 +41,6 @@ func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
 		r.finish(env, durable.Failed, nil, &durable.Failure{Type: "Weft.Internal", Message: fmt.Sprintf("what a step did does not decode: %v", err)})
 		return
 	}
-	if len(step.Status) > 0 {
-		r.view.Custom = step.Status
-	}
 	if most := r.program.historyEvents(); r.events-r.begun >= most && !r.view.Status.Ended() {
 		r.unlock(env)
 		r.finish(env, durable.Failed, nil, &durable.Failure{
@@ -61,8 +58,12 @@ func (r *Run) askAgain(env *partition.Env) {
 	}
 }
 
-// consume moves the inputs that a step took from the inbox to the history.
+// consume moves the inputs that a step took from the inbox to the history, and takes the status that the code set: before
+// its actions, as those who wait for the end see the run when one of them ends it.
 func (r *Run) consume(step *durable.Step) {
+	if len(step.Status) > 0 {
+		r.view.Custom = step.Status
+	}
 	r.record(&durable.Event{Kind: durable.StepStarted, Time: step.Time})
 	n := min(step.Consumed, len(r.inbox))
 	for i := range r.inbox[:n] {
