@@ -44,7 +44,7 @@ type Runs struct {
 func (p *Runs) Creates(op uint8) bool { return op == OpStart }
 
 // New returns a run that waits for its OpStart.
-func (p *Runs) New() partition.Instance { return &Run{program: p} }
+func (p *Runs) New() partition.Instance { return &Run{program: p, begun: 1, first: 1} }
 
 // wait is an action that a message will answer.
 type wait struct {
