@@ -233,8 +233,9 @@ func (r *Run) replace(env *partition.Env) {
 	r.clear(env)
 }
 
-// clear forgets the execution that was. Numbers of actions and events go on.
+// clear forgets the execution that was. Numbers of actions, events and steps go on.
 func (r *Run) clear(env *partition.Env) {
+	r.steps++ // the result of a step that is under way is nobody's
 	env.DropWork()
 	env.Reopen()
 	env.DropHistory(r.events + 1)
