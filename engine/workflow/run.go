@@ -335,7 +335,6 @@ func (r *Run) terminate(env *partition.Env, ev *partition.Event) {
 		r.begun, r.first = r.events+1, r.events+1
 	}
 	r.record(&durable.Event{Kind: durable.RunTerminated, Data: []byte(reason)})
-	r.inbox, r.inboxBytes = nil, 0
 	r.finish(env, durable.Terminated, nil, nil)
 	r.answer(env)
 }
@@ -517,6 +516,9 @@ func (r *Run) Forget() { r.chunk, r.first = r.chunk[:0], r.events+1 }
 func (r *Run) finish(env *partition.Env, status durable.Status, output []byte, f *durable.Failure) {
 	v := &r.view
 	v.Status, v.Ended, v.Output, v.Failure = status, env.Now, output, f
+	if status != durable.Failed { // which may be rewound
+		r.inbox, r.inboxBytes, r.waits = nil, 0, nil
+	}
 	r.tell(env, status, output, f)
 	env.List(r.summary())
 	var value any
