@@ -28,6 +28,7 @@ func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
 	})
 	switch {
 	case err != nil:
+		r.unlock(env)
 		r.finish(env, durable.Failed, nil, &durable.Failure{Type: "Weft.Internal", Message: fmt.Sprintf("what a step did does not decode: %v", err)})
 		return
 	case step.Rewound != nil:
@@ -39,11 +40,13 @@ func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
 		r.view.Custom = step.Status
 	}
 	if most := r.program.historyEvents(); r.events-r.begun >= most && !r.view.Status.Ended() {
-		r.unlock(env)
-		r.finish(env, durable.Failed, nil, &durable.Failure{
+		f := &durable.Failure{
 			Type: "Weft.HistoryLimit", Final: true,
 			Message: fmt.Sprintf("the run's history has more than %d events: end executions with continue-as-new", most),
-		})
+		}
+		r.unlock(env)
+		r.record(&durable.Event{Kind: durable.RunFailed, Failure: f})
+		r.finish(env, durable.Failed, nil, f)
 		return
 	}
 	r.askAgain(env)
