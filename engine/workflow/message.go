@@ -243,10 +243,11 @@ func (m *Lock) Encode() []byte {
 }
 
 func readLock(r *wire.Reader) (m Lock) {
-	m.From, m.Position = readAddress(r), int(r.Uint())
-	n := r.Count(1)
-	for range n {
-		m.Entities = append(m.Entities, r.String())
+	m.From, m.Position = readAddress(r), small(r)
+	for range r.Count(1) {
+		if m.Entities = append(m.Entities, r.String()); r.Err() != nil {
+			return m
+		}
 	}
 	if r.Err() == nil && m.Position >= len(m.Entities) {
 		r.Fail(wire.ErrTruncated)

@@ -32,7 +32,9 @@ func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
 		r.finish(env, durable.Failed, nil, &durable.Failure{Type: "Weft.Internal", Message: fmt.Sprintf("what a step did does not decode: %v", err)})
 		return
 	case step.Rewound != nil:
-		r.goBack(env, step.Rewound)
+		if r.rewinding { // always: the shell was asked for it
+			r.goBack(env, step.Rewound)
+		}
 	case first:
 		r.consume(ev.Body)
 	}
@@ -138,6 +140,9 @@ func (r *Run) request(env *partition.Env, a *durable.Event) {
 		m := Operation{Name: a.Name, Input: a.Data, Due: a.Due}
 		env.Send(EntityInstance(a.Target), EntitiesID, OpSignal, m.Encode())
 	case durable.LocksRequested:
+		if len(a.Targets) == 0 {
+			return // never: durable asks for one at least
+		}
 		r.lock, r.lockExec, r.granted, r.locked = a.ID, r.view.Execution, false, a.Targets
 		m := Lock{From: r.address(env, OpGranted, a.ID), Entities: a.Targets}
 		env.Send(EntityInstance(a.Targets[0]), EntitiesID, OpLock, m.Encode())
