@@ -47,6 +47,7 @@ func (s mapStore) Scan(lower, upper []byte, fn func(key, value []byte) error) er
 type node struct {
 	plain, saved *partition.Core
 	store        mapStore // of saved
+	behind       mapStore // of plain, where that has one
 	cfg          partition.Config
 	owing        []partition.Ref
 	calls        map[string]bool // in flight, "ref.id"
@@ -304,8 +305,8 @@ func (c *cluster) job(n *node, ref partition.Ref) (partition.Event, bool) {
 }
 
 func (c *cluster) stepRun(n *node, ref partition.Ref, w *workflow.Job) []byte {
-	_, _, pending := look(n.plain, nil, ref)
-	history := readHistory(n.plain, nil, ref, w.First, pending)
+	_, _, pending := look(n.plain, n.behind, ref)
+	history := readHistory(n.plain, n.behind, ref, w.First, pending)
 	if int64(len(history)) != w.Position {
 		c.t.Fatalf("run %s is at position %d and has %d events", w.ID, w.Position, len(history))
 	}
