@@ -79,7 +79,9 @@ func appendStrings(dst []byte, list []string) []byte {
 
 func readStrings(r *wire.Reader) (list []string) {
 	for range r.Count(1) {
-		list = append(list, r.String())
+		if list = append(list, r.String()); r.Err() != nil {
+			return nil
+		}
 	}
 	return list
 }
@@ -126,8 +128,10 @@ func (r *Run) decode(data []byte) error {
 	for i := range r.inbox {
 		r.inboxBytes += len(r.inbox[i].Data)
 	}
-	for range in.Count(3) {
-		r.waits = append(r.waits, wait{in.Uint(), in.Uint(), durable.Kind(in.Byte()), in.String()})
+	for range in.Count(4) {
+		if r.waits = append(r.waits, wait{in.Uint(), in.Uint(), durable.Kind(in.Byte()), in.String()}); in.Err() != nil {
+			return in.Err()
+		}
 	}
 	r.lock, r.lockExec, r.granted = in.Uint(), in.Uint(), in.Bool()
 	r.locked = readStrings(in)

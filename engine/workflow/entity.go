@@ -49,7 +49,7 @@ type Entity struct {
 	// of them: of held while holder is set. Releasing the lock puts held before queue, so the front stays the same.
 	queue  []item
 	held   []item
-	bytes  int
+	bytes  int // of the inputs of all operations that wait, later's too
 	holder *Lock
 	later  []delayed // scheduled signals, by rising timer
 }
@@ -164,8 +164,8 @@ func (e *Entity) operation(env *partition.Env, ev *partition.Event) {
 	case err != nil:
 		env.Reply(fault.New("", fault.Internal, e.target, "operation does not decode: %w", err))
 		return
-	case env.HasClient() && (len(e.queue) >= limits.InboxEvents || e.bytes > limits.InboxBytes):
-		env.Reply(fault.New("", fault.Busy, e.target, "%d operations of %d bytes wait for the entity, which is the most; is it locked, or is its code not there?", len(e.queue), e.bytes))
+	case env.HasClient() && (len(e.queue)+len(e.later) >= limits.InboxEvents || e.bytes > limits.InboxBytes):
+		env.Reply(fault.New("", fault.Busy, e.target, "%d operations of %d bytes wait for the entity, which is the most; is it locked, or is its code not there?", len(e.queue)+len(e.later), e.bytes))
 		return
 	}
 	env.Reply(true)
@@ -174,8 +174,10 @@ func (e *Entity) operation(env *partition.Env, ev *partition.Event) {
 		e.counter++
 		env.SetTimer(e.counter, op.Due)
 		e.later = append(e.later, delayed{e.counter, op})
+		e.bytes += len(op.Input)
 		return
 	}
+	e.bytes += len(op.Input)
 	e.enqueue(op)
 }
 
@@ -196,7 +198,6 @@ func (e *Entity) keepValues(env *partition.Env) {
 }
 
 func (e *Entity) enqueue(op Operation) {
-	e.bytes += len(op.Input)
 	if e.holder != nil && op.From.Instance != "" && e.heldBy(op.From) {
 		e.held = append(e.held, item{op: op})
 		return

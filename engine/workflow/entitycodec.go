@@ -1,6 +1,8 @@
 package workflow
 
 import (
+	"math"
+
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/internal/wire"
@@ -59,22 +61,28 @@ func (s *EntityStep) Encode() []byte {
 func ReadEntityStep(data []byte) (s EntityStep, err error) {
 	r := wire.NewReader(data)
 	r.Fail(version(r, "entity step"))
-	s.Consumed, s.Change = int(r.Uint()), Change(r.Byte())
+	s.Consumed, s.Change = small(r), Change(r.Byte())
 	if s.Change == StateSet {
 		s.State = r.Bytes()
 	}
 	for range r.Count(2) {
-		a := Answer{Op: int(r.Uint())}
+		a := Answer{Op: small(r)}
 		if r.Bool() {
 			a.Failure = durable.ReadFailure(r)
 		} else {
 			a.Data = r.Bytes()
+		}
+		if r.Err() != nil {
+			return s, r.Err()
 		}
 		s.Answers = append(s.Answers, a)
 	}
 	s.Messages = durable.ReadEvents(r)
 	return s, r.Err()
 }
+
+// small reads a number that is no larger than a list can be long.
+func small(r *wire.Reader) int { return int(min(r.Uint(), math.MaxInt32)) }
 
 // Append implements partition.Instance.
 func (e *Entity) Append(dst []byte) []byte {
@@ -170,6 +178,10 @@ func readEntity(data []byte) (*Entity, error) {
 		timer, body := r.Uint(), r.Bytes()
 		op, err := decodeOperation(body)
 		r.Fail(err)
+		if r.Err() != nil {
+			return nil, r.Err()
+		}
+		e.bytes += len(op.Input)
 		e.later = append(e.later, delayed{timer, op})
 	}
 	return e, r.Err()

@@ -103,25 +103,53 @@ func (m *Raise) Encode() []byte { return append(wire.AppendString(nil, m.Name), 
 // Terminate ends a run from outside.
 type Terminate struct {
 	Reason    string
-	Recursive bool // its children, too
+	Recursive bool    // its children, too
+	Parent    Address // who does it: only to its own child; zero: a client
 }
 
 // Encode returns the body of an OpTerminate message.
-func (m *Terminate) Encode() []byte { return append(wire.AppendBool(nil, m.Recursive), m.Reason...) }
+func (m *Terminate) Encode() []byte {
+	dst := wire.AppendBool(nil, m.Recursive)
+	return append(appendParent(dst, &m.Parent), m.Reason...)
+}
+
+func decodeTerminate(body []byte) (m Terminate, err error) {
+	r := wire.NewReader(body)
+	m.Recursive, m.Parent = r.Bool(), readParent(r)
+	m.Reason = string(r.Rest())
+	return m, r.Err()
+}
+
+// appendParent writes an address that may be zero.
+func appendParent(dst []byte, a *Address) []byte {
+	dst = wire.AppendBool(dst, a.Instance != "")
+	if a.Instance != "" {
+		dst = a.append(dst)
+	}
+	return dst
+}
+
+func readParent(r *wire.Reader) (a Address) {
+	if r.Bool() {
+		a = readAddress(r)
+	}
+	return a
+}
 
 // Rewind takes a failed run back to before its failure.
 type Rewind struct {
 	Reason string
-	Parent Address // who waits for the result now; zero: whoever did
+	Parent Address // who waits for the result now, as it did before; zero: a client rewinds
 }
 
 // Encode returns the body of an OpRewind message.
-func (m *Rewind) Encode() []byte {
-	dst := wire.AppendBool(nil, m.Parent.Instance != "")
-	if m.Parent.Instance != "" {
-		dst = m.Parent.append(dst)
-	}
-	return append(dst, m.Reason...)
+func (m *Rewind) Encode() []byte { return append(appendParent(nil, &m.Parent), m.Reason...) }
+
+func decodeRewind(body []byte) (m Rewind, err error) {
+	r := wire.NewReader(body)
+	m.Parent = readParent(r)
+	m.Reason = string(r.Rest())
+	return m, r.Err()
 }
 
 // Reply answers an action: with Data, or with Failure.
@@ -215,10 +243,11 @@ func (m *Lock) Encode() []byte {
 }
 
 func readLock(r *wire.Reader) (m Lock) {
-	m.From, m.Position = readAddress(r), int(r.Uint())
-	n := r.Count(1)
-	for range n {
-		m.Entities = append(m.Entities, r.String())
+	m.From, m.Position = readAddress(r), small(r)
+	for range r.Count(1) {
+		if m.Entities = append(m.Entities, r.String()); r.Err() != nil {
+			return m
+		}
 	}
 	if r.Err() == nil && m.Position >= len(m.Entities) {
 		r.Fail(wire.ErrTruncated)

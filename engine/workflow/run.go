@@ -45,7 +45,9 @@ type Runs struct {
 }
 
 // Creates reports whether op makes a run.
-func (p *Runs) Creates(op uint8) bool { return op == OpStart }
+func (p *Runs) Creates(op uint8) bool {
+	return op == OpStart || op == OpRewind // which tells a parent that its child is not there, and keeps nothing
+}
 
 // New returns a run that waits for its OpStart.
 func (p *Runs) New() partition.Instance { return &Run{program: p, begun: 1, first: 1} }
@@ -239,7 +241,7 @@ func (r *Run) replace(env *partition.Env) {
 	r.clear(env)
 }
 
-// clear forgets the execution that was. Numbers of actions and events go on.
+// clear forgets the execution that was. Numbers of actions, events and steps go on.
 func (r *Run) clear(env *partition.Env) {
 	r.steps++ // the step that may be under way is none of the next execution's
 	env.DropWork()
@@ -290,7 +292,7 @@ func (r *Run) raise(env *partition.Env, ev *partition.Event) {
 	case r.view.Status.Ended():
 		env.Reply(fault.New("", fault.Conflict, r.view.ID, "the run has ended (%s) and takes no events", r.view.Status))
 		return
-	case len(r.inbox) >= limits.InboxEvents || r.inboxBytes > limits.InboxBytes:
+	case env.HasClient() && (len(r.inbox) >= limits.InboxEvents || r.inboxBytes > limits.InboxBytes):
 		env.Reply(fault.New("", fault.Busy, r.view.ID, "%d events of %d bytes wait for the run already, which is the most; is it suspended, or is its code not there?", len(r.inbox), r.inboxBytes))
 		return
 	}
@@ -331,33 +333,61 @@ func (r *Run) terminate(env *partition.Env, ev *partition.Event) {
 		r.answer(env)
 		return
 	}
-	body := wire.NewReader(ev.Body)
-	recursive, reason := body.Bool(), string(body.Rest())
-	if recursive {
+	m, err := decodeTerminate(ev.Body)
+	if err != nil {
+		env.Reply(fault.New("", fault.Internal, env.Name, "the order to terminate does not decode: %w", err))
+		return
+	}
+	if m.Parent.Instance != "" && !r.childOf(&m.Parent) {
+		return // it has the id of a child that could not be started
+	}
+	if m.Recursive {
 		for _, w := range r.waits {
 			if w.kind == durable.ChildScheduled {
-				env.Send(RunInstance(w.target), RunsID, OpTerminate, ev.Body)
+				child := Terminate{Reason: m.Reason, Recursive: true, Parent: r.address(env, OpReply, w.seq)}
+				env.Send(RunInstance(w.target), RunsID, OpTerminate, child.Encode())
 			}
 		}
 	}
 	r.unlock(env)
-	r.view.Reason = reason
+	r.view.Reason = m.Reason
 	if r.view.Status == durable.Pending {
 		r.begun, r.first = r.events+1, r.events+1
 	}
-	r.record(&durable.Event{Kind: durable.RunTerminated, Data: []byte(reason)})
-	r.inbox, r.inboxBytes = nil, 0
+	r.record(&durable.Event{Kind: durable.RunTerminated, Data: []byte(m.Reason)})
 	r.finish(env, durable.Terminated, nil, nil)
 	r.answer(env)
 }
 
+// childOf reports whether an action of another run started this one.
+func (r *Run) childOf(parent *Address) bool {
+	return r.parent.Instance == parent.Instance && r.parent.Ref == parent.Ref && r.parent.Seq == parent.Seq
+}
+
 func (r *Run) rewind(env *partition.Env, ev *partition.Event) {
-	body := wire.NewReader(ev.Body)
-	fromParent := body.Bool()
-	if fromParent {
-		r.parent = readAddress(body)
+	m, err := decodeRewind(ev.Body)
+	if err != nil {
+		env.Discard()
+		env.Reply(fault.New("", fault.Internal, env.Name, "the order to rewind does not decode: %w", err))
+		return
 	}
-	reason := string(body.Rest())
+	id, _ := RunID(env.Name)
+	fromParent := m.Parent.Instance != ""
+	switch {
+	case fromParent && !r.childOf(&m.Parent):
+		env.Discard()
+		reply := Reply{To: m.Parent, From: id, Failure: &durable.Failure{
+			Type: "Weft.RunNotFound", Message: fmt.Sprintf("the sub-workflow %q is not there any more and cannot be rewound: it was purged, or the id is another run's", id), Final: true,
+		}}
+		env.Send(m.Parent.Instance, m.Parent.Program, m.Parent.Op, reply.Encode())
+		return
+	case env.Created:
+		env.Discard()
+		env.Reply(fault.New("", fault.RunNotFound, id, "there is no workflow run %q", id))
+		return
+	case fromParent:
+		r.parent = m.Parent
+	}
 	if r.view.Status != durable.Failed {
 		if fromParent && r.view.Status.Ended() {
 			r.tell(env, r.view.Status, r.view.Output, r.view.Failure)
@@ -369,7 +399,7 @@ func (r *Run) rewind(env *partition.Env, ev *partition.Event) {
 	v.Status, v.Ended, v.Failure, v.Reason = durable.Running, 0, nil, ""
 	v.Execution++
 	// First of all: what the code does in answer to the rest has new numbers.
-	r.inbox = slices.Insert(r.inbox, 0, durable.Event{Kind: durable.RunRewound, ID: r.seq, Data: []byte(reason)})
+	r.inbox = slices.Insert(r.inbox, 0, durable.Event{Kind: durable.RunRewound, ID: r.seq, Data: []byte(m.Reason)})
 	r.rewinding = true
 	env.Reopen()
 	env.List(r.summary())
@@ -528,6 +558,9 @@ func (r *Run) Forget() { r.chunk, r.first = r.chunk[:0], r.events+1 }
 func (r *Run) finish(env *partition.Env, status durable.Status, output []byte, f *durable.Failure) {
 	v := &r.view
 	v.Status, v.Ended, v.Output, v.Failure = status, env.Now, output, f
+	if status != durable.Failed { // which may be rewound
+		r.inbox, r.inboxBytes, r.waits = nil, 0, nil
+	}
 	r.tell(env, status, output, f)
 	env.List(r.summary())
 	var value any

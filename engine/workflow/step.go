@@ -29,7 +29,9 @@ func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
 	switch {
 	case err != nil:
 	case step.Rewound != nil:
-		r.goBack(env, step.Rewound)
+		if r.rewinding { // always: the shell was asked for it
+			r.goBack(env, step.Rewound)
+		}
 	default:
 		r.consume(step)
 		for in.Next() {
@@ -38,15 +40,18 @@ func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
 		err = in.Err()
 	}
 	if err != nil {
+		r.unlock(env)
 		r.finish(env, durable.Failed, nil, &durable.Failure{Type: "Weft.Internal", Message: fmt.Sprintf("what a step did does not decode: %v", err)})
 		return
 	}
 	if most := r.program.historyEvents(); r.events-r.begun >= most && !r.view.Status.Ended() {
-		r.unlock(env)
-		r.finish(env, durable.Failed, nil, &durable.Failure{
+		f := &durable.Failure{
 			Type: "Weft.HistoryLimit", Final: true,
 			Message: fmt.Sprintf("the run's history has more than %d events: end executions with continue-as-new", most),
-		})
+		}
+		r.unlock(env)
+		r.record(&durable.Event{Kind: durable.RunFailed, Failure: f})
+		r.finish(env, durable.Failed, nil, f)
 		return
 	}
 	r.askAgain(env)
@@ -148,6 +153,9 @@ func (r *Run) request(env *partition.Env, a *durable.Event) {
 		m := Operation{Name: a.Name, Input: a.Data, Due: a.Due}
 		env.Send(EntityInstance(a.Target), EntitiesID, OpSignal, m.Encode())
 	case durable.LocksRequested:
+		if len(a.Targets) == 0 {
+			return // never: durable asks for one at least
+		}
 		r.lock, r.lockExec, r.granted, r.locked = a.ID, r.view.Execution, false, a.Targets
 		m := Lock{From: r.address(env, OpGranted, a.ID), Entities: a.Targets}
 		env.Send(EntityInstance(a.Targets[0]), EntitiesID, OpLock, m.Encode())
