@@ -32,6 +32,7 @@ type App struct {
 	options   Options
 	node      *engine.Node
 	functions *function.Registry
+	declared  *declarations
 }
 
 // declarations gathers what Open is given.
@@ -119,7 +120,19 @@ func Open(o Options, declared ...Declaration) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &App{options: o, node: node, functions: d.functions}, nil
+	return &App{options: o, node: node, functions: d.functions, declared: d}, nil
+}
+
+// has returns why the App cannot run a workflow: its code was not given to Open, and a run would wait for ever.
+func (a *App) has(workflow, version string) error {
+	if _, ok := a.declared.Workflow(workflow, version); ok {
+		return nil
+	}
+	words := fmt.Sprintf("workflow %q", workflow)
+	if version != "" {
+		words += fmt.Sprintf(" in version %q", version)
+	}
+	return fault.New("weft", fault.ResourceNotFound, workflow, "%s was not given to Open, so nobody would run it; add it to the declarations", words)
 }
 
 // Close makes everything durable and closes the directory. Runs stay as they are.

@@ -225,6 +225,9 @@ func (o *OperationOf[S, In, Out]) send(ctx context.Context, app *App, key string
 	if err != nil {
 		return err
 	}
+	if _, ok := app.declared.Entity(o.entity.name); !ok {
+		return fault.New("weft", fault.ResourceNotFound, o.entity.name, "entity %q was not given to Open, so nobody would do its operations; add it to the declarations", o.entity.name)
+	}
 	return app.node.SignalEntity(ctx, o.entity.name, key, o.name, data, at)
 }
 

@@ -32,6 +32,9 @@ func (f *WorkflowOf[In, Out]) Schedule(ctx context.Context, app *App, id string,
 	if err != nil {
 		return nil, err
 	}
+	if err := app.has(f.name, f.version); err != nil {
+		return nil, err
+	}
 	d := engine.DefineSchedule{ID: id, Spec: when, Workflow: f.name, Version: f.version, Input: data}
 	_, err = app.node.CreateSchedule(ctx, d)
 	if fault.Is(err, fault.Conflict) {

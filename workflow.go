@@ -134,6 +134,9 @@ func (f *WorkflowOf[In, Out]) Run(ctx context.Context, app *App, in In, options 
 	if err != nil {
 		return nil, err
 	}
+	if err := app.has(f.name, f.version); err != nil {
+		return nil, err
+	}
 	s := engine.StartWorkflow{Workflow: f.name, Version: f.version, Input: data}
 	for _, o := range options {
 		o(&s)
