@@ -60,6 +60,9 @@ type Log struct {
 	spans []span // what Open found, for Recover; ends and next of the last included
 	tail  header // of the first segment of this Log: what came before it, if anything did
 
+	syncTime time.Duration       // how long a sync takes, on average; the writer's
+	sleep    func(time.Duration) // nil with Manual
+
 	active   *active // the writer's
 	inFlight *batch  // written, not synced; only between WriteStep and SyncStep
 
@@ -150,7 +153,34 @@ func (l *Log) waitBatch() *batch {
 	for l.failed == nil && l.fill.empty() && !l.closing {
 		l.work.Wait()
 	}
+	l.gather()
 	return l.takeBatch()
+}
+
+// On a slow disk (a sync of 5 ms or more) the writer waits for what is just coming: as long as entries come within
+// a hundredth of a sync of each other, but for no more than a tenth. A run that goes on before it is durable has then all
+// of its entries in one frame, and not its first in one and the rest in the next, a whole sync later.
+const (
+	gatherSlices = 10
+	gatherPart   = 100 // of a sync is a slice
+	gatherLeast  = 50 * time.Microsecond
+)
+
+// gather waits for entries that are just coming. l.mu is held.
+func (l *Log) gather() {
+	slice := l.syncTime / gatherPart
+	if slice < gatherLeast {
+		return
+	}
+	for range gatherSlices {
+		before := len(l.fill.buf)
+		l.mu.Unlock()
+		l.sleep(slice)
+		l.mu.Lock()
+		if l.failed != nil || l.closing || len(l.fill.buf) == before || len(l.fill.buf) >= l.opts.BufferBytes/2 {
+			return
+		}
+	}
 }
 
 // takeBatch gives the fill buffer to the writer and puts the idle one in its place. l.mu is held.
@@ -207,6 +237,7 @@ func (l *Log) syncFrame(b *batch) error {
 	if l.opts.Now != nil {
 		took = l.opts.Now().Sub(start)
 	}
+	l.syncTime += (took - l.syncTime) / 4
 	l.stats.frame(b, took)
 	if !l.opts.Faults.AckBeforeSync {
 		l.report(b.last())

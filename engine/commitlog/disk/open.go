@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"time"
 
 	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/fault"
@@ -43,7 +44,7 @@ func Open(dir string, options *Options) (*Log, error) {
 		return nil, openError(dir, closeAll(err, lock))
 	}
 	if !opts.Manual {
-		l.done = make(chan struct{})
+		l.done, l.sleep = make(chan struct{}), time.Sleep
 		go l.write()
 	}
 	return l, nil
