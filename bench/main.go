@@ -70,7 +70,7 @@ func flags(args []string) (*settings, error) {
 	set.StringVar(&c.only, "only", "", "measure only groups whose names begin with one of these, with commas between them")
 	modes := set.String("modes", "classic,none,local", "the modes in which the workloads run")
 	set.DurationVar(&c.delay, "sync-delay", 10*time.Millisecond, "measure latencies again with so much added to every sync, as of cloud storage; 0: do not")
-	seconds := set.Float64("seconds", 0.7, "length of one measurement; throughput takes twice as long")
+	seconds := set.Float64("seconds", 0.5, "length of one measurement; throughput takes twice as long")
 	set.BoolVar(&c.extended, "extended", false, "classic keeps the code of runs in memory between their steps (the original's extended sessions)")
 	set.IntVar(&c.sleepers, "sleepers", 1_000_000, "workflows asleep in the group asleep; machine-asleep has a fifth")
 	set.StringVar(&c.out, "out", filepath.Join("bench", "out"), "directory of the results")
