@@ -144,7 +144,7 @@ func run(args []string) (err error) {
 	return measureAll(c, some)
 }
 
-// measureAll measures groups and reports what came of them.
+// measureAll measures groups and reports what came of them. The first group that fails is the last.
 func measureAll(c *settings, some []group) (err error) {
 	r, err := newReport(c.out)
 	if err != nil {
@@ -159,7 +159,7 @@ func measureAll(c *settings, some []group) (err error) {
 		began := time.Now()
 		r.title(g)
 		if err := g.run(r, c); err != nil {
-			r.flush()
+			r.compare(c) // what was measured before counts all the same
 			return fmt.Errorf("%s: %w", g.name, err)
 		}
 		r.took(g, time.Since(began))
