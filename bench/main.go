@@ -71,7 +71,7 @@ func flags(args []string) (*settings, error) {
 	set.StringVar(&c.only, "only", "", "measure only groups whose names begin with one of these, with commas between them")
 	modes := set.String("modes", "classic,none,local", "the modes in which the workloads run")
 	set.DurationVar(&c.delay, "sync-delay", 10*time.Millisecond, "measure latencies again with so much added to every sync, as of cloud storage; 0: do not")
-	seconds := set.Float64("seconds", 0.7, "length of one measurement; throughput takes twice as long")
+	seconds := set.Float64("seconds", 0.5, "length of one measurement; throughput takes twice as long")
 	set.BoolVar(&c.extended, "extended", false, "classic keeps the code of runs in memory between their steps (the original's extended sessions)")
 	set.IntVar(&c.sleepers, "sleepers", 1_000_000, "workflows asleep in the group asleep; machine-asleep has a fifth")
 	set.StringVar(&c.out, "out", filepath.Join("bench", "out"), "directory of the results")
@@ -145,7 +145,7 @@ func run(args []string) (err error) {
 	return measureAll(c, some)
 }
 
-// measureAll measures groups and reports what came of them.
+// measureAll measures groups and reports what came of them. The first group that fails is the last.
 func measureAll(c *settings, some []group) (err error) {
 	r, err := newReport(c.out)
 	if err != nil {
@@ -160,7 +160,7 @@ func measureAll(c *settings, some []group) (err error) {
 		began := time.Now()
 		r.title(g)
 		if err := g.run(r, c); err != nil {
-			r.flush()
+			r.compare(c) // what was measured before counts all the same
 			return fmt.Errorf("%s: %w", g.name, err)
 		}
 		r.took(g, time.Since(began))
