@@ -163,7 +163,7 @@ func TestWhatProgramsNeed(t *testing.T) {
 	e := open(t, classic.Options{}, add, flaky, retry, fail, child, parent, loop, box, locked)
 	for _, c := range []struct{ workflow, input, want string }{
 		{"retry", "0", "7"},
-		{"fail", "0", "Error: it cannot be done"},
+		{"fail", "0", "it cannot be done"},
 		{"parent", "1", "[2,3]"},
 		{"loop", "0", "4"},
 		{"locked", "0", "3"},
