@@ -38,6 +38,17 @@ type View struct {
 type Runs struct {
 	// HistoryEvents bounds the history of one execution. 0: limits.Default's.
 	HistoryEvents int64
+	// Faults breaks a rule on purpose, for tests that must catch it.
+	Faults Faults
+}
+
+// Faults are the rules a simulation breaks to show that it would notice. Never set outside tests.
+type Faults struct {
+	KeepLocks    bool // a run that ends does not give its locks back
+	KeepRequests bool // a lock request that is taken back is not looked for where it has gone on to
+	StaleReplies bool // count actions anew in each execution, and take answers to one that is over
+	StaleSteps   bool // take what code did for an execution that is over
+	LoseEvents   bool // continue-as-new forgets events that were not read
 }
 
 // Creates reports whether op makes a run.
@@ -249,6 +260,9 @@ func (r *Run) begin(env *partition.Env) {
 	v.Status, v.Ended, v.Output, v.Failure, v.Reason, v.Custom = durable.Running, 0, nil, nil, "", nil
 	v.Execution++
 	r.begun, r.first = r.events+1, r.events+1
+	if r.program.Faults.StaleReplies {
+		r.seq = 0
+	}
 	env.List(r.summary())
 	early := r.inbox // raised while the run was pending
 	r.inbox = nil
@@ -332,7 +346,9 @@ func (r *Run) terminate(env *partition.Env, ev *partition.Event) {
 			}
 		}
 	}
-	r.unlock(env)
+	if !r.program.Faults.KeepLocks {
+		r.unlock(env)
+	}
 	r.view.Reason = reason
 	if r.view.Status == durable.Pending {
 		r.begun, r.first = r.events+1, r.events+1
@@ -468,7 +484,7 @@ func (r *Run) find(seq, execution uint64) int {
 		}
 		return 0
 	})
-	if !ok || r.waits[i].execution != execution {
+	if !ok || (r.waits[i].execution != execution && !r.program.Faults.StaleReplies) {
 		return -1
 	}
 	return i

@@ -38,6 +38,13 @@ type Config struct {
 	Hot int
 	// PayloadBytes bounds outputs and what code gives to others. 0: no bound.
 	PayloadBytes int
+	// Faults breaks a rule on purpose, for tests that must catch it.
+	Faults Faults
+}
+
+// Faults are the rules a simulation breaks to show that it would notice. Never set outside tests.
+type Faults struct {
+	KeepMessages bool // send what an operation that failed has asked to send
 }
 
 // Stepper makes the steps of one partition. Its methods are safe for concurrent use: a slow step may end beside others.
@@ -235,7 +242,9 @@ func (s *Stepper) operate(step *workflow.EntityStep, entity durable.OpenEntity, 
 		sent := len(ctx.Messages())
 		out, err := entity.Do(ctx, op.Name, op.Input)
 		if err != nil {
-			ctx.Rollback(sent)
+			if !s.cfg.Faults.KeepMessages {
+				ctx.Rollback(sent)
+			}
 			f, _ := durable.FailureOf(err)
 			if op.From.Instance == "" {
 				s.cfg.Logger.Warn("a signal's operation failed", "entity", w.Target, "operation", op.Name, "error", err)
