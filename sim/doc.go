@@ -9,6 +9,8 @@
 //   - the process dies at any action and at any access to the disk, also while it recovers
 //   - messages between partitions and with clients are delayed, reordered, doubled and dropped
 //   - functions fail, take long, and run again after a crash
+//   - user code (Coder) is thrown out of memory and replayed, is not there, or does not come to an end, so that its partition
+//     goes on without it
 //
 // What must hold (DESIGN, promises 1 to 4) is checked from three sides. The log keeps what it reported durable, in
 // order, and never gives a position twice. The final state equals a fold of the surviving log in one go, and one that

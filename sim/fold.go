@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/store"
@@ -18,6 +19,7 @@ import (
 type Fold struct {
 	histories map[string][]string
 	invoked   map[invocation]partition.Invocation
+	position  commitlog.Position
 }
 
 type invocation struct {
@@ -28,6 +30,10 @@ type invocation struct {
 
 // Add adds an event to the history of key. Programs call it while the log is folded.
 func (f *Fold) Add(key, event string) { f.histories[key] = append(f.histories[key], event) }
+
+// Position returns where in the log the step stands that is folded. The log of all partitions is one, so that positions
+// order what happened in different ones, and what lies before any of them is a state that a crash may leave.
+func (f *Fold) Position() commitlog.Position { return f.position }
 
 // History returns the events of key in order.
 func (f *Fold) History(key string) []string { return f.histories[key] }
@@ -83,6 +89,7 @@ func (w *World) foldOnce(truth *Fold) (*memory.Store, error) {
 			if e.partition != uint32(i) {
 				continue
 			}
+			truth.position = e.pos
 			err := partition.ReadBatch(e.data, func(ev *partition.Event) error {
 				for _, effect := range core.Step(ev) {
 					if effect.Kind == partition.Invoke {

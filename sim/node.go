@@ -10,6 +10,7 @@ import (
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/store"
+	"github.com/weftworks/weft/engine/workflow/stepper"
 	"github.com/weftworks/weft/fault"
 )
 
@@ -30,6 +31,12 @@ type node struct {
 	failed  error
 	jobs    []job
 	open    map[*Ask]int // requests taken and not answered
+
+	steppers []*stepper.Stepper // by partition
+	slow     []*stepper.Task    // steps that have not come to an end
+	done     []partition.Event  // of a turn that goes on without the step that it was lost in
+	rest     []lane.Job
+	idle     bool // code was not there, so that a step is owed until the next process
 }
 
 // job is a snapshot on its way to the store.
@@ -87,6 +94,7 @@ func (n *node) openLanes() error {
 			return fmt.Errorf("opening partition %d: %w", i, err)
 		}
 		n.lanes = append(n.lanes, l)
+		n.steppers = append(n.steppers, n.newStepper())
 	}
 	n.group.Lanes = n.lanes
 	return nil
@@ -137,7 +145,11 @@ func (n *node) fail(err error) {
 
 func (n *node) turn(i int) {
 	n.w.note("turn", uint64(i))
-	if _, err := n.lanes[i].Turn(n.w.Now); err != nil {
+	_, err := n.lanes[i].Turn(n.w.Now)
+	for err == lane.ErrLost {
+		err = n.resume(partition.ID(i))
+	}
+	if err != nil {
 		n.fail(err)
 	}
 }
@@ -259,9 +271,6 @@ func (s stored) Scan(lower, upper []byte, fn func(key, value []byte) error) erro
 	}
 	return it.Err()
 }
-
-// Step implements lane.Host: no instance here has code.
-func (h host) Step(partition.ID, []lane.Job) ([]partition.Event, bool) { return nil, false }
 
 // Pin implements lane.Host: no instance here keeps large values.
 func (h host) Pin(partition.ValueID) {}

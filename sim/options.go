@@ -6,6 +6,8 @@ import (
 	"github.com/weftworks/weft/engine/commitlog/disk"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/workflow"
+	"github.com/weftworks/weft/engine/workflow/stepper"
 )
 
 // Options says what a simulation does. The zero value of all but Workload is a simulation without broken rules.
@@ -30,6 +32,8 @@ type Faults struct {
 	Partition partition.Faults
 	Lane      lane.Faults
 	Log       disk.Faults
+	Workflow  workflow.Faults
+	Stepper   stepper.Faults
 	// EarlyCut gives up the log before the snapshots that replace it are in the store.
 	EarlyCut bool
 }
@@ -37,6 +41,7 @@ type Faults struct {
 // FaultNames lists the rules that FaultByName can break.
 var FaultNames = []string{
 	"ack-before-sync", "reuse-positions", "skip-dedup", "drop-outbox", "early-snapshot", "early-invoke", "early-reply", "early-cut",
+	"keep-locks", "keep-requests", "stale-replies", "stale-steps", "lose-events", "keep-messages",
 }
 
 // FaultByName returns the Faults that break one rule.
@@ -58,6 +63,18 @@ func FaultByName(name string) (f Faults, ok bool) {
 		f.Lane.EarlyReply = true
 	case "early-cut":
 		f.EarlyCut = true
+	case "keep-locks":
+		f.Workflow.KeepLocks = true
+	case "keep-requests":
+		f.Workflow.KeepRequests = true
+	case "stale-replies":
+		f.Workflow.StaleReplies = true
+	case "stale-steps":
+		f.Workflow.StaleSteps = true
+	case "lose-events":
+		f.Workflow.LoseEvents = true
+	case "keep-messages":
+		f.Stepper.KeepMessages = true
 	case "":
 	default:
 		return f, false
@@ -77,6 +94,7 @@ type Result struct {
 type Stats struct {
 	Actions, Entries, Crashes, PowerCuts, IOErrors, Lost int
 	Calls, Answers, Snapshots, Cuts                      int
+	Steps, Slow                                          int // of user code
 }
 
 // Add adds the counts of another simulation.
@@ -91,6 +109,8 @@ func (s *Stats) Add(o Stats) {
 	s.Answers += o.Answers
 	s.Snapshots += o.Snapshots
 	s.Cuts += o.Cuts
+	s.Steps += o.Steps
+	s.Slow += o.Slow
 }
 
 // Workload is what a simulated node does: its programs, its functions, its clients, and what they hold it to. Its

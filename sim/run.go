@@ -20,6 +20,7 @@ func Run(opts Options) (result Result) {
 		opts.Actions = actionsDefault
 	}
 	w := newWorld(opts)
+	defer w.kill()
 	for range opts.Actions {
 		if w.failure != nil {
 			break
@@ -68,7 +69,7 @@ func (w *World) down(power bool) {
 		w.disk.Kill()
 	}
 	w.store = w.store.Crash(w.Rand.IntN(w.store.Unflushed() + 1))
-	w.node = nil
+	w.kill()
 	w.plan.failAt, w.plan.crashAt = 0, 0
 	kept := w.calls[:0]
 	for _, c := range w.calls {
@@ -77,6 +78,14 @@ func (w *World) down(power bool) {
 		}
 	}
 	w.calls = kept
+}
+
+// kill ends what the process has in memory.
+func (w *World) kill() {
+	if w.node != nil {
+		w.node.closeCode()
+		w.node = nil
+	}
 }
 
 // restart opens the node again, which may fail or crash as anything.
@@ -188,7 +197,7 @@ func (w *World) drain() {
 	w.calm = true
 	w.disk.full = false
 	w.plan.failAt, w.plan.crashAt = 0, 0
-	if w.node != nil && (w.node.failed != nil || w.node.heard != nil) {
+	if w.node != nil && (w.node.failed != nil || w.node.heard != nil || w.node.idle) {
 		w.down(false)
 	}
 	if w.node == nil {

@@ -18,6 +18,7 @@ type World struct {
 	workload   Workload
 	partitions int
 	shape      shape
+	moods      moods
 	disk       *Disk
 	plan       faultPlan
 	store      *memory.Store
@@ -84,6 +85,9 @@ func newWorld(opts Options) *World {
 	w.store = memory.New()
 	w.book = newBook()
 	w.workload = opts.Workload(w)
+	if _, ok := w.workload.(Coder); ok {
+		w.moods = w.newMoods()
+	}
 	return w
 }
 
@@ -118,6 +122,9 @@ func (w *World) Fail(format string, args ...any) {
 
 // Partitions returns the number of partitions.
 func (w *World) Partitions() int { return w.partitions }
+
+// Faults returns the rules that the simulation breaks.
+func (w *World) Faults() Faults { return w.opts.Faults }
 
 // Chance is true with probability p.
 func (w *World) Chance(p float64) bool { return w.Rand.Float64() < p }

@@ -22,13 +22,16 @@ type EntityView struct {
 }
 
 // Entities is the program of entities.
-type Entities struct{}
+type Entities struct {
+	// Faults breaks a rule on purpose, for tests that must catch it.
+	Faults Faults
+}
 
 // Creates reports whether op makes an entity.
 func (p *Entities) Creates(op uint8) bool { return op == OpSignal || op == OpCall || op == OpLock }
 
 // New returns an entity without state.
-func (p *Entities) New() partition.Instance { return &Entity{} }
+func (p *Entities) New() partition.Instance { return &Entity{program: p} }
 
 // item is what waits in an entity's queue: an operation, or a lock request.
 type item struct {
@@ -38,6 +41,7 @@ type item struct {
 
 // Entity is one entity.
 type Entity struct {
+	program  *Entities
 	target   string
 	state    []byte // nil: none
 	created  int64
@@ -237,7 +241,7 @@ func (e *Entity) release() {
 func (e *Entity) cancel(env *partition.Env, m *Lock) {
 	if e.heldBy(m.From) && e.holder.From.Seq == m.From.Seq {
 		e.release()
-		if m.Position++; m.Position < len(m.Entities) {
+		if m.Position++; m.Position < len(m.Entities) && !e.program.Faults.KeepRequests {
 			env.Send(EntityInstance(m.Entities[m.Position]), EntitiesID, OpCancel, m.Encode())
 		}
 		return

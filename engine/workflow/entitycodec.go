@@ -144,20 +144,20 @@ func (e *Entity) readItems(r *wire.Reader) (list []item) {
 
 // Decode implements partition.Program. The entity aliases data.
 func (p *Entities) Decode(data []byte, _ func(partition.BlobID) []byte) (partition.Instance, error) {
-	return readEntity(data)
+	return p.read(data)
 }
 
 // ReadView decodes what a client sees of an entity from its record's state.
 func (p *Entities) ReadView(data []byte) (*EntityView, error) {
-	e, err := readEntity(data)
+	e, err := p.read(data)
 	if err != nil {
 		return nil, err
 	}
 	return e.View(), nil
 }
 
-func readEntity(data []byte) (*Entity, error) {
-	e := &Entity{}
+func (p *Entities) read(data []byte) (*Entity, error) {
+	e := &Entity{program: p}
 	r := wire.NewReader(data)
 	r.Fail(version(r, "entity"))
 	e.target = r.String()

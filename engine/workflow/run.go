@@ -42,6 +42,17 @@ type Runs struct {
 	// Tell has, for parents of other programs than Runs, what the body of the message is that tells them of a run's end.
 	// The functions must be pure.
 	Tell map[partition.ProgramID]func(*Reply) []byte
+	// Faults breaks a rule on purpose, for tests that must catch it.
+	Faults Faults
+}
+
+// Faults are the rules a simulation breaks to show that it would notice. Never set outside tests.
+type Faults struct {
+	KeepLocks    bool // a run that ends does not give its locks back
+	KeepRequests bool // a lock request that is taken back is not looked for where it has gone on to
+	StaleReplies bool // count actions anew in each execution, and take answers to one that is over
+	StaleSteps   bool // take what code did for an execution that is over
+	LoseEvents   bool // continue-as-new forgets events that were not read
 }
 
 // Creates reports whether op makes a run.
@@ -258,6 +269,9 @@ func (r *Run) begin(env *partition.Env) {
 	v.Status, v.Ended, v.Output, v.Failure, v.Reason, v.Custom = durable.Running, 0, nil, nil, "", nil
 	v.Execution++
 	r.begun, r.first = r.events+1, r.events+1
+	if r.program.Faults.StaleReplies {
+		r.seq = 0
+	}
 	env.List(r.summary())
 	early := r.inbox // raised while the run was pending
 	r.inbox = nil
@@ -349,7 +363,9 @@ func (r *Run) terminate(env *partition.Env, ev *partition.Event) {
 			}
 		}
 	}
-	r.unlock(env)
+	if !r.program.Faults.KeepLocks {
+		r.unlock(env)
+	}
 	r.view.Reason = m.Reason
 	if r.view.Status == durable.Pending {
 		r.begun, r.first = r.events+1, r.events+1
@@ -507,7 +523,7 @@ func (r *Run) find(seq, execution uint64) int {
 		}
 		return 0
 	})
-	if !ok || r.waits[i].execution != execution {
+	if !ok || (r.waits[i].execution != execution && !r.program.Faults.StaleReplies) {
 		return -1
 	}
 	return i

@@ -17,7 +17,7 @@ var readers = sync.Pool{New: func() any { return new(durable.StepReader) }}
 
 // stepped takes what the code did: the inputs that it took become history, its actions are carried out.
 func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
-	if ev.ID != r.steps+1 { // of an execution that is over: its code was slow
+	if ev.ID != r.steps+1 && !(r.program.Faults.StaleSteps && ev.ID != 0) { // of an execution that is over: its code was slow
 		r.askAgain(env)
 		return
 	}
@@ -198,6 +198,9 @@ func (r *Run) continueAsNew(env *partition.Env, a *durable.Event) {
 	r.seed = derive(r.seed, r.view.Execution)
 	r.begin(env)
 	r.view.Custom = custom
+	if r.program.Faults.LoseEvents {
+		a.Unread = nil
+	}
 	for _, u := range a.Unread {
 		r.put(env, durable.Event{Kind: durable.EventRaised, Name: u.Name, Data: u.Data})
 	}

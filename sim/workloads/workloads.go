@@ -19,6 +19,7 @@ import (
 	"github.com/weftworks/weft/sim"
 	"github.com/weftworks/weft/sim/bank"
 	"github.com/weftworks/weft/sim/runs"
+	"github.com/weftworks/weft/sim/workflows"
 )
 
 var table = []struct {
@@ -27,6 +28,7 @@ var table = []struct {
 }{
 	{"bank", bank.New},
 	{"runs", runs.New},
+	{"workflows", workflows.New},
 }
 
 // Names returns the names of the workloads.

@@ -41,6 +41,8 @@ type Config struct {
 	PayloadBytes int
 	// Values keeps what is large outside of events. nil: nothing is.
 	Values Values
+	// Faults breaks a rule on purpose, for tests that must catch it.
+	Faults Faults
 }
 
 // Values keeps large payloads. It must be safe for concurrent use.
@@ -49,6 +51,11 @@ type Values interface {
 	Shrink(payload []byte) ([]byte, error)
 	// Text returns the text of a payload that may be a reference.
 	Text(payload []byte) ([]byte, error)
+}
+
+// Faults are the rules a simulation breaks to show that it would notice. Never set outside tests.
+type Faults struct {
+	KeepMessages bool // send what an operation that failed has asked to send
 }
 
 // Stepper makes the steps of one partition. Its methods are safe for concurrent use: a slow step may end beside others.
@@ -325,7 +332,9 @@ func (s *Stepper) operate(step *workflow.EntityStep, entity durable.OpenEntity, 
 		}
 		out, err := entity.Do(ctx, op.Name, input)
 		if err != nil {
-			ctx.Rollback(sent)
+			if !s.cfg.Faults.KeepMessages {
+				ctx.Rollback(sent)
+			}
 			f, _ := durable.FailureOf(err)
 			if op.From.Instance == "" {
 				s.cfg.Logger.Warn("a signal's operation failed", "entity", w.Target, "operation", op.Name, "error", err)
