@@ -150,11 +150,20 @@ func (n *Node) takeOver(c *coder, i int) {
 	n.drive(l)
 }
 
-// watchdog looks after partitions that run user code. It sleeps while there is none.
+// watchdog looks after partitions that run user code. It sleeps while there is none. It outlives the partitions'
+// goroutines: one that waits for user code ends only when the watchdog has given its partition to another.
 type watchdog struct {
 	node   *Node
 	asleep atomic.Bool
 	bell   chan struct{}
+	quit   chan struct{}
+	group  sync.WaitGroup
+}
+
+// stop ends the watchdog, when the partitions' goroutines have ended.
+func (d *watchdog) stop() {
+	close(d.quit)
+	d.group.Wait()
 }
 
 func (d *watchdog) wake() {
@@ -167,14 +176,14 @@ func (d *watchdog) wake() {
 const idleTicks = 100
 
 func (d *watchdog) run() {
-	defer d.node.group.Done()
+	defer d.group.Done()
 	tick := time.NewTicker(patience)
 	defer tick.Stop()
 	idle, last := 0, uint64(0)
 	for {
 		select {
 		case <-tick.C:
-		case <-d.node.life.Done():
+		case <-d.quit:
 			return
 		}
 		begun, busy := uint64(0), false
@@ -195,7 +204,7 @@ func (d *watchdog) run() {
 		d.asleep.Store(true)
 		select {
 		case <-d.bell:
-		case <-d.node.life.Done():
+		case <-d.quit:
 			return
 		}
 		tick.Reset(patience)
