@@ -19,6 +19,7 @@ import (
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/workflow"
+	"github.com/weftworks/weft/fault"
 )
 
 // book is the code of a program: workflows by name, or name@version, and one kind of entity, "counter".
@@ -556,4 +557,38 @@ func TestTimeIsAParameter(t *testing.T) {
 			t.Errorf("the function was called %d times", calls)
 		}
 	})
+}
+
+// TestPurgeIsOfOwnChildren: a run that could not start a child because its id was another's does not purge that other run.
+func TestPurgeIsOfOwnChildren(t *testing.T) {
+	t.Parallel()
+	code := book{
+		"waits": all["waits"],
+		"parent": func(w *durable.Flow, in []byte) ([]byte, error) {
+			var id string
+			_ = json.Unmarshal(in, &id)
+			_, err := durable.Child(w, "quick", "", id, nil, nil, nil).Await(w)
+			return nil, err
+		},
+		"quick": func(*durable.Flow, []byte) ([]byte, error) { return []byte("1"), nil },
+	}
+	n := reopen(t, Options{Code: code})
+	startWorkflow(t, n, "quick", "stranger", "1")
+	startWorkflow(t, n, "parent", "p", `"mine"`)
+	startWorkflow(t, n, "parent", "q", `"stranger"`)
+	startWorkflow(t, n, "parent", "self", `"self"`)
+	wantRun(t, n, "stranger", "COMPLETED")
+	wantRun(t, n, "p", "COMPLETED")
+	wantRun(t, n, "q", "FAILED Weft.RunExists")
+	wantRun(t, n, "self", "FAILED Weft.RunExists")
+	for id, want := range map[string]int{"p": 2, "q": 1, "self": 1} {
+		if purged, err := n.PurgeWorkflow(t.Context(), id, true); err != nil || purged != want {
+			t.Errorf("purging %s took %d runs with it, %v; want %d", id, purged, err, want)
+		}
+	}
+	for id, there := range map[string]bool{"stranger": true, "mine": false, "p": false, "self": false} {
+		if _, err := n.Workflow(t.Context(), id); fault.Is(err, fault.RunNotFound) == there {
+			t.Errorf("run %s: %v", id, err)
+		}
+	}
 }
