@@ -56,6 +56,9 @@ func (c *counter) Do(_ *durable.EntityContext, operation string, input []byte) (
 			return nil, err
 		}
 		c.n += m
+	case "exit":
+		c.n = -1000
+		runtime.Goexit()
 	}
 	return json.Marshal(c.n)
 }
@@ -591,4 +594,35 @@ func TestPurgeIsOfOwnChildren(t *testing.T) {
 			t.Errorf("run %s: %v", id, err)
 		}
 	}
+}
+
+// TestGoexitIsContained: user code that ends its goroutine ends neither a partition nor its neighbours' operations.
+func TestGoexitIsContained(t *testing.T) {
+	code := book{
+		"exits": func(w *durable.Flow, _ []byte) ([]byte, error) { runtime.Goexit(); return nil, nil },
+		"asks": func(w *durable.Flow, in []byte) ([]byte, error) {
+			var tasks []*durable.Task
+			for _, op := range []string{"add", "exit", "add", "exit", "get"} {
+				tasks = append(tasks, durable.CallEntity(w, "counter/x", op, []byte("1")))
+			}
+			text := ""
+			for _, t := range tasks {
+				out, err := t.Await(w)
+				text += fmt.Sprint(string(out), err != nil, " ")
+			}
+			return fmt.Appendf(nil, "%q", text), nil
+		},
+		"waits": all["waits"],
+	}
+	bubble(t, Options{Partitions: 1, Code: code}, func(t *testing.T, n *Node) {
+		startWorkflow(t, n, "exits", "a", "1")
+		wantRun(t, n, "a", "FAILED Weft.Goexit")
+		startWorkflow(t, n, "asks", "b", "1")
+		wantRun(t, n, "b", `COMPLETED "1false true 2false true 2false "`)
+		startWorkflow(t, n, "waits", "c", "1")
+		if err := n.RaiseEvent(t.Context(), "c", "go", nil); err != nil {
+			t.Fatal(err)
+		}
+		wantRun(t, n, "c", "COMPLETED null")
+	})
 }
