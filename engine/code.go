@@ -8,6 +8,7 @@ import (
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/workflow"
 	"github.com/weftworks/weft/engine/workflow/stepper"
 	"github.com/weftworks/weft/fault"
 )
@@ -80,12 +81,21 @@ func (c *coder) step(jobs []lane.Job) (done []partition.Event, lost bool) {
 // goOn makes the steps from the i-th on. It reports lost when the partition was given to another goroutine meanwhile: then
 // nothing of it may be touched.
 func (c *coder) goOn(i int) (done []partition.Event, lost bool) {
+	var job lane.Job
+	var owner uint64
+	returned := false
+	defer func() {
+		if !returned {
+			c.exited(job, owner)
+		}
+	}()
 	for ; i < len(c.jobs); i++ {
-		t := c.steps.Prepare(&c.jobs[i])
+		job = c.jobs[i]
+		t := c.steps.Prepare(&job)
 		c.mu.Lock()
 		c.at, c.running = i, true
 		c.begun++
-		owner := c.owner
+		owner = c.owner
 		c.mu.Unlock()
 		ev := c.steps.Make(t)
 		c.mu.Lock()
@@ -93,13 +103,57 @@ func (c *coder) goOn(i int) (done []partition.Event, lost bool) {
 			c.mu.Unlock()
 			_ = c.node.lanes[c.partition].Submit(lane.Item{Event: ev, Internal: true}) // a failed log has told everybody
 			c.node.coding.Done()
+			returned = true
 			return nil, true
 		}
 		c.running = false
 		c.done = append(c.done, ev)
 		c.mu.Unlock()
 	}
+	returned = true
 	return c.done, false
+}
+
+// exited goes on after user code has called runtime.Goexit, which nothing stops: this goroutine ends. Runs contain it, so
+// it was an operation of an entity. The step is made again, one operation at a time, and the operation that does it fails.
+func (c *coder) exited(job lane.Job, owner uint64) {
+	n := c.node
+	n.group.Add(1) // for the goroutine that goes on; whoever drove gives his own back on the way out
+	c.mu.Lock()
+	lost, next := c.owner != owner, c.at
+	if !lost {
+		c.owner++
+		c.running = false
+	}
+	c.mu.Unlock()
+	ev := partition.Event{Kind: partition.Stepped, Ref: job.Ref}
+	if w, ok := job.Work.(*workflow.EntityJob); ok {
+		if !lost && len(w.Ops) > 1 {
+			w.Ops = w.Ops[:1]
+			go n.takeOver(c, next)
+			return
+		}
+		ev.ID, ev.Body = w.Step, exitedStep(w)
+	}
+	if lost { // another goes on already
+		_ = n.lanes[c.partition].Submit(lane.Item{Event: ev, Internal: true}) // a failed log has told everybody
+		n.coding.Done()
+		return
+	}
+	c.done = append(c.done, ev)
+	go n.takeOver(c, next+1)
+}
+
+// exitedStep is a step whose operations fail because one of them ended the goroutine.
+func exitedStep(w *workflow.EntityJob) []byte {
+	s := workflow.EntityStep{Consumed: len(w.Ops)}
+	for i := range w.Ops {
+		if w.Ops[i].From.Instance != "" {
+			f := &durable.Failure{Type: "Weft.Goexit", Message: "the operation ended its goroutine (runtime.Goexit) instead of returning"}
+			s.Answers = append(s.Answers, workflow.Answer{Op: i, Failure: f})
+		}
+	}
+	return s.Encode()
 }
 
 // look gives the partition to another goroutine if the same code runs as when it looked last.
@@ -122,11 +176,20 @@ func (c *coder) look() {
 // takeOver goes on with a partition in the middle of a turn, from the i-th step on.
 func (n *Node) takeOver(c *coder, i int) {
 	l := n.lanes[c.partition]
+	returned := false
+	defer func() {
+		if !returned {
+			n.group.Done() // see exited
+		}
+	}()
 	done, lost := c.goOn(i)
 	if lost {
+		returned = true
 		return
 	}
-	switch err := l.Resume(done); {
+	err := l.Resume(done)
+	returned = true
+	switch {
 	case err == lane.ErrLost:
 		return
 	case err != nil:
@@ -135,11 +198,20 @@ func (n *Node) takeOver(c *coder, i int) {
 	n.drive(l)
 }
 
-// watchdog looks after partitions that run user code. It sleeps while there is none.
+// watchdog looks after partitions that run user code. It sleeps while there is none. It outlives the partitions'
+// goroutines: one that waits for user code ends only when the watchdog has given its partition to another.
 type watchdog struct {
 	node   *Node
 	asleep atomic.Bool
 	bell   chan struct{}
+	quit   chan struct{}
+	group  sync.WaitGroup
+}
+
+// stop ends the watchdog, when the partitions' goroutines have ended.
+func (d *watchdog) stop() {
+	close(d.quit)
+	d.group.Wait()
 }
 
 func (d *watchdog) wake() {
@@ -152,14 +224,14 @@ func (d *watchdog) wake() {
 const idleTicks = 20
 
 func (d *watchdog) run() {
-	defer d.node.group.Done()
+	defer d.group.Done()
 	tick := time.NewTicker(patience)
 	defer tick.Stop()
 	idle, last := 0, uint64(0)
 	for {
 		select {
 		case <-tick.C:
-		case <-d.node.life.Done():
+		case <-d.quit:
 			return
 		}
 		begun, busy := uint64(0), false
@@ -180,7 +252,7 @@ func (d *watchdog) run() {
 		d.asleep.Store(true)
 		select {
 		case <-d.bell:
-		case <-d.node.life.Done():
+		case <-d.quit:
 			return
 		}
 		tick.Reset(patience)

@@ -223,6 +223,7 @@ func (n *Node) Close() error {
 	}
 	n.end()
 	n.group.Wait()
+	n.dog.stop()
 	n.closeCode()
 	stopped := errors.New("the node is closed")
 	for _, l := range n.lanes {

@@ -51,7 +51,7 @@ func Open(opts Options) (*Node, error) {
 	}
 	n.life, n.end = context.WithCancel(context.Background())
 	n.dispatch = newDispatcher(n)
-	n.dog = watchdog{node: n, bell: make(chan struct{}, 1)}
+	n.dog = watchdog{node: n, bell: make(chan struct{}, 1), quit: make(chan struct{})}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.abandon())
 	}
@@ -98,6 +98,7 @@ func (n *Node) abandon() error {
 	n.closing.Store(true)
 	n.end()
 	n.group.Wait()
+	n.dog.stop()
 	n.closeCode()
 	n.dispatch.close()
 	var errs []error
@@ -293,8 +294,9 @@ func (n *Node) start() error {
 		n.group.Add(1)
 		go n.drive(l)
 	}
-	n.group.Add(3)
+	n.dog.group.Add(1)
 	go n.dog.run()
+	n.group.Add(2)
 	go n.keepHouse()
 	go n.bringZones()
 	return nil

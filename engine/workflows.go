@@ -204,25 +204,44 @@ func (n *Node) TagWorkflow(ctx context.Context, id string, tags map[string]strin
 // PurgeWorkflow removes an ended run and its history, and with recursive the runs that it called, too. It returns how
 // many were removed.
 func (n *Node) PurgeWorkflow(ctx context.Context, id string, recursive bool) (purged int, err error) {
+	return n.purgeWorkflow(ctx, id, recursive, make(map[string]bool))
+}
+
+// purgeWorkflow passes by runs that it has seen: ids are the users', and may lead in a circle.
+func (n *Node) purgeWorkflow(ctx context.Context, id string, recursive bool, seen map[string]bool) (purged int, err error) {
+	seen[id] = true
 	if recursive {
-		events, err := n.WorkflowHistory(ctx, id)
-		if err != nil {
-			return 0, err
-		}
-		for i := range events {
-			if events[i].Kind != durable.ChildScheduled {
-				continue
-			}
-			count, err := n.PurgeWorkflow(ctx, events[i].Target, true)
-			if purged += count; err != nil && !fault.Is(err, fault.RunNotFound) {
-				return purged, err
-			}
+		if purged, err = n.purgeChildren(ctx, id, seen); err != nil {
+			return purged, err
 		}
 	}
 	if _, err := n.sendWorkflow(ctx, id, partition.Event{Op: workflow.OpPurge}); err != nil {
 		return purged, err
 	}
 	return purged + 1, nil
+}
+
+// purgeChildren removes the runs that a run has called. One that has the id of a child that could not be started is
+// another's and stays.
+func (n *Node) purgeChildren(ctx context.Context, id string, seen map[string]bool) (purged int, err error) {
+	events, err := n.WorkflowHistory(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	for i := range events {
+		if events[i].Kind != durable.ChildScheduled || seen[events[i].Target] {
+			continue
+		}
+		child, err := n.Workflow(ctx, events[i].Target)
+		count := 0
+		if err == nil && child.Parent == id {
+			count, err = n.purgeWorkflow(ctx, child.ID, true, seen)
+		}
+		if purged += count; err != nil && !fault.Is(err, fault.RunNotFound) {
+			return purged, err
+		}
+	}
+	return purged, nil
 }
 
 // viewWorkflow looks at a run.
