@@ -70,7 +70,10 @@ func (c *EntityContext) Rollback(n int) {
 }
 
 func (c *EntityContext) send(what string, most int, e Event) error {
-	if f := refuse(what, e.Target, most, e.Data, c.most); f != nil {
+	if f := badID(what, e.Target, most); f != nil {
+		return f
+	}
+	if f := tooLarge(e.Data, c.most); f != nil {
 		return f
 	}
 	c.messages = append(c.messages, e)
