@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weftworks/weft"
+	"github.com/weftworks/weft/limits"
 )
 
 // inBubble opens an app in memory, on a clock that moves when everybody waits.
@@ -97,6 +98,25 @@ func TestFailedOperationsLeaveNothing(t *testing.T) {
 			t.Errorf("a failed operation sent a message: %v", err)
 		}
 	}, list, noted, use)
+}
+
+// TestOutputsOfOperationsAreBounded: one that is too large fails, and what the operation did is undone.
+func TestOutputsOfOperationsAreBounded(t *testing.T) {
+	log := weft.Entity[int]("log")
+	grow := weft.Operation(log, "grow", func(_ *weft.EntityContext, n *int, by int) (string, error) {
+		*n += by
+		return strings.Repeat("x", *n), nil
+	})
+	use := weft.Workflow("use", func(w *weft.Flow, _ int) (string, error) {
+		_, err := grow.Call(w, "a", limits.Default.PayloadBytes)
+		small, errSmall := grow.Call(w, "a", 3)
+		return fmt.Sprint(small, errSmall, err != nil && strings.Contains(err.Error(), "States.DataLimitExceeded")), nil
+	})
+	inBubble(t, func(t *testing.T, app *weft.App) {
+		if got, err := result(t, app, use, 0); err != nil || got != "xxx<nil> true" {
+			t.Errorf("%.100q, %v", got, err)
+		}
+	}, log, use)
 }
 
 // TestWaitForKeepsWhatComesLate: an event that comes after the time-out is the next wait's.

@@ -80,6 +80,14 @@ func (c *EntityContext) send(what string, most int, e Event) error {
 	return nil
 }
 
+// Bears returns why an operation cannot answer output; nil if it can.
+func (c *EntityContext) Bears(output []byte) error {
+	if c.most > 0 && len(output) > c.most {
+		return &Failure{Type: "States.DataLimitExceeded", Message: fmt.Sprintf("the operation's output is %d bytes, the most is %d", len(output), c.most), Final: true}
+	}
+	return nil
+}
+
 // SignalFrom sends an operation from one entity to another, to be done at due (Unix milliseconds; 0: at once).
 func SignalFrom(c *EntityContext, entity, operation string, input []byte, due int64) error {
 	return c.send("an entity", targetBytes, Event{Kind: EntitySignaled, Name: operation, Target: entity, Data: input, Due: due})
