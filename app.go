@@ -232,7 +232,8 @@ func (r *Run) Terminate(ctx context.Context, reason string) (*Info, error) {
 }
 
 // Rewind takes a failed run back to before its failure and makes the calls that failed again, those of sub-workflows too.
-// What succeeded is not done again. A run that failed within a critical section goes back to before it.
+// What was called before that failure and succeeded is not called again. A run that failed within a critical section goes
+// back to before it.
 func (r *Run) Rewind(ctx context.Context, reason string) (*Info, error) {
 	return seen(r.app.node.RewindWorkflow(ctx, r.id, reason))
 }

@@ -101,7 +101,9 @@ func (o *openEntity[S]) Do(c *EntityContext, name string, input []byte) (out []b
 		out = nil
 		restore()
 	}()
-	out, err = op(c, &o.state, input)
+	if out, err = op(c, &o.state, input); err == nil {
+		err = c.Bears(out)
+	}
 	done = true
 	if err == nil {
 		o.exists = true

@@ -75,6 +75,9 @@ func walk(fn func(name string) error) error {
 		if err != nil {
 			return err
 		}
+		if name == ".git" && !d.IsDir() {
+			return nil // of another work tree
+		}
 		if d.IsDir() {
 			switch filepath.ToSlash(name) {
 			case ".git", "bin", "bench/out", ".weft":

@@ -70,10 +70,21 @@ func (c *EntityContext) Rollback(n int) {
 }
 
 func (c *EntityContext) send(what string, most int, e Event) error {
-	if f := refuse(what, e.Target, most, e.Data, c.most); f != nil {
+	if f := badID(what, e.Target, most); f != nil {
+		return f
+	}
+	if f := tooLarge(e.Data, c.most); f != nil {
 		return f
 	}
 	c.messages = append(c.messages, e)
+	return nil
+}
+
+// Bears returns why an operation cannot answer output; nil if it can.
+func (c *EntityContext) Bears(output []byte) error {
+	if c.most > 0 && len(output) > c.most {
+		return &Failure{Type: "States.DataLimitExceeded", Message: fmt.Sprintf("the operation's output is %d bytes, the most is %d", len(output), c.most), Final: true}
+	}
 	return nil
 }
 

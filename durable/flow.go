@@ -27,6 +27,7 @@ type Flow struct {
 
 	now     int64
 	actions []Event
+	given   int // bytes of data in the actions of this step
 	status  []byte
 
 	tasks    map[uint64]*Task // that wait for an answer, by action

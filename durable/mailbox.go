@@ -76,7 +76,7 @@ func Raise(w *Flow, run, name string, data []byte) error {
 	if f := badID("an event", name, limits.IDBytes); f != nil {
 		return f
 	}
-	if f := refuse("a run", run, runBytes, data, w.run.cfg.OutputBytes); f != nil {
+	if f := w.refuse("a run", run, runBytes, data); f != nil {
 		return f
 	}
 	w.emit(Event{Kind: EventSent, Name: name, Target: run, Data: data})

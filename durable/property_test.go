@@ -217,8 +217,6 @@ type played struct {
 	before []durable.Event // the history before it
 }
 
-func encoded(events []durable.Event) []byte { return durable.AppendEvents(nil, events) }
-
 // play runs random code against a random world.
 func play(t *rapid.T, code durable.Code) (steps []played, history []durable.Event) {
 	w := &world{t: t, now: 1000}

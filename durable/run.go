@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+
+	"github.com/weftworks/weft/limits"
 )
 
 // Code is the code of a workflow: JSON in, JSON out. It may return what ContinueAsNew made.
@@ -28,7 +30,8 @@ type Config struct {
 
 // Result is what a step did.
 type Result struct {
-	// Consumed is how many of the inputs were taken, from the first on. Code that ends does not take the rest.
+	// Consumed is how many of the inputs were taken, from the first on. Code that ends does not take the rest, and a
+	// step that has given much to others leaves it to the next.
 	Consumed int
 	Actions  []Event
 	// Status is the custom status as JSON, if the code set one in this step.
@@ -96,9 +99,9 @@ const actionsKept = 16
 func (r *Run) Step(now int64, inputs []Event) Result {
 	w := &r.flow
 	w.replaying, w.now = false, now
-	w.actions, w.status = w.actions[:0], nil
+	w.actions, w.status, w.given = w.actions[:0], nil, 0
 	taken := 0
-	for taken < len(inputs) && !r.ended && r.broken == nil && r.unread == nil {
+	for taken < len(inputs) && !r.ended && r.broken == nil && r.unread == nil && w.given < limits.StepPauseBytes {
 		r.deliver(&inputs[taken])
 		taken++
 	}
@@ -138,7 +141,7 @@ func (r *Run) Replay(history []Event) *NonDeterminism {
 // replayStep replays one step: StepStarted, inputs, actions.
 func (r *Run) replayStep(step []Event) {
 	w := &r.flow
-	w.now = step[0].Time
+	w.now, w.given = step[0].Time, 0
 	inputs := step[1:]
 	for i := range inputs {
 		if inputs[i].Kind.Action() || inputs[i].Kind == RunTerminated {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/weftworks/weft/durable"
+	"github.com/weftworks/weft/limits"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -216,5 +217,47 @@ func TestFailures(t *testing.T) {
 	}
 	if name := durable.TypeName(&generic[custom]{}); strings.ContainsAny(name, "]") {
 		t.Errorf("a generic error's type is %q", name)
+	}
+}
+
+// TestStepsAreOfASizeTheLogTakes: code cannot give more to others in one step, and inputs that would make it are left.
+func TestStepsAreOfASizeTheLogTakes(t *testing.T) {
+	t.Parallel()
+	large := make([]byte, limits.StepBytes/8) // shared: it takes no memory
+	var said string
+	code := func(w *durable.Flow, _ []byte) ([]byte, error) {
+		said = ""
+		for range 10 {
+			t := durable.Call(w, "f", large, nil, &durable.Retry{})
+			said += fmt.Sprint(t.Failed(), " ")
+		}
+		_, _ = durable.Receive(w, "go").Await(w)
+		return []byte(said), nil
+	}
+	run := durable.New(durable.Config{ID: "r", Code: code})
+	defer run.Close()
+	history := []durable.Event{{Kind: durable.StepStarted}, {Kind: durable.RunStarted, Name: "flow"}}
+	res := run.Step(0, history[1:])
+	if want := strings.Repeat("false ", 8) + "true true "; said != want || len(res.Actions) != 8 {
+		t.Fatalf("the calls failed: %s; %d were made", said, len(res.Actions))
+	}
+	cold := durable.New(durable.Config{ID: "r", Code: code})
+	defer cold.Close()
+	if n := cold.Replay(append(history, res.Actions...)); n != nil {
+		t.Error(n)
+	}
+	var fails, fires []durable.Event
+	for i := range res.Actions {
+		fails = append(fails, durable.Event{Kind: durable.CallFailed, ID: res.Actions[i].ID, Failure: &durable.Failure{Type: "Bad"}})
+	}
+	res = run.Step(1, fails)
+	for i := range res.Actions {
+		fires = append(fires, durable.Event{Kind: durable.TimerFired, ID: res.Actions[i].ID})
+	}
+	if res = run.Step(2000, fires); res.Consumed != 1 || len(res.Actions) != 1 {
+		t.Errorf("a step took %d inputs and called %d times", res.Consumed, len(res.Actions))
+	}
+	if res = run.Step(2000, fires[1:]); res.Consumed != 1 {
+		t.Errorf("the next took %d", res.Consumed)
 	}
 }

@@ -88,16 +88,35 @@ func badID(what, id string, most int) *Failure {
 	}
 }
 
-// refuse says why something cannot go to where it is to go: the id there is none, or the data is more than bytes (0: no
-// bound).
-func refuse(what, id string, most int, data []byte, bytes int) *Failure {
+// refuse says why the code cannot give data to an instance: the id is none, or the data is too large.
+func (w *Flow) refuse(what, id string, most int, data []byte) *Failure {
 	if f := badID(what, id, most); f != nil {
 		return f
 	}
-	if bytes > 0 && len(data) > bytes {
-		return &Failure{Type: "States.DataLimitExceeded", Message: fmt.Sprintf("the input is %d bytes, the most is %d", len(data), bytes), Final: true}
+	return w.tooLarge(data)
+}
+
+// tooLarge counts data that the code gives to others, and says when it is too much.
+func (w *Flow) tooLarge(data []byte) *Failure {
+	if f := tooLarge(data, w.run.cfg.OutputBytes); f != nil {
+		return f
 	}
+	if w.given+len(data) > limits.StepBytes {
+		return &Failure{
+			Type: "States.DataLimitExceeded", Final: true,
+			Message: fmt.Sprintf("in one step the workflow gives more than %d bytes to others: let it wait for some of them before it goes on", limits.StepBytes),
+		}
+	}
+	w.given += len(data)
 	return nil
+}
+
+// tooLarge says that data is more than most bytes; 0: no bound.
+func tooLarge(data []byte, most int) *Failure {
+	if most <= 0 || len(data) <= most {
+		return nil
+	}
+	return &Failure{Type: "States.DataLimitExceeded", Message: fmt.Sprintf("the input is %d bytes, the most is %d", len(data), most), Final: true}
 }
 
 func broken(rule string) error { return &Failure{Type: SectionType, Message: rule, Final: true} }
@@ -105,7 +124,7 @@ func broken(rule string) error { return &Failure{Type: SectionType, Message: rul
 // CallEntity calls an operation of an entity.
 func CallEntity(w *Flow, entity, operation string, input []byte) *Task {
 	w.check()
-	if f := refuse("an entity", entity, targetBytes, input, w.run.cfg.OutputBytes); f != nil {
+	if f := w.refuse("an entity", entity, targetBytes, input); f != nil {
 		return &Task{done: true, failure: f}
 	}
 	t := &Task{}
@@ -127,7 +146,7 @@ func CallEntity(w *Flow, entity, operation string, input []byte) *Task {
 // once).
 func SignalEntity(w *Flow, entity, operation string, input []byte, due int64) error {
 	w.check()
-	if f := refuse("an entity", entity, targetBytes, input, w.run.cfg.OutputBytes); f != nil {
+	if f := w.refuse("an entity", entity, targetBytes, input); f != nil {
 		return f
 	}
 	if w.section != nil && w.section.holds(entity) {

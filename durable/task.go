@@ -124,6 +124,7 @@ func (r *retrying) again(w *Flow, t *Task, e *Event) bool {
 		if next.Kind == ChildScheduled && r.attempt > 1 {
 			next.Target = fmt.Sprintf("%s:%d", r.action.Target, r.attempt) // a run id is used once
 		}
+		w.given += len(next.Data)
 		w.track(t, next)
 		return true
 	}
@@ -184,7 +185,7 @@ func Child(w *Flow, workflow, version, id string, input []byte, o *Options, retr
 	if id == "" {
 		id = fmt.Sprintf("%s:%d", w.ID(), w.seq+1)
 	}
-	if f := refuse("a run", id, runBytes, input, w.run.cfg.OutputBytes); f != nil {
+	if f := w.refuse("a run", id, runBytes, input); f != nil {
 		return &Task{done: true, failure: f}
 	}
 	return w.schedule(Event{Kind: ChildScheduled, Name: workflow, Version: version, Target: id, Data: input, Options: o}, retry)
@@ -196,7 +197,7 @@ func Spawn(w *Flow, workflow, version, id string, input []byte, o *Options) (str
 	if id == "" {
 		id = fmt.Sprintf("%s:%d", w.ID(), w.seq+1)
 	}
-	if f := refuse("a run", id, runBytes, input, w.run.cfg.OutputBytes); f != nil {
+	if f := w.refuse("a run", id, runBytes, input); f != nil {
 		return "", f
 	}
 	w.emit(Event{Kind: WorkflowStarted, Name: workflow, Version: version, Target: id, Data: input, Options: o})
@@ -205,8 +206,10 @@ func Spawn(w *Flow, workflow, version, id string, input []byte, o *Options) (str
 
 func (w *Flow) schedule(e Event, retry *Retry) *Task {
 	w.check()
-	if most := w.run.cfg.OutputBytes; most > 0 && len(e.Data) > most {
-		return failed("States.DataLimitExceeded", "the input is %d bytes, the most is %d", len(e.Data), most)
+	if e.Kind == CallScheduled { // a child's was looked at
+		if f := w.tooLarge(e.Data); f != nil {
+			return &Task{done: true, failure: f}
+		}
 	}
 	t := &Task{}
 	if retry != nil {

@@ -66,6 +66,10 @@ const (
 	// result stays of a size the log takes. Durable Functions has 1,000 (maxEntityOperationBatchSize).
 	OperationsPerStep      = 1000
 	OperationsPerStepBytes = 4 << 20
+	// StepBytes bounds what one step of a workflow gives to others at once, so that the log takes it: past it calls fail
+	// with States.DataLimitExceeded. StepPauseBytes is after how much a step takes no more inputs and leaves them to the next.
+	StepBytes      = 512 << 20
+	StepPauseBytes = 64 << 20
 	// IDBytes bounds ids of workflow runs, names of events and keys of entities; WorkflowChars names of workflows. They
 	// are in keys of the store and in every message.
 	IDBytes       = 512
