@@ -8,8 +8,7 @@ GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME    ?= 10s
 SEEDS       ?= 10000
 ROUNDS      ?= 200
-SIM_FAULTS  := ack-before-sync reuse-positions skip-dedup drop-outbox early-snapshot early-invoke early-reply early-cut \
-               keep-locks keep-requests stale-replies stale-steps lose-events keep-messages
+SIM_FAULTS  := ack-before-sync reuse-positions skip-dedup drop-outbox early-snapshot early-invoke early-reply early-cut keep-locks keep-requests stale-replies stale-steps lose-events keep-messages
 BENCH       ?=
 
 .DEFAULT_GOAL := help
@@ -38,9 +37,10 @@ test-aws: ## drive Weft with the AWS SDK for Go and, where present, the aws comm
 crash: ## kill -9 a serving weft ROUNDS times (default 200) amid 500 runs each
 	WEFT_CRASH_ROUNDS=$(ROUNDS) go test -count=1 -v -timeout=60m ./test/crash
 
-sim: ## simulate SEEDS nodes (default 10000), then break each rule once and see it caught
+sim: ## simulate SEEDS nodes (default 10000), break each rule once and see it caught, crash at every access to the disk
 	go run ./sim/cmd/weft-sim -seeds $(SEEDS)
 	@for f in $(SIM_FAULTS); do go run ./sim/cmd/weft-sim -fault $$f -seeds 1000; done
+	go test -count=1 -run TestCrashAtEveryAccess ./sim -every 1
 
 fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | sort); do \

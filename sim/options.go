@@ -18,6 +18,8 @@ type Options struct {
 	Workload func(w *World) Workload
 	// Actions is how many things happen before the faults stop and the clients are left to finish. 0: 4,000.
 	Actions int
+	// Crash is the only thing that goes wrong with the process and its disk. Zero: what the seed says.
+	Crash Crash
 	// Faults breaks a rule.
 	Faults Faults
 	// OutsideOnly leaves out the checks that look at the log itself, so that a broken rule must show in what
@@ -25,6 +27,12 @@ type Options struct {
 	OutsideOnly bool
 	// Trace gets a line for every action. nil: nobody does.
 	Trace io.Writer
+}
+
+// Crash ends the process once, before the faults stop.
+type Crash struct {
+	At    int64 // which access to the disk and the store, counted from 1
+	Power bool  // the power is cut, and sectors that were not synced are on the platter or not, any of them
 }
 
 // Faults are the rules that a simulation breaks, by the room they belong to.
@@ -95,6 +103,7 @@ type Stats struct {
 	Actions, Entries, Crashes, PowerCuts, IOErrors, Lost int
 	Calls, Answers, Snapshots, Cuts                      int
 	Steps, Slow                                          int // of user code
+	Accesses                                             int // to the disk and the store, until the faults stop
 }
 
 // Add adds the counts of another simulation.
@@ -111,6 +120,7 @@ func (s *Stats) Add(o Stats) {
 	s.Cuts += o.Cuts
 	s.Steps += o.Steps
 	s.Slow += o.Slow
+	s.Accesses += o.Accesses
 }
 
 // Workload is what a simulated node does: its programs, its functions, its clients, and what they hold it to. Its

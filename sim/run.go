@@ -27,6 +27,7 @@ func Run(opts Options) (result Result) {
 		}
 		w.guard(w.act)
 	}
+	w.stats.Accesses = int(w.plan.accesses)
 	if w.failure == nil {
 		w.drain()
 	}

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"flag"
+	"fmt"
 	"io"
 	"runtime"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/weftworks/weft/sim"
+	"github.com/weftworks/weft/sim/workflows"
 	"github.com/weftworks/weft/sim/workloads"
 )
 
@@ -16,6 +18,7 @@ var (
 	seeds    = flag.Int("seeds", 800, "how many seeds TestSeeds runs")
 	seed     = flag.Uint64("seed", 0, "the one seed TestSeed runs, of -workload")
 	workload = flag.String("workload", "bank", "what TestSeed runs")
+	every    = flag.Int64("every", 4, "which accesses to the disk TestCrashAtEveryAccess crashes at")
 )
 
 const graveyard = "testdata/graveyard.txt"
@@ -105,6 +108,32 @@ func TestSameSeedSameEverything(t *testing.T) {
 			if first.Stats.Actions < 1000 {
 				t.Errorf("%s seed %d ended after %d actions: %v", name, s, first.Stats.Actions, first.Err)
 			}
+		}
+	}
+}
+
+// TestCrashAtEveryAccess ends the process at the k-th access to the disk, for each k until the scenario is over before, and
+// wants the money of the bank to be all there, whatever state the crash left. (make sim runs all k; here every 4th.)
+func TestCrashAtEveryAccess(t *testing.T) {
+	t.Parallel()
+	for _, power := range []bool{false, true} {
+		for seed := uint64(1); seed <= 3; seed++ {
+			t.Run(fmt.Sprintf("seed %d power cut %v", seed, power), func(t *testing.T) {
+				t.Parallel()
+				k := int64(1)
+				for ; ; k += *every {
+					result := sim.Run(sim.Options{Seed: seed, Workload: workflows.New, Actions: 2500, Crash: sim.Crash{At: k, Power: power}})
+					if result.Err != nil {
+						t.Fatalf("crash at access %d: %v", k, result.Err)
+					}
+					if int64(result.Stats.Accesses) < k {
+						break
+					}
+				}
+				if k < 200 {
+					t.Errorf("the scenario has %d accesses to the disk only", k)
+				}
+			})
 		}
 	}
 }

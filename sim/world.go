@@ -81,6 +81,10 @@ func newWorld(opts Options) *World {
 	if r.IntN(3) != 0 {
 		w.shape.drop, w.shape.repeat = 0.1*r.Float64(), 0.1*r.Float64()
 	}
+	if opts.Crash.At != 0 {
+		w.shape.trouble = 0
+		w.plan = faultPlan{crashAt: opts.Crash.At, power: opts.Crash.Power}
+	}
 	w.disk = newDisk(r, &w.plan)
 	w.store = memory.New()
 	w.book = newBook()
