@@ -155,11 +155,11 @@ func TestErrorsKeepTheirNames(t *testing.T) {
 		calls++
 		switch how {
 		case "final":
-			return 0, weft.Final(&declined{"no money"})
+			return 0, weft.Final(&refused{"no money"})
 		case "panic":
 			panic("in a function")
 		}
-		return 0, &declined{"no money"}
+		return 0, &refused{"no money"}
 	})
 	child := weft.Workflow("child", func(w *weft.Flow, how string) (int, error) {
 		return f.Call(w, how, weft.WithRetry(weft.Retry{Attempts: 3}))
@@ -176,7 +176,7 @@ func TestErrorsKeepTheirNames(t *testing.T) {
 		for _, c := range []struct {
 			how, want string
 			calls     int
-		}{{"plain", "declined: no money false", 3}, {"final", "declined: no money true", 1}} {
+		}{{"plain", "refused: no money false", 3}, {"final", "refused: no money true", 1}} {
 			calls = 0
 			if got, err := result(t, app, parent, c.how); err != nil || got != c.want || calls != c.calls {
 				t.Errorf("%s: %q, %v after %d calls; want %q after %d", c.how, got, err, calls, c.want, c.calls)
@@ -188,9 +188,9 @@ func TestErrorsKeepTheirNames(t *testing.T) {
 	}, f, child, parent)
 }
 
-type declined struct{ why string }
+type refused struct{ why string }
 
-func (d *declined) Error() string { return d.why }
+func (d *refused) Error() string { return d.why }
 
 // TestDeclarationsAreChecked: what is given twice or has no name is refused with a word.
 func TestDeclarationsAreChecked(t *testing.T) {
