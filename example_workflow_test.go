@@ -357,8 +357,7 @@ func ExampleLock() {
 func ExampleEntityContext() {
 	reminders := weft.Entity[[]string]("reminder")
 	rung := weft.Workflow("rung", func(_ *weft.Flow, what string) (string, error) { return "rang: " + what, nil })
-	var ring *weft.OperationOf[[]string, string, bool]
-	ring = weft.Operation(reminders, "ring", func(c *weft.EntityContext, _ *[]string, what string) (bool, error) {
+	ring := weft.Operation(reminders, "ring", func(c *weft.EntityContext, _ *[]string, what string) (bool, error) {
 		c.Delete()
 		_, err := rung.Spawn(c, what, weft.WithChildID("rung-1"))
 		return true, err

@@ -68,8 +68,7 @@ func TestLargeValues(t *testing.T) {
 	}
 	in, extra := strings.Repeat("x", size), strings.Repeat("y", size)
 	before := app.Engine().Stats().Log.Bytes
-	run, err := pass.Run(ctx, app, in, weft.WithID("p"))
-	if err != nil {
+	if _, err := pass.Run(ctx, app, in, weft.WithID("p")); err != nil {
 		t.Fatal(err)
 	}
 	for { // until the entity has it: the run then waits for the event
@@ -87,7 +86,7 @@ func TestLargeValues(t *testing.T) {
 	if err := more.Raise(ctx, app, "p", extra); err != nil {
 		t.Fatal(err)
 	}
-	run = pass.Find(app, "p")
+	run := pass.Find(app, "p")
 	if out, err := run.Wait(ctx); err != nil || out != in+"!!"+extra {
 		t.Fatalf("the run gives %d bytes, %v", len(out), err)
 	}

@@ -99,10 +99,16 @@ func TestSmoke(t *testing.T) {
 	b, err := wr.Wait(ctx)
 	t.Log(b, err)
 	h, err := wr.History(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, e := range h {
 		t.Log(e.Kind, e.ID, e.Name, string(e.Data))
 	}
 	page, _, err := app.Runs(ctx, weft.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, r := range page {
 		t.Log(r.ID, r.Status, r.Failure)
 	}

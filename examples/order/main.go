@@ -33,7 +33,7 @@ func main() {
 	}
 	run, _ := order.Run(ctx, app, "a teapot", weft.WithID("order-7"), weft.OrExisting())
 	fmt.Print("approve? [y] ")
-	fmt.Scanln(&answer)
+	_, _ = fmt.Scanln(&answer)
 	_ = approval.Raise(ctx, app, run.ID(), answer) // an error if it has ended
 	fmt.Println(run.Wait(ctx))
 }
