@@ -103,7 +103,7 @@ func asleepPart(_, dir string, args []string, figures map[string]float64) error 
 		return err
 	}
 	wait := time.Since(began) * time.Duration(count-first) / time.Duration(max(first, 1))
-	base := time.Now().Add(wait*6/5 + 5*time.Second)
+	base := time.Now().Add(2*wait + 5*time.Second)
 	due := func(i int) time.Time {
 		return base.Add(time.Duration(i-first) * time.Second / wakeRate)
 	}
