@@ -34,7 +34,7 @@ conformance: ## the States Language cases, one line a file of cases
 test-aws: ## drive Weft with the AWS SDK for Go and, where present, the aws command
 	cd test/aws && go test -count=1 -v ./...
 
-crash: ## kill -9 a serving weft ROUNDS times (default 200) amid 500 runs each
+crash: ## kill -9 a serving weft, and a bank of durable Go code, ROUNDS times each (default 200)
 	WEFT_CRASH_ROUNDS=$(ROUNDS) go test -count=1 -v -timeout=60m ./test/crash
 
 sim: ## simulate SEEDS nodes (default 10000), break each rule once and see it caught, crash at every access to the disk
