@@ -40,6 +40,8 @@ const (
 	patience = 100 * time.Millisecond
 	// hotDefault is how many runs and entities stay in memory as coroutines and decoded states.
 	hotDefault = 16_384
+	// hotBytes bounds what they hold, about, over all partitions. What code makes for itself is not counted.
+	hotBytes = 256 << 20
 )
 
 // coder runs the user code of one partition's instances, on the partition's own goroutine: a switch to another would cost
@@ -63,9 +65,9 @@ type coder struct {
 	handovers atomic.Uint64
 }
 
-func newCoder(n *Node, p partition.ID, most int) *coder {
+func newCoder(n *Node, p partition.ID, partitions int) *coder {
 	return &coder{node: n, partition: p, steps: stepper.New(stepper.Config{
-		Code: n.opts.Code, Logger: n.opts.Logger, Hot: most, PayloadBytes: n.opts.Limits.PayloadBytes, Values: &n.values,
+		Code: n.opts.Code, Logger: n.opts.Logger, Hot: n.opts.Hot / partitions, HotBytes: hotBytes / partitions, PayloadBytes: n.opts.Limits.PayloadBytes, Values: &n.values,
 	})}
 }
 

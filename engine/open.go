@@ -254,7 +254,7 @@ func (n *Node) openLanes(count int) error {
 			return fmt.Errorf("opening partition %d: %w", i, err)
 		}
 		n.lanes = append(n.lanes, l)
-		n.coders = append(n.coders, newCoder(n, partition.ID(i), n.opts.Hot/count))
+		n.coders = append(n.coders, newCoder(n, partition.ID(i), count))
 	}
 	return nil
 }

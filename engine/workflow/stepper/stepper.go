@@ -37,6 +37,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Hot is how many runs and entities stay warm. 0: 1.
 	Hot int
+	// HotBytes bounds what they hold: of an entity its state, of a run the inputs its code has got, as JSON. 0: no bound.
+	HotBytes int
 	// PayloadBytes bounds outputs and what code gives to others. 0: no bound.
 	PayloadBytes int
 	// Values keeps what is large outside of events. nil: nothing is.
@@ -66,6 +68,7 @@ type Stepper struct {
 	hot    map[partition.Ref]*list.Element // of *warm
 	order  *list.List                      // least recently used first
 	most   int
+	bytes  int             // held by what is warm
 	absent map[string]bool // code that was asked for and is not there, to say so once
 
 	steps, replays, operations atomic.Uint64
@@ -94,6 +97,8 @@ type warm struct {
 	// What the instance must be at for the code to go on with it.
 	execution uint64
 	step      uint64 // made
+
+	bytes int // that it holds, about
 }
 
 func (w *warm) close() {
@@ -197,9 +202,13 @@ func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 		if err != nil {
 			return nil, s.unreadable(t, err)
 		}
-		hot = &warm{ref: t.ref, execution: w.Execution, run: durable.New(durable.Config{
-			ID: w.ID, Code: code, Logger: s.cfg.Logger, OutputBytes: s.cfg.PayloadBytes, Resolve: s.text(),
-		})}
+		hot = &warm{ref: t.ref, execution: w.Execution}
+		hot.run = durable.New(durable.Config{
+			ID: w.ID, Code: code, Logger: s.cfg.Logger, OutputBytes: s.cfg.PayloadBytes, Resolve: s.text(hot),
+		})
+		for i := range events {
+			hot.bytes += len(events[i].Data)
+		}
 		if len(events) > 0 {
 			s.replays.Add(1)
 			_ = hot.run.Replay(events) // a difference fails the run in its next step, which is this one
@@ -216,6 +225,9 @@ func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 		s.cfg.Logger.Error("a run's code does not do what it did before", "error", res.Err)
 	}
 	hot.step = w.Step
+	for i := range w.Inputs {
+		hot.bytes += len(w.Inputs[i].Data)
+	}
 	if hot.run.Ended() {
 		hot.run.Close()
 	} else {
@@ -224,12 +236,18 @@ func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 	return durable.AppendStep(nil, &durable.Step{Time: w.Now, Consumed: res.Consumed, Status: res.Status, Actions: res.Actions}), true
 }
 
-// text returns what reads references, or nil.
-func (s *Stepper) text() func([]byte) ([]byte, error) {
+// text returns what reads references for the code of a run, which may hold on to what it gets; or nil.
+func (s *Stepper) text(w *warm) func([]byte) ([]byte, error) {
 	if s.cfg.Values == nil {
 		return nil
 	}
-	return s.cfg.Values.Text
+	return func(payload []byte) ([]byte, error) {
+		text, err := s.cfg.Values.Text(payload)
+		if len(text) != len(payload) {
+			w.bytes += len(text)
+		}
+		return text, err
+	}
 }
 
 // shrink puts what is large in a step's actions where large values are.
@@ -265,8 +283,10 @@ func (s *Stepper) stepEntity(t *Task, w *workflow.EntityJob) ([]byte, bool) {
 		s.cfg.Logger.Error("a large value of an entity cannot be read or written; its operations wait until it gets another one, or the node is opened again", "entity", w.Target, "error", err)
 		return nil, false
 	}
+	held := hot.bytes
 	if changed {
 		state, err := hot.entity.State()
+		held = len(state)
 		if err == nil && s.cfg.Values != nil {
 			state, err = s.cfg.Values.Shrink(state)
 		}
@@ -285,7 +305,7 @@ func (s *Stepper) stepEntity(t *Task, w *workflow.EntityJob) ([]byte, bool) {
 		s.cfg.Logger.Error("a large value of an entity cannot be written", "entity", w.Target, "error", err)
 		return nil, false
 	}
-	hot.step = w.Step
+	hot.step, hot.bytes = w.Step, held
 	s.put(hot)
 	return step.Encode(), true
 }
@@ -308,7 +328,7 @@ func (s *Stepper) open(t *Task, w *workflow.EntityJob) *warm {
 		s.cfg.Logger.Error("an entity's state does not fit its type; its operations wait until the code is mended", "entity", w.Target, "error", err)
 		return nil
 	}
-	return &warm{ref: t.ref, entity: entity}
+	return &warm{ref: t.ref, entity: entity, bytes: len(state)}
 }
 
 // read returns the text of a payload.
@@ -379,9 +399,16 @@ func (s *Stepper) take(ref partition.Ref) *warm {
 	if e == nil {
 		return nil
 	}
-	delete(s.hot, ref)
+	return s.drop(e)
+}
+
+// drop takes e out of what is warm. s.mu is held.
+func (s *Stepper) drop(e *list.Element) *warm {
+	w := e.Value.(*warm)
+	delete(s.hot, w.ref)
 	s.order.Remove(e)
-	return e.Value.(*warm)
+	s.bytes -= w.bytes
+	return w
 }
 
 // put keeps the code of an instance warm, instead of the one that was not used for longest if there are too many.
@@ -389,16 +416,12 @@ func (s *Stepper) put(w *warm) {
 	var out []*warm
 	s.mu.Lock()
 	if old := s.hot[w.ref]; old != nil { // a slow step ended beside a newer one
-		s.order.Remove(old)
-		out = append(out, old.Value.(*warm))
+		out = append(out, s.drop(old))
 	}
 	s.hot[w.ref] = s.order.PushBack(w)
-	for len(s.hot) > s.most {
-		e := s.order.Front()
-		old := e.Value.(*warm)
-		s.order.Remove(e)
-		delete(s.hot, old.ref)
-		out = append(out, old)
+	s.bytes += w.bytes
+	for len(s.hot) > s.most || (s.cfg.HotBytes > 0 && s.bytes > s.cfg.HotBytes && len(s.hot) > 0) {
+		out = append(out, s.drop(s.order.Front()))
 	}
 	s.mu.Unlock()
 	for _, old := range out {
@@ -413,7 +436,7 @@ func (s *Stepper) Cool() {
 	for e := s.order.Front(); e != nil; e = e.Next() {
 		e.Value.(*warm).close()
 	}
-	s.hot, s.order = make(map[partition.Ref]*list.Element), list.New()
+	s.hot, s.order, s.bytes = make(map[partition.Ref]*list.Element), list.New(), 0
 }
 
 // Close is Cool, and nothing stays warm from now on.
