@@ -85,7 +85,7 @@ func (s *ScheduleHandle) Resume(ctx context.Context, note string) error {
 
 // Trigger starts a run now, also during a pause.
 func (s *ScheduleHandle) Trigger(ctx context.Context) (*Run, error) {
-	id, err := s.app.node.TriggerSchedule(ctx, s.id, 0)
+	id, _, err := s.app.node.TriggerSchedule(ctx, s.id, 0)
 	if err != nil {
 		return nil, err
 	}

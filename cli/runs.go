@@ -108,9 +108,9 @@ func colourStatus(s console.Style, status string) string {
 	switch status {
 	case "SUCCEEDED", "COMPLETED":
 		return s.Green(status)
-	case "RUNNING":
+	case "RUNNING", "ACTIVE":
 		return s.Cyan(status)
-	case "ABORTED", "TERMINATED", "SUSPENDED":
+	case "ABORTED", "TERMINATED", "SUSPENDED", "PAUSED":
 		return s.Yellow(status)
 	case "FAILED", "TIMED_OUT":
 		return s.Red(status)

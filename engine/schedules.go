@@ -119,14 +119,16 @@ func (n *Node) ResumeSchedule(ctx context.Context, id, note string) (*ScheduleVi
 	return n.viewOfSchedule(ctx, id, schedules.OpResume, []byte(note))
 }
 
-// TriggerSchedule starts a run now, paused or not, and returns its id. overlap 0 is the schedule's own policy.
-func (n *Node) TriggerSchedule(ctx context.Context, id string, overlap schedule.Overlap) (run string, err error) {
+// TriggerSchedule starts a run now, paused or not, and returns its id. It waits if it starts when others have ended. overlap 0 is
+// the schedule's own policy.
+func (n *Node) TriggerSchedule(ctx context.Context, id string, overlap schedule.Overlap) (run string, waits bool, err error) {
 	m := schedules.TriggerMessage{Overlap: overlap}
 	v, err := n.tellSchedule(ctx, id, schedules.OpTrigger, m.Encode())
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	return v.(*schedules.Triggered).Run, nil
+	t := v.(*schedules.Triggered)
+	return t.Run, t.Waits, nil
 }
 
 // BackfillSchedule starts the runs of the nominal times from one to another (Unix milliseconds, both inclusive).

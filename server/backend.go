@@ -6,6 +6,7 @@ import (
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/machine/history"
+	"github.com/weftworks/weft/schedule"
 )
 
 // Machines keeps state machines. Errors are faults: MachineNotFound, MachineExists, MachineDeleting, and
@@ -80,11 +81,26 @@ type Entities interface {
 	SignalEntity(ctx context.Context, name, key, operation string, input []byte, at int64) error
 }
 
-// Durable is a Backend with workflows and entities.
+// Schedules keeps schedules. Errors are faults: ResourceNotFound, InvalidArgument, InvalidInput, Conflict (another one has the id,
+// or a policy forbids a run), LimitExceeded, and InvalidToken (a cursor that is not ours).
+type Schedules interface {
+	CreateSchedule(ctx context.Context, d engine.DefineSchedule) (*engine.ScheduleView, error)
+	UpdateSchedule(ctx context.Context, d engine.DefineSchedule) (*engine.ScheduleView, error)
+	DeleteSchedule(ctx context.Context, id string) error
+	Schedule(ctx context.Context, id string) (*engine.ScheduleView, error)
+	ListSchedules(ctx context.Context, prefix string, limit int, cursor string) ([]*engine.ScheduleView, string, error)
+	PauseSchedule(ctx context.Context, id, note string) (*engine.ScheduleView, error)
+	ResumeSchedule(ctx context.Context, id, note string) (*engine.ScheduleView, error)
+	TriggerSchedule(ctx context.Context, id string, overlap schedule.Overlap) (run string, waits bool, err error)
+	BackfillSchedule(ctx context.Context, id string, from, to int64, overlap schedule.Overlap) (*engine.ScheduleView, error)
+}
+
+// Durable is a Backend with workflows, entities and schedules.
 type Durable interface {
 	Workflows
 	Controls
 	Entities
+	Schedules
 }
 
 var (

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	_ "time/tzdata" // scripts name zones, so they bring them
 
 	"github.com/weftworks/weft"
 	"github.com/weftworks/weft/fault"

@@ -61,6 +61,14 @@ var restRoutes = []restRoute{
 	{pattern: "GET /v1/entities", op: "ListEntities", do: (*restCall).listEntities, query: []string{"name", "prefix", "limit", "cursor"}},
 	{pattern: "GET /v1/entities/{name}/{key}", op: "Entity", do: (*restCall).entity},
 	{pattern: "POST /v1/entities/{name}/{key}/{operation}", op: "SignalEntity", do: (*restCall).signal, query: []string{"at"}},
+	{pattern: "GET /v1/schedules", op: "ListSchedules", do: (*restCall).listSchedules, query: []string{"prefix", "limit", "cursor"}},
+	{pattern: "PUT /v1/schedules/{id}", op: "PutSchedule", do: (*restCall).putSchedule, query: []string{"new"}},
+	{pattern: "GET /v1/schedules/{id}", op: "Schedule", do: (*restCall).schedule},
+	{pattern: "DELETE /v1/schedules/{id}", op: "DeleteSchedule", do: (*restCall).deleteSchedule},
+	{pattern: "POST /v1/schedules/{id}/pause", op: "PauseSchedule", do: (*restCall).pauseSchedule},
+	{pattern: "POST /v1/schedules/{id}/resume", op: "ResumeSchedule", do: (*restCall).resumeSchedule},
+	{pattern: "POST /v1/schedules/{id}/trigger", op: "TriggerSchedule", do: (*restCall).triggerSchedule},
+	{pattern: "POST /v1/schedules/{id}/backfill", op: "BackfillSchedule", do: (*restCall).backfillSchedule},
 	{pattern: "/v1/", op: "Unknown", do: (*restCall).unknown},
 }
 

@@ -77,11 +77,16 @@ func (c *Client) refusal(op string, status int, text []byte) error {
 
 // sendValue is call with a value as the body.
 func (c *Client) sendValue(ctx context.Context, method, path string, in, out any) error {
+	return c.sendQuery(ctx, method, path, nil, in, out)
+}
+
+// sendQuery is sendValue with a query.
+func (c *Client) sendQuery(ctx context.Context, method, path string, query url.Values, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return fault.New(method+" "+path, fault.InvalidArgument, "", "the request is no JSON: %w", err)
 	}
-	return c.call(ctx, method, path, nil, body, out)
+	return c.call(ctx, method, path, query, body, out)
 }
 
 // Code returns what the server's program has code of.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // zones of schedules, on machines that have no time zone database
 
 	"github.com/weftworks/weft/cli"
 	"github.com/weftworks/weft/internal/procs"

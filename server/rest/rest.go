@@ -1,4 +1,4 @@
-// Package rest is the JSON of the REST API for workflows and entities: what server sends and takes under /v1/, and what
+// Package rest is the JSON of the REST API for workflows, entities and schedules: what server sends and takes under /v1/, and what
 // clients read and write. docs/rest.md describes the API; here is every object, with its units.
 //
 // Times are RFC 3339 in UTC with milliseconds. Inputs, outputs, states and data of events are JSON as they are,
