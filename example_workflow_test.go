@@ -234,6 +234,23 @@ func ExampleWorkflowOf_ContinueAsNew() {
 	// 4 executions, 5 events in the last
 }
 
+// ticks is a package variable, so its code cannot name it: Go calls that an initialization cycle. It need not.
+var ticks = weft.Workflow("ticks", func(w *weft.Flow, left int) (string, error) {
+	if left == 0 {
+		return fmt.Sprintf("execution %d of %s", w.Execution(), w.Workflow()), nil
+	}
+	w.Sleep(time.Millisecond)
+	return "", weft.ContinueAsNew(w, left-1)
+})
+
+// A workflow in a package variable continues as itself without its name.
+func ExampleContinueAsNew() {
+	app, ctx := open(ticks)
+	defer app.Close()
+	fmt.Println(finish(ctx, app, ticks, 3))
+	// Output: execution 4 of ticks <nil>
+}
+
 // Timers last through crashes and restarts. Time, randomness and ids come from the Flow, which gives the same ones in a
 // replay.
 func ExampleFlow() {

@@ -20,6 +20,7 @@ import (
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/workflow"
+	"github.com/weftworks/weft/limits"
 )
 
 // Code finds the code of workflows and entities. It must be safe for concurrent use.
@@ -180,29 +181,12 @@ func (s *Stepper) Make(t *Task) partition.Event {
 
 func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 	if w.Rewind {
-		events, err := durable.ReadChunks(t.history)
-		if err != nil {
-			return nil, s.unreadable(t, err)
-		}
-		return durable.AppendStep(nil, &durable.Step{Rewound: durable.Rewind(events, w.Causes)}), true
+		return s.rewind(t, w)
 	}
 	hot := t.warm
 	if hot == nil {
-		code, ok := s.cfg.Code.Workflow(w.Workflow, w.Version)
-		if !ok {
-			s.missing("workflow", w.Workflow, w.Version)
+		if hot = s.replay(t, w); hot == nil {
 			return nil, false
-		}
-		events, err := durable.ReadChunks(t.history)
-		if err != nil {
-			return nil, s.unreadable(t, err)
-		}
-		hot = &warm{ref: t.ref, execution: w.Execution, run: durable.New(durable.Config{
-			ID: w.ID, Code: code, Logger: s.cfg.Logger, OutputBytes: s.cfg.PayloadBytes, Resolve: s.text(),
-		})}
-		if len(events) > 0 {
-			s.replays.Add(1)
-			_ = hot.run.Replay(events) // a difference fails the run in its next step, which is this one
 		}
 	}
 	s.steps.Add(1)
@@ -222,6 +206,44 @@ func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 		s.put(hot)
 	}
 	return durable.AppendStep(nil, &durable.Step{Time: w.Now, Consumed: res.Consumed, Status: res.Status, Actions: res.Actions}), true
+}
+
+// rewind takes a failed run's history back.
+func (s *Stepper) rewind(t *Task, w *workflow.Job) ([]byte, bool) {
+	size := 0
+	for _, chunk := range t.history {
+		size += len(chunk)
+	}
+	if size > limits.RewindBytes {
+		f := &durable.Failure{Type: "Weft.HistoryLimit", Final: true, Message: fmt.Sprintf(
+			"the run cannot be rewound: its history has %d bytes, the most is %d. Restart it, or start another run from where it was", size, limits.RewindBytes)}
+		return durable.AppendStep(nil, &durable.Step{Refused: f}), true
+	}
+	events, err := durable.ReadChunks(t.history)
+	if err != nil {
+		return nil, s.unreadable(t, err)
+	}
+	return durable.AppendStep(nil, &durable.Step{Rewound: durable.Rewind(events, w.Causes)}), true
+}
+
+// replay brings a run's code to where its history ends; nil if that cannot be done now.
+func (s *Stepper) replay(t *Task, w *workflow.Job) *warm {
+	code, ok := s.cfg.Code.Workflow(w.Workflow, w.Version)
+	if !ok {
+		s.missing("workflow", w.Workflow, w.Version)
+		return nil
+	}
+	events, err := durable.ReadChunks(t.history)
+	if err != nil {
+		s.unreadable(t, err)
+		return nil
+	}
+	run := durable.New(durable.Config{ID: w.ID, Code: code, Logger: s.cfg.Logger, OutputBytes: s.cfg.PayloadBytes, Resolve: s.text()})
+	if len(events) > 0 {
+		s.replays.Add(1)
+		_ = run.Replay(events) // a difference fails the run in its next step, which is this one
+	}
+	return &warm{ref: t.ref, execution: w.Execution, run: run}
 }
 
 // text returns what reads references, or nil.
@@ -251,43 +273,33 @@ func (s *Stepper) unreadable(t *Task, err error) bool {
 	return false
 }
 
+// stepEntity does operations. When they leave a state that cannot be kept, it does the half of them from the old state on,
+// until it has the one whose fault it is, which fails.
 func (s *Stepper) stepEntity(t *Task, w *workflow.EntityJob) ([]byte, bool) {
-	hot := t.warm
-	if hot == nil {
-		if hot = s.open(t, w); hot == nil {
-			return nil, false
+	for {
+		hot := t.warm
+		if t.warm = nil; hot == nil {
+			if hot = s.open(t, w); hot == nil {
+				return nil, false
+			}
 		}
-	}
-	ctx := durable.NewEntityContext(w.Target, fmt.Sprintf("%d.%d", t.ref, w.Step), w.Now, s.cfg.PayloadBytes)
-	step := workflow.EntityStep{Consumed: len(w.Ops)}
-	changed, err := s.operate(&step, hot.entity, ctx, w)
-	if err != nil {
-		s.cfg.Logger.Error("a large value of an entity cannot be read or written; its operations wait until it gets another one, or the node is opened again", "entity", w.Target, "error", err)
-		return nil, false
-	}
-	if changed {
-		state, err := hot.entity.State()
-		if err == nil && s.cfg.Values != nil {
-			state, err = s.cfg.Values.Shrink(state)
-		}
+		step, refused, err := s.operate(t.ref, hot.entity, w)
 		switch {
 		case err != nil:
-			s.cfg.Logger.Error("an entity's state does not encode", "entity", w.Target, "error", err)
+			s.cfg.Logger.Error("a large value of an entity cannot be read or written; its operations wait until it gets another one, or the node is opened again", "entity", w.Target, "error", err)
 			return nil, false
-		case state == nil:
-			step.Change = workflow.StateDeleted
-		default:
-			step.Change, step.State = workflow.StateSet, state
+		case refused != nil && len(w.Ops) > 1:
+			w.Ops = w.Ops[:len(w.Ops)/2]
+			continue
+		case refused != nil:
+			s.cfg.Logger.Warn("an operation failed: the state that it left cannot be kept", "entity", w.Target, "operation", w.Ops[0].Name, "error", refused)
+			f, _ := durable.FailureOf(refused)
+			return workflow.FailedStep(w.Ops, f).Encode(), true
 		}
+		hot.step = w.Step
+		s.put(hot)
+		return step.Encode(), true
 	}
-	step.Messages = ctx.Messages()
-	if err := s.shrink(&durable.Result{Actions: step.Messages}); err != nil {
-		s.cfg.Logger.Error("a large value of an entity cannot be written", "entity", w.Target, "error", err)
-		return nil, false
-	}
-	hot.step = w.Step
-	s.put(hot)
-	return step.Encode(), true
 }
 
 // open brings an entity to memory; nil if that cannot be done now.
@@ -319,42 +331,75 @@ func (s *Stepper) read(payload []byte) ([]byte, error) {
 	return s.cfg.Values.Text(payload)
 }
 
-// operate does the operations of a step and reports whether any of them succeeded. An error says that a large value cannot
-// be read or written.
-func (s *Stepper) operate(step *workflow.EntityStep, entity durable.OpenEntity, ctx *durable.EntityContext, w *workflow.EntityJob) (changed bool, err error) {
-	s.operations.Add(uint64(len(w.Ops)))
-	for i := range w.Ops {
-		op := &w.Ops[i]
-		sent := len(ctx.Messages())
-		input, err := s.read(op.Input)
+// operate does the operations of a step, or the first of them if those give much to others. refused is why the state that they
+// leave cannot be kept; err says that a large value cannot be read or written.
+func (s *Stepper) operate(ref partition.Ref, entity durable.OpenEntity, w *workflow.EntityJob) (step *workflow.EntityStep, refused, err error) {
+	ctx := durable.NewEntityContext(w.Target, fmt.Sprintf("%d.%d", ref, w.Step), w.Now, s.cfg.PayloadBytes)
+	step = &workflow.EntityStep{}
+	changed := false
+	for step.Consumed < len(w.Ops) && !ctx.Full() {
+		done, err := s.do(step, entity, ctx, w)
 		if err != nil {
+			return nil, nil, err
+		}
+		changed = changed || done
+		step.Consumed++
+	}
+	s.operations.Add(uint64(step.Consumed))
+	if changed {
+		state, refused := entity.State()
+		if refused == nil {
+			refused = ctx.BearsState(state)
+		}
+		if refused != nil {
+			return nil, refused, nil
+		}
+		step.Change = workflow.StateDeleted
+		if state != nil {
+			step.Change = workflow.StateSet
+		}
+		if step.State, err = s.small(state); err != nil {
+			return nil, nil, err
+		}
+	}
+	step.Messages = ctx.Messages()
+	return step, nil, s.shrink(&durable.Result{Actions: step.Messages})
+}
+
+// do does the next operation of a step and reports whether it succeeded.
+func (s *Stepper) do(step *workflow.EntityStep, entity durable.OpenEntity, ctx *durable.EntityContext, w *workflow.EntityJob) (done bool, err error) {
+	op, sent := &w.Ops[step.Consumed], len(ctx.Messages())
+	input, err := s.read(op.Input)
+	if err != nil {
+		return false, err
+	}
+	answer := workflow.Answer{Op: step.Consumed}
+	out, failed := entity.Do(ctx, op.Name, input)
+	if failed != nil {
+		if !s.cfg.Faults.KeepMessages {
+			ctx.Rollback(sent)
+		}
+		answer.Failure, _ = durable.FailureOf(failed)
+	}
+	switch {
+	case op.From.Instance == "" && failed != nil:
+		s.cfg.Logger.Warn("a signal's operation failed", "entity", w.Target, "operation", op.Name, "error", failed)
+	case op.From.Instance == "":
+	default:
+		if answer.Data, err = s.small(out); err != nil {
 			return false, err
 		}
-		out, err := entity.Do(ctx, op.Name, input)
-		if err != nil {
-			if !s.cfg.Faults.KeepMessages {
-				ctx.Rollback(sent)
-			}
-			f, _ := durable.FailureOf(err)
-			if op.From.Instance == "" {
-				s.cfg.Logger.Warn("a signal's operation failed", "entity", w.Target, "operation", op.Name, "error", err)
-				continue
-			}
-			step.Answers = append(step.Answers, workflow.Answer{Op: i, Failure: f})
-			continue
-		}
-		changed = true
-		if op.From.Instance == "" {
-			continue
-		}
-		if s.cfg.Values != nil {
-			if out, err = s.cfg.Values.Shrink(out); err != nil {
-				return false, err
-			}
-		}
-		step.Answers = append(step.Answers, workflow.Answer{Op: i, Data: out})
+		step.Answers = append(step.Answers, answer)
 	}
-	return changed, nil
+	return failed == nil, nil
+}
+
+// small returns a payload, or a reference to it if it is large.
+func (s *Stepper) small(payload []byte) ([]byte, error) {
+	if s.cfg.Values == nil || payload == nil {
+		return payload, nil
+	}
+	return s.cfg.Values.Shrink(payload)
 }
 
 // missing says once that code is not there.
