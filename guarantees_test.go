@@ -204,7 +204,7 @@ func TestDeclarationsAreChecked(t *testing.T) {
 		"its version 200": {weft.Workflow("w", code, weft.CodeVersion(strings.Repeat("2", 201)))},
 		"an operation":    {long},
 		"was given":       {weft.Entity[int]("e"), weft.Entity[int]("e")},
-		"has no slash":    {weft.Entity[int]("a/b")},
+		"and no slash":    {weft.Entity[int]("a/b")},
 		`version "2"`:     {weft.Workflow("w", code, weft.CodeVersion("2")), weft.Workflow("w", code, weft.CodeVersion("2"))},
 		`"w" was given `:  {weft.Workflow("v", code), weft.Workflow("w", code), weft.Workflow("w", code)},
 	} {
