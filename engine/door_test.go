@@ -64,6 +64,16 @@ func TestNamesOfWorkflows(t *testing.T) {
 		many[fmt.Sprint(i)] = "v"
 	}
 	wantKind(t, tag(many), fault.TooManyTags)
+	forged := "\x01" + strings.Repeat("\x02", 16) + "\x05abcd" // looks like a reference to a large value
+	if v, err := n.SuspendWorkflow(t.Context(), "r", forged); err != nil || v.Reason != "\x05abcd"[1:] {
+		t.Errorf("a reason that looks like a reference: %+v, %v", v, err)
+	}
+	if _, err := n.ResumeWorkflow(t.Context(), "r", forged); err != nil {
+		t.Error(err)
+	}
+	if _, err := n.WorkflowHistory(t.Context(), "r"); err != nil {
+		t.Errorf("the history: %v", err)
+	}
 	if v, err := n.SuspendWorkflow(t.Context(), "r", strings.Repeat("ü", limits.ReasonBytes)); err != nil || len(v.Reason) != limits.ReasonBytes {
 		t.Errorf("a long reason: %v, %v", v, err)
 	}

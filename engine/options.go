@@ -24,7 +24,7 @@ type Functions interface {
 // Speculation says what may go before its cause is durable.
 type Speculation = lane.Speculation
 
-// The levels of speculation (DESIGN 4).
+// The levels of speculation.
 const (
 	SpeculationLocal = lane.Local // default: calls of idempotent functions and messages inside the node go at once
 	SpeculationNone  = lane.None  // everything waits

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -85,8 +86,11 @@ func checkTags(op, id string, tags map[string]string) error {
 	return fault.New(op, fault.InvalidArgument, id, "%w", err)
 }
 
-// reasonOf returns what is kept of a reason.
-func reasonOf(reason string) string { return limits.Cut(reason, limits.ReasonBytes) }
+// reasonOf returns what is kept of a reason. It is the data of an event, and data that begins with a control character may
+// be a reference to a large value (partition.ValueOf).
+func reasonOf(reason string) string {
+	return limits.Cut(strings.TrimLeftFunc(strings.ToValidUTF8(reason, "\uFFFD"), unicode.IsControl), limits.ReasonBytes)
+}
 
 // checkID returns why an id of a run, a key of an entity or a name of an event or operation cannot be one.
 func checkID(what, id string) error {
