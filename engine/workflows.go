@@ -458,8 +458,8 @@ func (n *Node) listedWorkflow(ctx context.Context, l *listed, full bool) (*Workf
 	return &WorkflowRun{ID: id, Workflow: l.summary.Label, Status: status, Created: l.summary.Time, Ended: l.summary.Ended}, nil
 }
 
-// PurgeWorkflows removes the ended runs that a query finds and returns how many there were. Status, Prefix, Workflow, From
-// and Before count; open runs stay.
+// PurgeWorkflows removes the ended runs that a query finds, page by page to its end, and returns how many there were. Open
+// runs stay, and so do sub-workflows that the query does not find.
 func (n *Node) PurgeWorkflows(ctx context.Context, q ListWorkflows) (purged int, err error) {
 	if len(q.Status) == 0 {
 		q.Status = []durable.Status{durable.Completed, durable.Failed, durable.Terminated}
