@@ -108,14 +108,17 @@ type Task struct {
 	ref     partition.Ref
 	work    any
 	warm    *warm
+	old     *warm // code of the instance that cannot go on from where it is now
 	history [][]byte
 	err     error // the history cannot be read
 }
 
 // Close ends the code of a step that will not be made.
 func (t *Task) Close() {
-	if t.warm != nil {
-		t.warm.close()
+	for _, w := range []*warm{t.warm, t.old} {
+		if w != nil {
+			w.close()
+		}
 	}
 }
 
@@ -138,22 +141,21 @@ func Name(work any) string {
 	return ""
 }
 
-// Prepare takes what a step needs of the partition, whose goroutine calls it: the code that is warm, or the history.
+// Prepare takes what a step needs of the partition, whose goroutine calls it: the code that is warm, or the history. It runs
+// no user code.
 func (s *Stepper) Prepare(job *lane.Job) *Task {
 	t := &Task{ref: job.Ref, work: job.Work, warm: s.take(job.Ref)}
 	switch w := job.Work.(type) {
 	case *workflow.Job:
 		if t.warm != nil && (t.warm.run == nil || t.warm.execution != w.Execution || t.warm.step != w.Step-1) {
-			t.warm.close()
-			t.warm = nil
+			t.old, t.warm = t.warm, nil
 		}
 		if (t.warm == nil && w.Position > 0) || w.Rewind {
 			t.history, t.err = job.History(w.First)
 		}
 	case *workflow.EntityJob:
 		if t.warm != nil && (t.warm.entity == nil || t.warm.step != w.Step-1) {
-			t.warm.close()
-			t.warm = nil
+			t.old, t.warm = t.warm, nil
 		}
 	}
 	return t
@@ -162,6 +164,9 @@ func (s *Stepper) Prepare(job *lane.Job) *Task {
 // Make makes one step. An event without ID says that it cannot be made now.
 func (s *Stepper) Make(t *Task) partition.Event {
 	ev := partition.Event{Kind: partition.Stepped, Ref: t.ref}
+	if t.old != nil {
+		t.old.close() // its deferred functions run
+	}
 	if t.err != nil {
 		s.cfg.Logger.Error("a run's history cannot be read", "instance", Name(t.work), "error", t.err)
 		return ev
@@ -454,11 +459,12 @@ func (s *Stepper) put(w *warm) {
 // Cool ends all warm code: the next step of a run begins with a replay.
 func (s *Stepper) Cool() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for e := s.order.Front(); e != nil; e = e.Next() {
+	all := s.order
+	s.hot, s.order = make(map[partition.Ref]*list.Element), list.New()
+	s.mu.Unlock()
+	for e := all.Front(); e != nil; e = e.Next() {
 		e.Value.(*warm).close()
 	}
-	s.hot, s.order = make(map[partition.Ref]*list.Element), list.New()
 }
 
 // Close is Cool, and nothing stays warm from now on.
