@@ -14,6 +14,7 @@ import (
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/limits"
 )
 
 // Options says how an App works. The zero value keeps everything in memory.
@@ -46,8 +47,8 @@ func codeKey(name, version string) string { return name + "\x00" + version }
 
 func (d *declarations) workflow(name, version string, code durable.Code) error {
 	key := codeKey(name, version)
-	if name == "" {
-		return fault.New("weft.Open", fault.InvalidName, name, "a workflow has no name")
+	if name == "" || max(len(name), len(version)) > limits.WorkflowChars {
+		return fault.New("weft.Open", fault.InvalidName, name, "the name of a workflow has 1 to %d bytes and its version %[1]d at most; one has %d and %d", limits.WorkflowChars, len(name), len(version))
 	}
 	if d.workflows[key] != nil {
 		return fault.New("weft.Open", fault.Conflict, name, "workflow %q was given twice in version %q; give one of them another CodeVersion", name, version)
@@ -57,8 +58,8 @@ func (d *declarations) workflow(name, version string, code durable.Code) error {
 }
 
 func (d *declarations) entity(name string, code durable.EntityCode) error {
-	if _, _, slash := durable.SplitEntity(name); slash || name == "" {
-		return fault.New("weft.Open", fault.InvalidName, name, "the name of an entity is not empty and has no slash")
+	if _, _, slash := durable.SplitEntity(name); slash || name == "" || len(name) > limits.WorkflowChars {
+		return fault.New("weft.Open", fault.InvalidName, name, "the name of a kind of entity has 1 to %d bytes and no slash", limits.WorkflowChars)
 	}
 	if d.entities[name] != nil {
 		return fault.New("weft.Open", fault.Conflict, name, "entity %q was given twice", name)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/limits"
 )
 
 // EntityID names one entity.
@@ -54,7 +55,14 @@ func (e *EntityOf[S]) Name() string { return e.name }
 // ID names the entity with a key.
 func (e *EntityOf[S]) ID(key string) EntityID { return EntityID{e.name, key} }
 
-func (e *EntityOf[S]) declare(d *declarations) error { return d.entity(e.name, e) }
+func (e *EntityOf[S]) declare(d *declarations) error {
+	for operation := range e.operations {
+		if operation == "" || len(operation) > limits.IDBytes {
+			return fault.New("weft.Open", fault.InvalidName, operation, "the name of an operation of entity %q has 1 to %d bytes; one has %d", e.name, limits.IDBytes, len(operation))
+		}
+	}
+	return d.entity(e.name, e)
+}
 
 // Open implements durable.EntityCode.
 func (e *EntityOf[S]) Open(state []byte) (durable.OpenEntity, error) {

@@ -66,6 +66,27 @@ func ExampleAll() {
 	// Output: [0 1 4 9 16] <nil>
 }
 
+// Calls have time-outs, and functions that take long say that they get on. Either way their context ends.
+func ExampleWithHeartbeat() {
+	work := weft.Function("work", func(ctx context.Context, beats int) (string, error) {
+		for range beats {
+			weft.Beat(ctx)
+		}
+		<-ctx.Done()
+		return "", context.Cause(ctx)
+	})
+	try := weft.Workflow("try", func(w *weft.Flow, _ int) (string, error) {
+		_, slow := work.Call(w, 0, weft.WithTimeout(5*time.Millisecond))
+		_, silent := work.Call(w, 3, weft.WithHeartbeat(5*time.Millisecond))
+		var a, b *weft.Failure
+		return fmt.Sprint(errors.As(slow, &a) && errors.As(silent, &b), " ", a.Type, " ", b.Type), nil
+	})
+	app, ctx := open(work, try)
+	defer app.Close()
+	fmt.Println(finish(ctx, app, try, 0))
+	// Output: true States.Timeout States.HeartbeatTimeout <nil>
+}
+
 // Any waits for the first of several futures of any types, here for a function or a time-out.
 func ExampleAny() {
 	forever := weft.Function("forever", func(ctx context.Context, _ int) (string, error) {
@@ -202,11 +223,17 @@ func ExampleWorkflowOf_Call() {
 	part := weft.Workflow("part", func(w *weft.Flow, n int) (string, error) {
 		return fmt.Sprintf("%s, called by %s, has %d", w.ID(), w.Parent(), n), nil
 	})
-	whole := weft.Workflow("whole", func(w *weft.Flow, n int) (string, error) { return part.Call(w, n+1) })
+	whole := weft.Workflow("whole", func(w *weft.Flow, n int) (string, error) {
+		return part.Call(w, n+1, weft.WithChildTags(map[string]string{"shop": "north"}))
+	})
 	app, ctx := open(part, whole)
 	defer app.Close()
 	fmt.Println(finish(ctx, app, whole, 1, weft.WithID("w")))
-	// Output: w:1, called by w, has 2 <nil>
+	info, _ := app.Find("w:1").Info(ctx)
+	fmt.Println(info.Parent, info.Tags)
+	// Output:
+	// w:1, called by w, has 2 <nil>
+	// w map[shop:north]
 }
 
 // A workflow that runs for ever begins a fresh history now and then. Events that were not read go with it.
@@ -232,6 +259,23 @@ func ExampleWorkflowOf_ContinueAsNew() {
 	// Output:
 	// 18 <nil>
 	// 4 executions, 5 events in the last
+}
+
+// ticks is a package variable, so its code cannot name it: Go calls that an initialization cycle. It need not.
+var ticks = weft.Workflow("ticks", func(w *weft.Flow, left int) (string, error) {
+	if left == 0 {
+		return fmt.Sprintf("execution %d of %s", w.Execution(), w.Workflow()), nil
+	}
+	w.Sleep(time.Millisecond)
+	return "", weft.ContinueAsNew(w, left-1)
+})
+
+// A workflow in a package variable continues as itself without its name.
+func ExampleContinueAsNew() {
+	app, ctx := open(ticks)
+	defer app.Close()
+	fmt.Println(finish(ctx, app, ticks, 3))
+	// Output: execution 4 of ticks <nil>
 }
 
 // Timers last through crashes and restarts. Time, randomness and ids come from the Flow, which gives the same ones in a
@@ -380,6 +424,23 @@ func ExampleEntityContext() {
 	// Output:
 	// rang: tea
 	// true
+}
+
+// An operation can be sent from outside for a time that is to come.
+func ExampleOperationOf_SendAt() {
+	bells := weft.Entity[int]("bell")
+	rang := weft.Event[int]("rang")
+	ring := weft.Operation(bells, "ring", func(c *weft.EntityContext, n *int, by int) (int, error) {
+		*n += by
+		return *n, rang.Send(c, "listener", *n)
+	})
+	listen := weft.Workflow("listen", func(w *weft.Flow, _ int) (int, error) { return rang.Wait(w) })
+	app, ctx := open(bells, listen)
+	defer app.Close()
+	run, _ := listen.Run(ctx, app, 0, weft.WithID("listener"))
+	_ = ring.SendAt(ctx, app, time.Now().Add(5*time.Millisecond), "church", 12)
+	fmt.Println(run.Wait(ctx))
+	// Output: 12 <nil>
 }
 
 // A run has one id for ever: starting it again with the same input is the same run, and options say what else may happen.

@@ -107,14 +107,13 @@ func After(w *Flow, d time.Duration) Future[struct{}] {
 	return Future[struct{}]{durable.Timer(w, w.Now().Add(d).UnixMilli())}
 }
 
-// SetStatus sets the custom status that clients see: any value that encodes as JSON.
+// SetStatus sets the custom status that clients see: any value that encodes as JSON within the limit of payloads.
 func SetStatus(w *Flow, status any) error {
 	data, err := encode(status)
 	if err != nil {
 		return err
 	}
-	durable.SetStatus(w, data)
-	return nil
+	return durable.SetStatus(w, data)
 }
 
 // Section is a critical section: see Lock.

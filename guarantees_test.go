@@ -196,13 +196,17 @@ func (d *refused) Error() string { return d.why }
 func TestDeclarationsAreChecked(t *testing.T) {
 	t.Parallel()
 	code := func(*weft.Flow, int) (int, error) { return 0, nil }
+	long := weft.Entity[int]("long")
+	weft.Operation(long, strings.Repeat("x", limits.IDBytes+1), func(*weft.EntityContext, *int, int) (int, error) { return 0, nil })
 	for want, declared := range map[string][]weft.Declaration{
-		"given twice":    {weft.Workflow("w", code), weft.Workflow("w", code)},
-		"no name":        {weft.Workflow("", code)},
-		"was given":      {weft.Entity[int]("e"), weft.Entity[int]("e")},
-		"has no slash":   {weft.Entity[int]("a/b")},
-		`version "2"`:    {weft.Workflow("w", code, weft.CodeVersion("2")), weft.Workflow("w", code, weft.CodeVersion("2"))},
-		`"w" was given `: {weft.Workflow("v", code), weft.Workflow("w", code), weft.Workflow("w", code)},
+		"given twice":     {weft.Workflow("w", code), weft.Workflow("w", code)},
+		"has 1 to 200":    {weft.Workflow("", code)},
+		"its version 200": {weft.Workflow("w", code, weft.CodeVersion(strings.Repeat("2", 201)))},
+		"an operation":    {long},
+		"was given":       {weft.Entity[int]("e"), weft.Entity[int]("e")},
+		"and no slash":    {weft.Entity[int]("a/b")},
+		`version "2"`:     {weft.Workflow("w", code, weft.CodeVersion("2")), weft.Workflow("w", code, weft.CodeVersion("2"))},
+		`"w" was given `:  {weft.Workflow("v", code), weft.Workflow("w", code), weft.Workflow("w", code)},
 	} {
 		app, err := weft.Open(quietOptions(""), declared...)
 		if err == nil {

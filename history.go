@@ -84,7 +84,7 @@ func (h History) start() *durable.Event {
 
 // done returns the history without a last step in which the run failed with a NonDeterminism: no code did that.
 func (h History) done() History {
-	if n := len(h); n > 0 && h[n-1].Kind == durable.RunFailed && h[n-1].Failure.Type == durable.NonDeterminismType {
+	if n := len(h); n > 0 && h[n-1].Kind == durable.RunFailed && h[n-1].Failure != nil && h[n-1].Failure.Type == durable.NonDeterminismType {
 		for n--; n > 0 && h[n].Kind != durable.StepStarted; n-- {
 		}
 		return h[:n]

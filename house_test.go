@@ -42,7 +42,7 @@ var layers = [][]string{
 	{"cmd", "sim", "bench", "examples", "test", "internal/conformance", "internal/testsum"},
 }
 
-// pure rooms do no I/O, start no goroutine and read no clock (DESIGN 3). Lanes keep to that too, but log.
+// pure rooms do no I/O, start no goroutine and read no clock. Lanes keep to that too, but log.
 var pure = []string{
 	"asl", "schedule", "machine", "durable", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/lane", "internal/wire",
 }

@@ -96,12 +96,30 @@ func (f *WorkflowOf[In, Out]) Spawn(from Sender, in In, options ...CallOption) (
 // a fresh history: what a workflow that runs for ever does now and then. Events that were not read go with it.
 //
 //	return 0, counter.ContinueAsNew(next)
+//
+// Go does not let the initial value of a package variable refer to the variable ("initialization cycle"): there use the
+// function ContinueAsNew.
 func (f *WorkflowOf[In, Out]) ContinueAsNew(in In) error {
 	data, err := encode(in)
 	if err != nil {
 		return err
 	}
 	return durable.ContinueAsNew(data, f.version, false)
+}
+
+// ContinueAsNew is WorkflowOf.ContinueAsNew for code that does not have its own handle: the next execution is of the workflow
+// and the version that w is of. in must be what that workflow takes.
+//
+//	var counter = weft.Workflow("counter", func(w *weft.Flow, sum int) (int, error) {
+//		...
+//		return 0, weft.ContinueAsNew(w, sum+n)
+//	})
+func ContinueAsNew[In any](w *Flow, in In) error {
+	data, err := encode(in)
+	if err != nil {
+		return err
+	}
+	return durable.ContinueAsNew(data, w.CodeVersion(), false)
 }
 
 // StartOption says something about the start of a run.

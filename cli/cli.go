@@ -174,10 +174,12 @@ func group(cmd *cobra.Command) *cobra.Command {
 
 // args checks the number of arguments: at least min, at most max (-1: any); names is how Use spells them.
 func args(lo, hi int, names string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, got []string) error {
+	return func(cmd *cobra.Command, got []string) error {
 		switch {
 		case len(got) < lo:
 			return usage("%s is missing", strings.Fields(names)[len(got)])
+		case hi >= 0 && len(got) > hi && cmd.Flags().Lookup("input") != nil:
+			return usage("unexpected argument %q; an input goes behind --input", got[hi])
 		case hi >= 0 && len(got) > hi:
 			return usage("unexpected argument %q", got[hi])
 		}

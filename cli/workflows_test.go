@@ -251,7 +251,7 @@ func TestEntitiesOfAServer(t *testing.T) {
 	s.run(0, "entities", "signal", "account/ada", "add", "--", "-2")
 	s.run(0, "entities", "signal", "account/b/c", "add", "1")
 	_, stderr = s.run(3, "entities", "signal", "acount/ada", "add", "1")
-	says(t, "a kind that is not there", stderr, `"account"`)
+	says(t, "a kind that is not there", stderr, "there are: account")
 	s.run(2, "entities", "signal", "account", "add", "1")
 	s.run(2, "entities", "signal", "account/ada", "add", "one")
 	s.run(0, "entities", "signal", "account/ada", "add", "100", "--at", "1h")

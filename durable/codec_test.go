@@ -22,7 +22,7 @@ func every() (all []durable.Event) {
 		case durable.StepStarted:
 			e.Time = 1
 		case durable.RunStarted:
-			e = durable.Event{Kind: kind, ID: 1, Name: "n", Version: "v", Data: []byte("d"), Start: &durable.Start{Seed: 1, Execution: 2, Parent: "p", Attempt: 3}}
+			e = durable.Event{Kind: kind, ID: 1, Name: "n", Version: "v", Data: []byte("d"), Start: &durable.Start{Seed: 1, Execution: 2, Parent: "p"}}
 		case durable.CallCompleted, durable.ChildCompleted, durable.EntityReplied, durable.RunRewound:
 			e.ID, e.Data = 1<<63, []byte("d")
 		case durable.CallFailed, durable.ChildFailed, durable.EntityFailed:

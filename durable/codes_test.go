@@ -251,10 +251,10 @@ func codes(s *script) map[string]durable.Code {
 			return []byte(fmt.Sprint(w.Rand().IntN(1000))), nil
 		},
 		"status": func(w *durable.Flow, _ []byte) ([]byte, error) {
-			durable.SetStatus(w, []byte(`"one"`))
+			_ = durable.SetStatus(w, []byte(`"one"`))
 			w.Sleep(time.Second)
-			durable.SetStatus(w, []byte(`"two"`))
-			durable.SetStatus(w, []byte(`"three"`))
+			_ = durable.SetStatus(w, []byte(`"two"`))
+			_ = durable.SetStatus(w, []byte(`"three"`))
 			return nil, nil
 		},
 		"large": func(w *durable.Flow, _ []byte) ([]byte, error) {

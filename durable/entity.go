@@ -28,6 +28,7 @@ type EntityContext struct {
 	now       int64
 	step      string
 	messages  []Event
+	given     int // bytes of messages and outputs, in all
 	deleted   bool
 	most      int
 }
@@ -73,20 +74,45 @@ func (c *EntityContext) send(what string, most int, e Event) error {
 	if f := badID(what, e.Target, most); f != nil {
 		return f
 	}
-	if f := tooLarge(e.Data, c.most); f != nil {
+	if f := tooLarge("input", e.Data, c.most); f != nil {
 		return f
 	}
+	if f := badOptions(e.Options); f != nil {
+		return f
+	}
+	size := limits.ActionBytes + len(e.Data)
+	if c.given+size > limits.StepBytes {
+		return &Failure{
+			Type: "States.DataLimitExceeded", Final: true,
+			Message: fmt.Sprintf("the operation gives more than some %d bytes to others: do it in several", limits.StepBytes),
+		}
+	}
+	c.given += size
 	c.messages = append(c.messages, e)
 	return nil
 }
 
 // Bears returns why an operation cannot answer output; nil if it can.
 func (c *EntityContext) Bears(output []byte) error {
-	if c.most > 0 && len(output) > c.most {
-		return &Failure{Type: "States.DataLimitExceeded", Message: fmt.Sprintf("the operation's output is %d bytes, the most is %d", len(output), c.most), Final: true}
+	if f := tooLarge("operation's output", output, c.most); f != nil {
+		return f
+	}
+	c.given += len(output)
+	return nil
+}
+
+// BearsState returns why an entity cannot have a state; nil if it can.
+func (c *EntityContext) BearsState(state []byte) error {
+	if f := tooLarge("entity's state", state, c.most); f != nil {
+		f.Message += ": keep it in several entities"
+		return f
 	}
 	return nil
 }
+
+// Full reports whether the operations of a step have given so much to others that the next ones should wait for another
+// step.
+func (c *EntityContext) Full() bool { return c.given >= limits.StepPauseBytes }
 
 // SignalFrom sends an operation from one entity to another, to be done at due (Unix milliseconds; 0: at once).
 func SignalFrom(c *EntityContext, entity, operation string, input []byte, due int64) error {
@@ -101,8 +127,7 @@ func RaiseFrom(c *EntityContext, run, name string, data []byte) error {
 	return c.send("a run", runBytes, Event{Kind: EventSent, Name: name, Target: run, Data: data})
 }
 
-// SpawnFrom starts a workflow from an entity.
-// The id "" becomes one of its own.
+// SpawnFrom starts a workflow from an entity and returns its run id. id "" derives one from the entity's.
 func SpawnFrom(c *EntityContext, workflow, version, id string, input []byte, o *Options) (string, error) {
 	if id == "" {
 		id = fmt.Sprintf("%s/%s:%s.%d", c.name, c.key, c.step, len(c.messages)+1)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/weftworks/weft/internal/wire"
+	"github.com/weftworks/weft/limits"
 )
 
 // Kind is the kind of an event. Values are append-only: they are stored.
@@ -149,9 +150,8 @@ type Raised struct {
 // Start is what RunStarted says beside the workflow and its input.
 type Start struct {
 	Seed      uint64
-	Execution uint64 // counts executions of the instance from 1: continue-as-new, restart and rewind begin one
+	Execution uint64 // which one of the run begins, from 1: see Flow.Execution
 	Parent    string // run id of the parent; "" for none
-	Attempt   int
 }
 
 // Options are what a call of a function or a child may say.
@@ -188,6 +188,12 @@ func (f *Failure) Error() string {
 		return f.Message
 	}
 	return f.Type + ": " + f.Message
+}
+
+// Cut bounds the texts of f: see limits.FailureBytes.
+func (f *Failure) Cut() {
+	f.Type = limits.Cut(f.Type, limits.ErrorChars)
+	f.Message, f.Details = limits.Cut(f.Message, limits.FailureBytes), limits.Cut(f.Details, limits.FailureBytes)
 }
 
 func (f *Failure) append(dst []byte) []byte {
@@ -334,12 +340,11 @@ func appendStart(dst []byte, e *Event) []byte {
 	}
 	dst = wire.AppendUint(dst, s.Seed)
 	dst = wire.AppendUint(dst, s.Execution)
-	dst = wire.AppendString(dst, s.Parent)
-	return wire.AppendUint(dst, uint64(s.Attempt))
+	return wire.AppendString(dst, s.Parent)
 }
 
 func readStart(r *wire.Reader, e *Event) {
-	e.Start = &Start{Seed: r.Uint(), Execution: r.Uint(), Parent: r.String(), Attempt: int(r.Uint())}
+	e.Start = &Start{Seed: r.Uint(), Execution: r.Uint(), Parent: r.String()}
 }
 
 func appendOptions(dst []byte, e *Event) []byte {

@@ -61,7 +61,8 @@ func (w *Flow) CodeVersion() string { return w.version }
 // Parent returns the id of the run that called this one; "" if none did.
 func (w *Flow) Parent() string { return w.start.Parent }
 
-// Execution counts the executions of the run from 1: continue-as-new, restart and rewind begin another.
+// Execution returns which execution of the run the code belongs to, from 1: continue-as-new and restart begin another. A rewind
+// does for clients, but it takes back a part of the history, and what stays was told its number already.
 func (w *Flow) Execution() int { return int(w.start.Execution) }
 
 // Now returns the time at which the step began, in UTC and whole milliseconds. It is the same in a replay.
@@ -162,12 +163,16 @@ func (w *Flow) supported(change string, v, from, to int) int {
 	return v
 }
 
-// SetStatus sets the custom status that clients see, as JSON text.
-func SetStatus(w *Flow, status []byte) {
+// SetStatus sets the custom status that clients see, as JSON text. It fails when that is too large.
+func SetStatus(w *Flow, status []byte) error {
 	w.check()
+	if f := tooLarge("status", status, w.run.cfg.OutputBytes); f != nil {
+		return f
+	}
 	if !w.replaying {
 		w.status = status
 	}
+	return nil
 }
 
 // Sleep waits for d, through crashes and restarts.
@@ -254,8 +259,17 @@ func (w *Flow) finish(out []byte, err error) {
 		w.section.release()
 	}
 	var next *continued
+	if errors.As(err, &next) {
+		if f := tooLarge("next execution's input", next.input, w.run.cfg.OutputBytes); f != nil {
+			next, err = nil, f
+		}
+	} else if err == nil {
+		if f := tooLarge("run's output", out, w.run.cfg.OutputBytes); f != nil {
+			err = f
+		}
+	}
 	switch {
-	case errors.As(err, &next):
+	case next != nil:
 		e := Event{Kind: RunContinued, Name: w.workflow, Version: next.version, Data: next.input}
 		if e.Version == "" {
 			e.Version = w.version
@@ -268,13 +282,6 @@ func (w *Flow) finish(out []byte, err error) {
 		f, causes := FailureOf(err)
 		w.emit(Event{Kind: RunFailed, Failure: f, Causes: causes})
 	default:
-		if most := w.run.cfg.OutputBytes; most > 0 && len(out) > most {
-			w.emit(Event{Kind: RunFailed, Failure: &Failure{
-				Type: "States.DataLimitExceeded", Final: true,
-				Message: fmt.Sprintf("the run's output is %d bytes, the most is %d", len(out), most),
-			}})
-			return
-		}
 		w.emit(Event{Kind: RunCompleted, Data: out})
 	}
 }

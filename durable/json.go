@@ -50,7 +50,6 @@ type startJSON struct {
 	Seed      uint64 `json:"seed,string,omitempty"`
 	Execution uint64 `json:"execution"`
 	Parent    string `json:"parent,omitempty"`
-	Attempt   int    `json:"attempt,omitempty"`
 }
 
 type optionsJSON struct {

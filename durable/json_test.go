@@ -28,7 +28,7 @@ func anyEvent(r *rand.Rand, kind Kind) Event {
 		Kind: kind, ID: r.Uint64N(5), Ref: r.Uint64N(5), Time: when(), Due: when(), Name: text(), Version: text(), Target: text(),
 		Targets: []string{text(), text()}, Data: data(), Failure: &Failure{Type: text(), Message: text(), Details: text(), Final: r.IntN(2) == 0},
 		Options: &Options{Timeout: 5, Heartbeat: when(), Key: text(), Priority: -3, Tags: map[string]string{"k" + text(): text()}},
-		Start:   &Start{Seed: r.Uint64(), Execution: r.Uint64N(3), Parent: text(), Attempt: r.IntN(3)},
+		Start:   &Start{Seed: r.Uint64(), Execution: r.Uint64N(3), Parent: text()},
 		Causes:  []uint64{1, r.Uint64N(9)}, Unread: []Raised{{text(), data()}, {text(), data()}},
 	}
 	if kind.texts() {

@@ -145,7 +145,7 @@ func (m *machine) do(o op) error {
 	case "chance":
 		m.trace += fmt.Sprint(w.Rand().IntN(99), w.UUID()[:4], w.Execution(), w.ID())
 	case "status":
-		durable.SetStatus(w, []byte(m.trace))
+		_ = durable.SetStatus(w, []byte(m.trace))
 	case "if":
 		if m.task(o.n).Failed() {
 			return m.run(o.ops)

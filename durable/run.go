@@ -95,7 +95,8 @@ var over = func() context.Context {
 // actionsKept is how many actions a run that waits keeps space for.
 const actionsKept = 16
 
-// Step gives inputs to the code and returns what it does, in a slice that is valid until the next Step. now is the time that Flow.Now tells (Unix milliseconds).
+// Step gives inputs to the code and returns what it does, in a slice that is valid until the next Step. now is the time
+// that Flow.Now tells (Unix milliseconds).
 func (r *Run) Step(now int64, inputs []Event) Result {
 	w := &r.flow
 	w.replaying, w.now = false, now
@@ -315,7 +316,9 @@ func (r *Run) fail(n *NonDeterminism) {
 		r.Close()
 	}
 	r.failed = true
-	w.actions = append(w.actions, Event{Kind: RunFailed, Failure: &Failure{Type: NonDeterminismType, Message: n.Error(), Final: true}})
+	f := &Failure{Type: NonDeterminismType, Message: n.Error(), Final: true}
+	f.Cut()
+	w.actions = append(w.actions, Event{Kind: RunFailed, Failure: f})
 	r.ended = true
 }
 
@@ -332,17 +335,18 @@ func Panicked(v any) *Failure {
 	return &Failure{Type: panicType, Message: fmt.Sprint(v), Details: string(buf)}
 }
 
-// FailureOf turns an error of user code into a Failure, and tells which actions' failures are in it.
+// FailureOf turns an error of user code into a Failure, cut to what a failure may have, and tells which actions' failures
+// are in it.
 func FailureOf(err error) (f *Failure, causes []uint64) {
 	causes = appendFailures(nil, err)
-	var own *Failure
-	if errors.As(err, &own) {
-		if err == error(own) {
-			return own, causes
-		}
-		return &Failure{Type: own.Type, Message: err.Error(), Details: own.Details, Final: own.Final}, causes
+	f = &Failure{}
+	if own := (*Failure)(nil); !errors.As(err, &own) {
+		f.Type, f.Message = TypeName(err), err.Error()
+	} else if *f = *own; err != error(own) {
+		f.Message, f.Seq = err.Error(), 0
 	}
-	return &Failure{Type: TypeName(err), Message: err.Error()}, causes
+	f.Cut()
+	return f, causes
 }
 
 // appendFailures adds the numbers of the failed actions in err's tree.

@@ -215,15 +215,55 @@ func TestFailures(t *testing.T) {
 			t.Errorf("%v is %s final %t because of %v", c.err, s, got.Final, causes)
 		}
 	}
+	long := strings.Repeat("ü", limits.FailureBytes)
+	for _, err := range []error{errors.New(long), &durable.Failure{Type: long, Message: long, Details: long}} {
+		if got, _ := durable.FailureOf(err); max(len(got.Type), len(got.Message), len(got.Details)) > limits.FailureBytes || !strings.HasPrefix(long, got.Message) {
+			t.Errorf("a failure has %d bytes of type, %d of message and %d of details", len(got.Type), len(got.Message), len(got.Details))
+		}
+	}
 	if name := durable.TypeName(&generic[custom]{}); strings.ContainsAny(name, "]") {
 		t.Errorf("a generic error's type is %q", name)
+	}
+}
+
+// TestWhatRunsSayIsBounded: what code gives beside inputs and outputs is bounded, too.
+func TestWhatRunsSayIsBounded(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", limits.IDBytes+1)
+	for want, code := range map[string]durable.Code{
+		"the next execution's input is 11 bytes": func(*durable.Flow, []byte) ([]byte, error) {
+			return nil, durable.ContinueAsNew(make([]byte, 11), "", false)
+		},
+		"the run's output is 11 bytes": func(*durable.Flow, []byte) ([]byte, error) { return make([]byte, 11), nil },
+		"the status is 11 bytes":       func(w *durable.Flow, _ []byte) ([]byte, error) { return nil, durable.SetStatus(w, make([]byte, 11)) },
+		"the name of a tag has": func(w *durable.Flow, _ []byte) ([]byte, error) {
+			return durable.Child(w, "w", "", "", nil, &durable.Options{Tags: map[string]string{"k": long}}, nil).Await(w)
+		},
+		"a run has 50 tags at most": func(w *durable.Flow, _ []byte) ([]byte, error) {
+			tags := make(map[string]string)
+			for i := range limits.Tags + 1 {
+				tags[fmt.Sprint(i)] = ""
+			}
+			_, err := durable.Spawn(w, "w", "", "", nil, &durable.Options{Tags: tags})
+			return nil, err
+		},
+		"the key and the tenant": func(w *durable.Flow, _ []byte) ([]byte, error) {
+			return durable.Call(w, "f", nil, &durable.Options{Tenant: long}, nil).Await(w)
+		},
+	} {
+		run := durable.New(durable.Config{ID: "r", Code: code, OutputBytes: 10})
+		res := run.Step(0, []durable.Event{{Kind: durable.RunStarted, Name: "w"}})
+		if n := len(res.Actions); n != 1 || res.Actions[0].Kind != durable.RunFailed || !strings.Contains(res.Actions[0].Failure.Message, want) {
+			t.Errorf("the actions %v do not fail with %q", res.Actions, want)
+		}
+		run.Close()
 	}
 }
 
 // TestStepsAreOfASizeTheLogTakes: code cannot give more to others in one step, and inputs that would make it are left.
 func TestStepsAreOfASizeTheLogTakes(t *testing.T) {
 	t.Parallel()
-	large := make([]byte, limits.StepBytes/8) // shared: it takes no memory
+	large := make([]byte, limits.StepBytes/8-limits.ActionBytes) // shared: it takes no memory
 	var said string
 	code := func(w *durable.Flow, _ []byte) ([]byte, error) {
 		said = ""

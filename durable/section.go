@@ -88,6 +88,20 @@ func badID(what, id string, most int) *Failure {
 	}
 }
 
+// badOptions says why a call or a run cannot have its options.
+func badOptions(o *Options) *Failure {
+	if o == nil {
+		return nil
+	}
+	if max(len(o.Key), len(o.Tenant)) > limits.IDBytes {
+		return &Failure{Type: "Weft.InvalidID", Message: fmt.Sprintf("the key and the tenant of a call have %d bytes at most", limits.IDBytes), Final: true}
+	}
+	if err := CheckTags(o.Tags); err != nil {
+		return &Failure{Type: "Weft.InvalidTags", Message: err.Error(), Final: true}
+	}
+	return nil
+}
+
 // refuse says why the code cannot give data to an instance: the id is none, or the data is too large.
 func (w *Flow) refuse(what, id string, most int, data []byte) *Failure {
 	if f := badID(what, id, most); f != nil {
@@ -98,25 +112,26 @@ func (w *Flow) refuse(what, id string, most int, data []byte) *Failure {
 
 // tooLarge counts data that the code gives to others, and says when it is too much.
 func (w *Flow) tooLarge(data []byte) *Failure {
-	if f := tooLarge(data, w.run.cfg.OutputBytes); f != nil {
+	if f := tooLarge("input", data, w.run.cfg.OutputBytes); f != nil {
 		return f
 	}
-	if w.given+len(data) > limits.StepBytes {
+	size := limits.ActionBytes + len(data)
+	if w.given+size > limits.StepBytes {
 		return &Failure{
 			Type: "States.DataLimitExceeded", Final: true,
 			Message: fmt.Sprintf("in one step the workflow gives more than %d bytes to others: let it wait for some of them before it goes on", limits.StepBytes),
 		}
 	}
-	w.given += len(data)
+	w.given += size
 	return nil
 }
 
 // tooLarge says that data is more than most bytes; 0: no bound.
-func tooLarge(data []byte, most int) *Failure {
+func tooLarge(what string, data []byte, most int) *Failure {
 	if most <= 0 || len(data) <= most {
 		return nil
 	}
-	return &Failure{Type: "States.DataLimitExceeded", Message: fmt.Sprintf("the input is %d bytes, the most is %d", len(data), most), Final: true}
+	return &Failure{Type: "States.DataLimitExceeded", Message: fmt.Sprintf("the %s is %d bytes, the most is %d", what, len(data), most), Final: true}
 }
 
 func broken(rule string) error { return &Failure{Type: SectionType, Message: rule, Final: true} }
@@ -125,7 +140,7 @@ func broken(rule string) error { return &Failure{Type: SectionType, Message: rul
 func CallEntity(w *Flow, entity, operation string, input []byte) *Task {
 	w.check()
 	if f := w.refuse("an entity", entity, targetBytes, input); f != nil {
-		return &Task{done: true, failure: f}
+		return refused(f)
 	}
 	t := &Task{}
 	if s := w.section; s != nil {

@@ -11,6 +11,7 @@ import (
 const (
 	stepDone    = 1
 	stepRewound = 2
+	stepRefused = 3
 )
 
 // Step is what a step of a run did, as it is logged.
@@ -21,12 +22,17 @@ type Step struct {
 	Actions  []Event
 	// Rewound says that this is no step but a history with its end taken back: see Rewind.
 	Rewound *Rewound
+	// Refused says that the history cannot be taken back, and why.
+	Refused *Failure
 }
 
 // AppendStep writes s.
 func AppendStep(dst []byte, s *Step) []byte {
-	if s.Rewound != nil {
+	switch {
+	case s.Rewound != nil:
 		return appendRewound(append(dst, stepRewound), s.Rewound)
+	case s.Refused != nil:
+		return AppendFailure(append(dst, stepRefused), s.Refused)
 	}
 	dst = append(dst, stepDone)
 	dst = wire.AppendInt(dst, s.Time)
@@ -65,6 +71,9 @@ func (s *StepReader) Open(data []byte) error {
 	case r.Err() != nil:
 	case how == stepRewound:
 		s.Step.Rewound = readRewound(r)
+		s.data = nil
+	case how == stepRefused:
+		s.Step.Refused = readFailure(r)
 		s.data = nil
 	case how != stepDone:
 		r.Fail(fmt.Errorf("durable: a step is written in a way (%d) that this program does not read", how))

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/weftworks/weft/limits"
 )
 
 // Task is something that the code asked for and that will be answered once.
@@ -124,7 +126,7 @@ func (r *retrying) again(w *Flow, t *Task, e *Event) bool {
 		if next.Kind == ChildScheduled && r.attempt > 1 {
 			next.Target = fmt.Sprintf("%s:%d", r.action.Target, r.attempt) // a run id is used once
 		}
-		w.given += len(next.Data)
+		w.given += limits.ActionBytes + len(next.Data)
 		w.track(t, next)
 		return true
 	}
@@ -186,7 +188,7 @@ func Child(w *Flow, workflow, version, id string, input []byte, o *Options, retr
 		id = fmt.Sprintf("%s:%d", w.ID(), w.seq+1)
 	}
 	if f := w.refuse("a run", id, runBytes, input); f != nil {
-		return &Task{done: true, failure: f}
+		return refused(f)
 	}
 	return w.schedule(Event{Kind: ChildScheduled, Name: workflow, Version: version, Target: id, Data: input, Options: o}, retry)
 }
@@ -200,15 +202,21 @@ func Spawn(w *Flow, workflow, version, id string, input []byte, o *Options) (str
 	if f := w.refuse("a run", id, runBytes, input); f != nil {
 		return "", f
 	}
+	if f := badOptions(o); f != nil {
+		return "", f
+	}
 	w.emit(Event{Kind: WorkflowStarted, Name: workflow, Version: version, Target: id, Data: input, Options: o})
 	return id, nil
 }
 
 func (w *Flow) schedule(e Event, retry *Retry) *Task {
 	w.check()
+	if f := badOptions(e.Options); f != nil {
+		return refused(f)
+	}
 	if e.Kind == CallScheduled { // a child's was looked at
 		if f := w.tooLarge(e.Data); f != nil {
-			return &Task{done: true, failure: f}
+			return refused(f)
 		}
 	}
 	t := &Task{}
@@ -222,12 +230,13 @@ func (w *Flow) schedule(e Event, retry *Retry) *Task {
 // FailedTask returns a task that failed before it began.
 func FailedTask(err error) *Task {
 	f, _ := FailureOf(err)
-	return &Task{done: true, failure: f}
+	return refused(f)
 }
 
-// failed returns a task that failed before it began.
+func refused(f *Failure) *Task { return &Task{done: true, failure: f} }
+
 func failed(kind, format string, args ...any) *Task {
-	return &Task{done: true, failure: &Failure{Type: kind, Message: fmt.Sprintf(format, args...), Final: true}}
+	return refused(&Failure{Type: kind, Message: fmt.Sprintf(format, args...), Final: true})
 }
 
 // Timer returns a task that is done at due (Unix milliseconds).

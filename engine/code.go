@@ -135,7 +135,8 @@ func (c *coder) exited(job lane.Job, owner uint64) {
 			go n.takeOver(c, next)
 			return
 		}
-		ev.ID, ev.Body = w.Step, exitedStep(w)
+		f := &durable.Failure{Type: "Weft.Goexit", Message: "the operation ended its goroutine (runtime.Goexit) instead of returning"}
+		ev.ID, ev.Body = w.Step, workflow.FailedStep(w.Ops, f).Encode()
 	}
 	if lost { // another goes on already
 		_ = n.lanes[c.partition].Submit(lane.Item{Event: ev, Internal: true}) // a failed log has told everybody
@@ -144,18 +145,6 @@ func (c *coder) exited(job lane.Job, owner uint64) {
 	}
 	c.done = append(c.done, ev)
 	go n.takeOver(c, next+1)
-}
-
-// exitedStep is a step whose operations fail because one of them ended the goroutine.
-func exitedStep(w *workflow.EntityJob) []byte {
-	s := workflow.EntityStep{Consumed: len(w.Ops)}
-	for i := range w.Ops {
-		if w.Ops[i].From.Instance != "" {
-			f := &durable.Failure{Type: "Weft.Goexit", Message: "the operation ended its goroutine (runtime.Goexit) instead of returning"}
-			s.Answers = append(s.Answers, workflow.Answer{Op: i, Failure: f})
-		}
-	}
-	return s.Encode()
 }
 
 // look gives the partition to another goroutine if the same code runs as when it looked last.

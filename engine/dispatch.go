@@ -174,7 +174,9 @@ func (d *dispatcher) answer(f *flight, res *function.Result, err error) {
 		err = function.Failure("Lambda.Unknown", "the function's invoker answered neither a result nor an error")
 	}
 	if err == nil && forWorkflows(call.Instance) {
-		if res.Output, err = d.node.values.Shrink(res.Output); err != nil {
+		if !partition.IsText(res.Output) { // nobody but us makes references
+			res.Output, err = nil, function.Failure("Lambda.Unknown", "the function's result is not JSON")
+		} else if res.Output, err = d.node.values.Shrink(res.Output); err != nil {
 			err = function.Failure("Weft.Unwritable", "the function's result cannot be kept: %v", err)
 		}
 	}

@@ -9,10 +9,13 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/engine/statemachine"
 	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
+	"github.com/weftworks/weft/schedule"
 )
 
 func TestNamesOfMachines(t *testing.T) {
@@ -25,6 +28,55 @@ func TestNamesOfMachines(t *testing.T) {
 		}
 	}
 	create(t, n, strings.Repeat("ü", 80), pass)
+}
+
+// TestNamesOfWorkflows: what would be in every key and message is refused at the door when it is too long.
+func TestNamesOfWorkflows(t *testing.T) {
+	t.Parallel()
+	n := reopen(t, Options{Code: book{"nap": func(w *durable.Flow, _ []byte) ([]byte, error) {
+		w.Sleep(time.Hour)
+		return nil, nil
+	}}})
+	name, id := strings.Repeat("w", limits.WorkflowChars+1), strings.Repeat("i", limits.IDBytes+1)
+	start := func(s StartWorkflow) error {
+		_, err := n.StartWorkflow(t.Context(), s)
+		return err
+	}
+	tag := func(tags map[string]string) error {
+		_, err := n.TagWorkflow(t.Context(), "r", tags)
+		return err
+	}
+	startWorkflow(t, n, "nap", "r", "null")
+	_, scheduled := n.CreateSchedule(t.Context(), DefineSchedule{ID: "s", Workflow: name, Spec: schedule.Spec{Cron: []string{"@daily"}}})
+	for what, err := range map[string]error{
+		"a name": start(StartWorkflow{Workflow: name}), "a version": start(StartWorkflow{Workflow: "nap", Version: name}), "an id": start(StartWorkflow{Workflow: "nap", ID: id}),
+		"an entity": n.SignalEntity(t.Context(), name, "k", "o", nil, 0), "a key": n.SignalEntity(t.Context(), "e", id, "o", nil, 0),
+		"an operation": n.SignalEntity(t.Context(), "e", "k", id, nil, 0), "an event": n.RaiseEvent(t.Context(), "r", id, nil), "a schedule's workflow": scheduled,
+	} {
+		if !fault.Is(err, fault.InvalidName) {
+			t.Errorf("%s that is too long: %v", what, err)
+		}
+	}
+	wantKind(t, start(StartWorkflow{Workflow: "nap", Tags: map[string]string{"k": id}}), fault.InvalidArgument)
+	wantKind(t, tag(map[string]string{id: "v"}), fault.InvalidArgument)
+	many := make(map[string]string)
+	for i := range limits.Tags + 1 {
+		many[fmt.Sprint(i)] = "v"
+	}
+	wantKind(t, tag(many), fault.TooManyTags)
+	forged := "\x01" + strings.Repeat("\x02", 16) + "\x05abcd" // looks like a reference to a large value
+	if v, err := n.SuspendWorkflow(t.Context(), "r", forged); err != nil || v.Reason != "\x05abcd"[1:] {
+		t.Errorf("a reason that looks like a reference: %+v, %v", v, err)
+	}
+	if _, err := n.ResumeWorkflow(t.Context(), "r", forged); err != nil {
+		t.Error(err)
+	}
+	if _, err := n.WorkflowHistory(t.Context(), "r"); err != nil {
+		t.Errorf("the history: %v", err)
+	}
+	if v, err := n.SuspendWorkflow(t.Context(), "r", strings.Repeat("ü", limits.ReasonBytes)); err != nil || len(v.Reason) != limits.ReasonBytes {
+		t.Errorf("a long reason: %v, %v", v, err)
+	}
 }
 
 func TestTooManyMachines(t *testing.T) {

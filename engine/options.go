@@ -24,7 +24,7 @@ type Functions interface {
 // Speculation says what may go before its cause is durable.
 type Speculation = lane.Speculation
 
-// The levels of speculation (DESIGN 4).
+// The levels of speculation.
 const (
 	SpeculationLocal = lane.Local // default: calls of idempotent functions and messages inside the node go at once
 	SpeculationNone  = lane.None  // everything waits
@@ -34,7 +34,7 @@ const (
 type Options struct {
 	// Dir is the data directory, made if absent. "": everything is kept in memory and gone with the process.
 	Dir string
-	// Functions runs what Task states call. nil: every call fails with Lambda.ResourceNotFoundException.
+	// Functions runs what Task states and workflows call. nil: every call fails with Lambda.ResourceNotFoundException.
 	Functions Functions
 	// Code has the workflows and entities that this program brings. nil: none; their runs wait.
 	Code Code

@@ -62,8 +62,8 @@ func (n *Node) define(d *DefineSchedule, seed uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.Workflow == "" {
-		return nil, fault.New("", fault.InvalidName, d.ID, "the schedule names no workflow to start")
+	if err := checkWorkflow(d.Workflow, d.Version); err != nil {
+		return nil, fault.New("", fault.InvalidName, d.ID, "the workflow that the schedule starts: %w", err)
 	}
 	return schedules.Define(d.ID, d.Spec, schedules.Target{Kind: targetKind, Name: d.Workflow + "\x00" + d.Version, Input: input}, seed)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -60,16 +61,38 @@ func checkStart(s *StartWorkflow) error {
 	if err := checkID("run", s.ID); err != nil {
 		return fault.New(op, fault.InvalidName, s.ID, "%w", err)
 	}
-	if s.Workflow == "" || len(s.Workflow) > limits.WorkflowChars {
-		return fault.New(op, fault.InvalidName, s.Workflow, "a workflow's name has 1 to %d bytes, this has %d", limits.WorkflowChars, len(s.Workflow))
+	if err := checkWorkflow(s.Workflow, s.Version); err != nil {
+		return fault.New(op, fault.InvalidName, s.Workflow, "%w", err)
 	}
-	if len(s.Tags) > limits.Tags {
-		return fault.New(op, fault.TooManyTags, s.ID, "the run has %d tags, the most is %d", len(s.Tags), limits.Tags)
+	return checkTags(op, s.ID, s.Tags)
+}
+
+// checkWorkflow returns why a workflow cannot be named so.
+func checkWorkflow(name, version string) error {
+	if name == "" || max(len(name), len(version)) > limits.WorkflowChars {
+		return fmt.Errorf("a workflow's name has 1 to %d bytes and its version %[1]d at most, these have %d and %d", limits.WorkflowChars, len(name), len(version))
 	}
 	return nil
 }
 
-// checkID returns why an id of a run or a key of an entity cannot be one.
+func checkTags(op, id string, tags map[string]string) error {
+	err := durable.CheckTags(tags)
+	switch {
+	case err == nil:
+		return nil
+	case len(tags) > limits.Tags:
+		return fault.New(op, fault.TooManyTags, id, "%w", err)
+	}
+	return fault.New(op, fault.InvalidArgument, id, "%w", err)
+}
+
+// reasonOf returns what is kept of a reason. It is the data of an event, and data that begins with a control character may
+// be a reference to a large value (partition.ValueOf).
+func reasonOf(reason string) string {
+	return limits.Cut(strings.TrimLeftFunc(strings.ToValidUTF8(reason, "\uFFFD"), unicode.IsControl), limits.ReasonBytes)
+}
+
+// checkID returns why an id of a run, a key of an entity or a name of an event or operation cannot be one.
 func checkID(what, id string) error {
 	if id == "" || len(id) > limits.IDBytes {
 		return fmt.Errorf("the id of a %s has 1 to %d bytes, this has %d", what, limits.IDBytes, len(id))
@@ -170,24 +193,24 @@ func (n *Node) RaiseEvent(ctx context.Context, id, name string, data []byte) err
 
 // SuspendWorkflow makes a run take no steps until it is resumed. What comes for it waits.
 func (n *Node) SuspendWorkflow(ctx context.Context, id, reason string) (*WorkflowRun, error) {
-	return n.tellWorkflow(ctx, id, partition.Event{Op: workflow.OpSuspend, Body: []byte(reason)})
+	return n.tellWorkflow(ctx, id, partition.Event{Op: workflow.OpSuspend, Body: []byte(reasonOf(reason))})
 }
 
 // ResumeWorkflow lets a suspended run go on.
 func (n *Node) ResumeWorkflow(ctx context.Context, id, reason string) (*WorkflowRun, error) {
-	return n.tellWorkflow(ctx, id, partition.Event{Op: workflow.OpResume, Body: []byte(reason)})
+	return n.tellWorkflow(ctx, id, partition.Event{Op: workflow.OpResume, Body: []byte(reasonOf(reason))})
 }
 
 // TerminateWorkflow ends an open run, and with recursive the runs it waits for, too. Functions that run see their context
 // end; locks are given back. Terminating an ended run returns it unchanged.
 func (n *Node) TerminateWorkflow(ctx context.Context, id, reason string, recursive bool) (*WorkflowRun, error) {
-	m := workflow.Terminate{Reason: reason, Recursive: recursive}
+	m := workflow.Terminate{Reason: reasonOf(reason), Recursive: recursive}
 	return n.tellWorkflow(ctx, id, partition.Event{Op: workflow.OpTerminate, Body: m.Encode()})
 }
 
 // RewindWorkflow takes a failed run back to before its failure and makes the calls that failed again.
 func (n *Node) RewindWorkflow(ctx context.Context, id, reason string) (*WorkflowRun, error) {
-	m := workflow.Rewind{Reason: reason}
+	m := workflow.Rewind{Reason: reasonOf(reason)}
 	return n.tellWorkflow(ctx, id, partition.Event{Op: workflow.OpRewind, Body: m.Encode()})
 }
 
@@ -198,6 +221,9 @@ func (n *Node) RestartWorkflow(ctx context.Context, id string) (*WorkflowRun, er
 
 // TagWorkflow adds tags to a run; an empty value removes a tag.
 func (n *Node) TagWorkflow(ctx context.Context, id string, tags map[string]string) (*WorkflowRun, error) {
+	if err := checkTags("TagWorkflow", id, tags); err != nil {
+		return nil, err
+	}
 	return n.tellWorkflow(ctx, id, partition.Event{Op: workflow.OpTag, Body: durable.AppendTags(nil, tags)})
 }
 
@@ -432,8 +458,8 @@ func (n *Node) listedWorkflow(ctx context.Context, l *listed, full bool) (*Workf
 	return &WorkflowRun{ID: id, Workflow: l.summary.Label, Status: status, Created: l.summary.Time, Ended: l.summary.Ended}, nil
 }
 
-// PurgeWorkflows removes the ended runs that a query finds and returns how many there were. Status, Prefix, Workflow, From
-// and Before count; open runs stay.
+// PurgeWorkflows removes the ended runs that a query finds, page by page to its end, and returns how many there were. Open
+// runs stay, and so do sub-workflows that the query does not find.
 func (n *Node) PurgeWorkflows(ctx context.Context, q ListWorkflows) (purged int, err error) {
 	if len(q.Status) == 0 {
 		q.Status = []durable.Status{durable.Completed, durable.Failed, durable.Terminated}
@@ -470,6 +496,9 @@ func (n *Node) SignalEntity(ctx context.Context, name, key, operation string, in
 	if err := checkEntity(name, key); err != nil {
 		return err
 	}
+	if err := checkID("operation", operation); err != nil {
+		return fault.New("SignalEntity", fault.InvalidName, operation, "%w", err)
+	}
 	text, err := n.largePayload(input)
 	if err != nil {
 		return err
@@ -482,8 +511,8 @@ func (n *Node) SignalEntity(ctx context.Context, name, key, operation string, in
 }
 
 func checkEntity(name, key string) error {
-	if strings.Contains(name, "/") || name == "" {
-		return fault.New("", fault.InvalidName, name, "the name of a kind of entity is not empty and has no slash")
+	if strings.Contains(name, "/") || name == "" || len(name) > limits.WorkflowChars {
+		return fault.New("", fault.InvalidName, name, "the name of a kind of entity has 1 to %d bytes and no slash", limits.WorkflowChars)
 	}
 	if err := checkID("entity", key); err != nil {
 		return fault.New("", fault.InvalidName, key, "%w", err)

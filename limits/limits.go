@@ -2,6 +2,8 @@
 // large and which error a caller gets. Below a limit nothing changes shape.
 package limits
 
+import "unicode/utf8"
+
 // The limits of one node. A zero Set means Default.
 type Set struct {
 	// PayloadBytes bounds an input, an output and every value a state passes on, as JSON text in
@@ -43,8 +45,9 @@ const (
 	CauseChars = 32_768
 	// TokenChars bounds a task token.
 	TokenChars = 2048
-	// Tags bounds the tags of one resource.
-	Tags = 50
+	// Tags bounds the tags of one resource; TagBytes the name and the value of each tag of a workflow run.
+	Tags     = 50
+	TagBytes = 256
 	// Machines bounds the state machines of a node, which are all in memory. Past it CreateMachine answers
 	// LimitExceeded. Step Functions gives an account 10,000 unless asked for more.
 	Machines = 100_000
@@ -70,10 +73,21 @@ const (
 	// with States.DataLimitExceeded. StepPauseBytes is after how much a step takes no more inputs and leaves them to the next.
 	StepBytes      = 512 << 20
 	StepPauseBytes = 64 << 20
-	// IDBytes bounds ids of workflow runs, names of events and keys of entities; WorkflowChars names of workflows. They
-	// are in keys of the store and in every message.
+	// IDBytes bounds ids of workflow runs, names of events and operations, keys of entities and of calls, and tenants;
+	// WorkflowChars names and versions of workflows and names of entities. They are in keys of the store and in every
+	// message.
 	IDBytes       = 512
 	WorkflowChars = 200
+	// ActionBytes is what an action of a step counts beside its data: memory that it takes though it may carry nothing.
+	ActionBytes = 256
+	// ReasonBytes bounds why a run is suspended, resumed, terminated or rewound. What is longer is cut.
+	ReasonBytes = 1024
+	// FailureBytes bounds the message of a failure of Go code, and its details. What is longer is cut: a failure is in the
+	// history, in the run's record and in what its parent gets.
+	FailureBytes = 32 << 10
+	// RewindBytes bounds the history of a run that is rewound: what is kept of it is logged again, in one piece. Past it
+	// the run stays failed, with Weft.HistoryLimit.
+	RewindBytes = 64 << 20
 	// LocksPerSection bounds the entities of one critical section.
 	LocksPerSection = 1000
 	// ScheduleIDChars bounds a schedule's id, so that the names of its runs, which add a time and a number, stay below
@@ -97,3 +111,14 @@ const (
 	// catches up after an outage or fills a stretch of the past.
 	ScheduleTimesPerStep = 256
 )
+
+// Cut returns text, or its beginning, when it has more than most bytes: as many whole characters as fit.
+func Cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
+}

@@ -3,7 +3,6 @@ package machine
 import (
 	"fmt"
 	"math"
-	"unicode/utf8"
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/asl/jsonvalue"
@@ -60,16 +59,7 @@ func conflict(p fmt.Stringer, step string, input any, text []byte) *failure {
 }
 
 // clip bounds a cause, which may quote a state's whole input.
-func clip(cause string) string {
-	if len(cause) <= limits.CauseChars {
-		return cause
-	}
-	n := limits.CauseChars
-	for n > 0 && !utf8.RuneStart(cause[n]) {
-		n--
-	}
-	return cause[:n]
-}
+func clip(cause string) string { return limits.Cut(cause, limits.CauseChars) }
 
 func tooLarge(what string) *failure {
 	return &failure{name: errDataLimit, hasName: true, hasCause: true, cause: fmt.Sprintf(resultTooLargeText, what)}

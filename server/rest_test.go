@@ -20,6 +20,7 @@ import (
 	_ "time/tzdata" // scripts name zones, so they bring them
 
 	"github.com/weftworks/weft"
+	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/server"
 )
@@ -225,6 +226,32 @@ func TestRESTIsGuarded(t *testing.T) {
 			}
 		}
 	})
+}
+
+// busyNode has no room for events.
+type busyNode struct{ *engine.Node }
+
+func (busyNode) RaiseEvent(_ context.Context, id, _ string, _ []byte) error {
+	err := fault.New("", fault.Busy, id, "no room")
+	err.After = 2500 * time.Millisecond
+	return err
+}
+
+// TestBusySaysHowLong holds that a client is told what the partition knows of its queue.
+func TestBusySaysHowLong(t *testing.T) {
+	t.Parallel()
+	node, err := engine.Open(engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.Close()
+	s, err := server.New(server.Options{Backend: busyNode{node}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := send(s, "POST", "/v1/runs/r/events/e", "true"); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "3" {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
 }
 
 // TestRESTIsAdmitted holds that waiting has its own bound, and that who is turned away is told when to come back.

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/weftworks/weft/fault"
@@ -93,7 +95,9 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, route *restRo
 		answer = restError(kind, fail.Text)
 		switch kind {
 		case fault.Busy, fault.Unavailable:
-			w.Header().Set("Retry-After", "1")
+			if w.Header().Get("Retry-After") == "" {
+				w.Header().Set("Retry-After", "1")
+			}
 		case fault.Unauthorized:
 			w.Header().Set("WWW-Authenticate", "Bearer")
 		}
@@ -130,6 +134,9 @@ func (s *Server) guardedREST(w http.ResponseWriter, r *http.Request, x *exchange
 		answer, err := route.do(&restCall{Server: s, r: r, body: body})
 		if err != nil {
 			fail := s.restRefusal(err)
+			if after, busy := fault.RetryAfter(err); busy {
+				w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+			}
 			if fail.Status >= http.StatusInternalServerError {
 				s.log.Warn("operation failed", "op", x.op, "err", err)
 			}

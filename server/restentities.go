@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/server/rest"
@@ -69,5 +70,5 @@ func (c *restCall) hasEntity(name string) error {
 	if len(entities) == 0 {
 		return fault.New("", fault.ResourceNotFound, name, "this server's program has no entities written in Go, so it cannot do operations of %q: signal it where the program that has its code serves them", name)
 	}
-	return fault.New("", fault.ResourceNotFound, name, "there is no kind of entity %q here; there are: %q", name, entities)
+	return fault.New("", fault.ResourceNotFound, name, "there is no kind of entity %q here; there are: %s", name, strings.Join(entities, ", "))
 }

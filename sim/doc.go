@@ -12,7 +12,7 @@
 //   - user code (Coder) is thrown out of memory and replayed, is not there, or does not come to an end, so that its partition
 //     goes on without it
 //
-// What must hold (DESIGN, promises 1 to 4) is checked from three sides. The log keeps what it reported durable, in
+// What must hold (ARCHITECTURE.md, invariants 1 to 9) is checked from three sides. The log keeps what it reported durable, in
 // order, and never gives a position twice. The final state equals a fold of the surviving log in one go, and one that
 // is saved and loaded at every few events. And the Workload's clients, who see only answers, are never
 // contradicted.

@@ -113,7 +113,7 @@ func (c *Client) unreachable(ctx context.Context, op string, err error) error {
 		err = ue.Err
 	}
 	return fault.New(op, fault.Unavailable, c.base,
-		"no server answers here (%v); start one with `weft dev` or `weft serve`, or name another with --server or WEFT_SERVER", err)
+		"no server answers here (%v); start one with `weft dev`, `weft serve` or a program that calls ListenAndServe, or name another with --server or WEFT_SERVER", err)
 }
 
 // failure turns an error answer into an *fault.Error.

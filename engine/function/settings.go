@@ -52,7 +52,7 @@ type Settings struct {
 	// 0: QueueLength.
 	Queue int
 	// Idempotent says that running a call again does no harm, so that the engine may start it before
-	// its cause is durable (DESIGN 4).
+	// its cause is durable.
 	Idempotent bool
 	// Runtime says what runs the function, for people: "go", "python", "in process" …
 	Runtime string

@@ -21,7 +21,7 @@ import (
 	"github.com/weftworks/weft/fault"
 )
 
-// Speculation says which effects may go before the events that caused them are durable (DESIGN 4).
+// Speculation says which effects may go before the events that caused them are durable.
 type Speculation uint8
 
 // The levels.

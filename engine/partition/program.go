@@ -88,7 +88,7 @@ const (
 
 // Effect is something the shell has to do. Invoke, Cancel, Send, Confirm, Reply and Ended leave the
 // partition; which of them may go before the events of their step are durable is the shell's to know
-// (DESIGN 4, speculation).
+// (speculation).
 type Effect struct {
 	Kind      EffectKind
 	Ref       Ref

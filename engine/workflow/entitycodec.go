@@ -34,6 +34,17 @@ type Answer struct {
 	Failure *durable.Failure
 }
 
+// FailedStep returns a step whose operations all failed with f.
+func FailedStep(ops []Operation, f *durable.Failure) *EntityStep {
+	s := &EntityStep{Consumed: len(ops)}
+	for i := range ops {
+		if ops[i].From.Instance != "" {
+			s.Answers = append(s.Answers, Answer{Op: i, Failure: f})
+		}
+	}
+	return s
+}
+
 // Encode returns the body of the step's Stepped event.
 func (s *EntityStep) Encode() []byte {
 	dst := make([]byte, 0, 32+len(s.State))

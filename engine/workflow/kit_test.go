@@ -304,11 +304,18 @@ func (c *cluster) job(n *node, ref partition.Ref) (partition.Event, bool) {
 	return ev, true
 }
 
+// rewound is how long the history of a run may be that goes back.
+const rewound = 25
+
 func (c *cluster) stepRun(n *node, ref partition.Ref, w *workflow.Job) []byte {
 	_, _, pending := look(n.plain, n.behind, ref)
 	history := readHistory(n.plain, n.behind, ref, w.First, pending)
 	if int64(len(history)) != w.Position {
 		c.t.Fatalf("run %s is at position %d and has %d events", w.ID, w.Position, len(history))
+	}
+	if w.Rewind && len(history) > rewound {
+		c.say("%s cannot go back", w.ID)
+		return durable.AppendStep(nil, &durable.Step{Refused: &durable.Failure{Type: "Weft.HistoryLimit", Message: "too long"}})
 	}
 	if w.Rewind {
 		c.say("%s goes back", w.ID)

@@ -96,11 +96,11 @@ func lockCode(w *durable.Flow, in []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	durable.SetStatus(w, []byte("in"))
+	_ = durable.SetStatus(w, []byte("in"))
 	if _, err := durable.CallEntity(w, targets[0], "add", []byte("1")).Await(w); err != nil {
 		return nil, err
 	}
-	durable.SetStatus(w, []byte("out"))
+	_ = durable.SetStatus(w, []byte("out"))
 	section.Leave()
 	return nil, nil
 }

@@ -574,6 +574,7 @@ func (r *Run) Forget() { r.chunk, r.first = r.chunk[:0], r.events+1 }
 func (r *Run) finish(env *partition.Env, status durable.Status, output []byte, f *durable.Failure) {
 	v := &r.view
 	v.Status, v.Ended, v.Output, v.Failure = status, env.Now, output, f
+	r.rewinding = false
 	if status != durable.Failed { // which may be rewound
 		r.inbox, r.inboxBytes, r.waits = nil, 0, nil
 	}

@@ -29,7 +29,9 @@ func codes() map[string]durable.Code {
 		"callv2": func(w *durable.Flow, in []byte) ([]byte, error) { return call(w, "g", string(in)) },
 		"wait":   func(w *durable.Flow, in []byte) ([]byte, error) { return durable.Receive(w, string(in)).Await(w) },
 		"busy": func(w *durable.Flow, _ []byte) ([]byte, error) {
-			durable.SetStatus(w, []byte(`"busy"`))
+			if err := durable.SetStatus(w, []byte(`"busy"`)); err != nil {
+				return nil, err
+			}
 			f := durable.Call(w, "f", nil, nil, nil)
 			t := durable.Timer(w, w.Now().Add(time.Minute).UnixMilli())
 			e := durable.Receive(w, "e")

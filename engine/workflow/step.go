@@ -32,6 +32,11 @@ func (r *Run) stepped(env *partition.Env, ev *partition.Event) {
 		if r.rewinding { // always: the shell was asked for it
 			r.goBack(env, step.Rewound)
 		}
+	case step.Refused != nil:
+		if r.rewinding {
+			r.inbox = slices.Delete(r.inbox, 0, 1) // RunRewound
+			r.finish(env, durable.Failed, nil, step.Refused)
+		}
 	default:
 		r.consume(step)
 		for in.Next() {
@@ -251,6 +256,7 @@ func (r *Run) goBack(env *partition.Env, back *durable.Rewound) {
 // failureOf turns what a function's invoker reported into a Failure.
 func failureOf(ev *partition.Event) *durable.Failure {
 	f := &durable.Failure{Type: ev.Error, Message: ev.Cause, Final: ev.Final}
+	defer f.Cut()
 	if f.Type == "" {
 		f.Type = "Error"
 	}

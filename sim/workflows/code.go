@@ -163,15 +163,6 @@ func typed[In, Out any](fn func(*weft.Flow, In) (Out, error)) durable.Code {
 	}
 }
 
-// again begins the next execution. A handle's ContinueAsNew would do the same, but for the cycle between both variables.
-func again(in any) error {
-	data, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	return durable.ContinueAsNew(data, "", false)
-}
-
 // doggedly tries for ever, but what is final.
 var doggedly = weft.WithRetry(weft.Retry{First: 10 * time.Millisecond, Most: 100 * time.Millisecond})
 
@@ -278,7 +269,7 @@ func teller(w *weft.Flow, t till) ([]int, error) {
 	for done := 0; len(t.Seen) < t.N; {
 		if done == 2 {
 			tell.Start(w, ledgerKey, note{From: base(w), N: 1}) // the answer finds the next execution
-			return nil, again(t)
+			return nil, weft.ContinueAsNew(w, t)
 		}
 		e, err := ordered.Wait(w)
 		if err != nil {
@@ -344,7 +335,7 @@ func collector(w *weft.Flow, b batch) ([]int, error) {
 	if w.Execution()%2 == 0 {
 		w.Sleep(20 * time.Millisecond)
 	}
-	return nil, again(b)
+	return nil, weft.ContinueAsNew(w, b)
 }
 
 // reminder plans notes for later, and waits to be told to go on, but not for ever.

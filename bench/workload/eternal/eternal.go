@@ -15,21 +15,16 @@ type round struct{ Number, Value int }
 
 var tick = weft.Function("tick", func(_ context.Context, n int) (int, error) { return n + 1, nil }, weft.Idempotent())
 
-// loop needs a name before it is made, as it continues as itself.
-var loop *weft.WorkflowOf[round, int]
-
-func init() {
-	loop = weft.Workflow("eternal", func(w *weft.Flow, r round) (int, error) {
-		v, err := tick.Call(w, r.Value)
-		if err != nil {
-			return 0, err
-		}
-		if r.Number+1 < executions {
-			return 0, loop.ContinueAsNew(round{r.Number + 1, v})
-		}
-		return v, nil
-	})
-}
+var loop = weft.Workflow("eternal", func(w *weft.Flow, r round) (int, error) {
+	v, err := tick.Call(w, r.Value)
+	if err != nil {
+		return 0, err
+	}
+	if r.Number+1 < executions {
+		return 0, weft.ContinueAsNew(w, round{r.Number + 1, v})
+	}
+	return v, nil
+})
 
 // New returns the workload.
 func New() *workload.Workload {

@@ -20,6 +20,7 @@ import (
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/workflow"
+	"github.com/weftworks/weft/limits"
 )
 
 // Code finds the code of workflows and entities. It must be safe for concurrent use.
@@ -68,7 +69,7 @@ type Stepper struct {
 	hot    map[partition.Ref]*list.Element // of *warm
 	order  *list.List                      // least recently used first
 	most   int
-	bytes  int             // held by what is warm
+	bytes  int // held by what is warm
 	absent map[string]bool // code that was asked for and is not there, to say so once
 
 	steps, replays, operations atomic.Uint64
@@ -112,14 +113,17 @@ type Task struct {
 	ref     partition.Ref
 	work    any
 	warm    *warm
+	old     *warm // code of the instance that cannot go on from where it is now
 	history [][]byte
 	err     error // the history cannot be read
 }
 
 // Close ends the code of a step that will not be made.
 func (t *Task) Close() {
-	if t.warm != nil {
-		t.warm.close()
+	for _, w := range []*warm{t.warm, t.old} {
+		if w != nil {
+			w.close()
+		}
 	}
 }
 
@@ -142,22 +146,21 @@ func Name(work any) string {
 	return ""
 }
 
-// Prepare takes what a step needs of the partition, whose goroutine calls it: the code that is warm, or the history.
+// Prepare takes what a step needs of the partition, whose goroutine calls it: the code that is warm, or the history. It runs
+// no user code.
 func (s *Stepper) Prepare(job *lane.Job) *Task {
 	t := &Task{ref: job.Ref, work: job.Work, warm: s.take(job.Ref)}
 	switch w := job.Work.(type) {
 	case *workflow.Job:
 		if t.warm != nil && (t.warm.run == nil || t.warm.execution != w.Execution || t.warm.step != w.Step-1) {
-			t.warm.close()
-			t.warm = nil
+			t.old, t.warm = t.warm, nil
 		}
 		if (t.warm == nil && w.Position > 0) || w.Rewind {
 			t.history, t.err = job.History(w.First)
 		}
 	case *workflow.EntityJob:
 		if t.warm != nil && (t.warm.entity == nil || t.warm.step != w.Step-1) {
-			t.warm.close()
-			t.warm = nil
+			t.old, t.warm = t.warm, nil
 		}
 	}
 	return t
@@ -166,6 +169,9 @@ func (s *Stepper) Prepare(job *lane.Job) *Task {
 // Make makes one step. An event without ID says that it cannot be made now.
 func (s *Stepper) Make(t *Task) partition.Event {
 	ev := partition.Event{Kind: partition.Stepped, Ref: t.ref}
+	if t.old != nil {
+		t.old.close() // its deferred functions run
+	}
 	if t.err != nil {
 		s.cfg.Logger.Error("a run's history cannot be read", "instance", Name(t.work), "error", t.err)
 		return ev
@@ -185,33 +191,12 @@ func (s *Stepper) Make(t *Task) partition.Event {
 
 func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 	if w.Rewind {
-		events, err := durable.ReadChunks(t.history)
-		if err != nil {
-			return nil, s.unreadable(t, err)
-		}
-		return durable.AppendStep(nil, &durable.Step{Rewound: durable.Rewind(events, w.Causes)}), true
+		return s.rewind(t, w)
 	}
 	hot := t.warm
 	if hot == nil {
-		code, ok := s.cfg.Code.Workflow(w.Workflow, w.Version)
-		if !ok {
-			s.missing("workflow", w.Workflow, w.Version)
+		if hot = s.replay(t, w); hot == nil {
 			return nil, false
-		}
-		events, err := durable.ReadChunks(t.history)
-		if err != nil {
-			return nil, s.unreadable(t, err)
-		}
-		hot = &warm{ref: t.ref, execution: w.Execution}
-		hot.run = durable.New(durable.Config{
-			ID: w.ID, Code: code, Logger: s.cfg.Logger, OutputBytes: s.cfg.PayloadBytes, Resolve: s.text(hot),
-		})
-		for i := range events {
-			hot.bytes += len(events[i].Data)
-		}
-		if len(events) > 0 {
-			s.replays.Add(1)
-			_ = hot.run.Replay(events) // a difference fails the run in its next step, which is this one
 		}
 	}
 	s.steps.Add(1)
@@ -234,6 +219,48 @@ func (s *Stepper) stepRun(t *Task, w *workflow.Job) ([]byte, bool) {
 		s.put(hot)
 	}
 	return durable.AppendStep(nil, &durable.Step{Time: w.Now, Consumed: res.Consumed, Status: res.Status, Actions: res.Actions}), true
+}
+
+// rewind takes a failed run's history back.
+func (s *Stepper) rewind(t *Task, w *workflow.Job) ([]byte, bool) {
+	size := 0
+	for _, chunk := range t.history {
+		size += len(chunk)
+	}
+	if size > limits.RewindBytes {
+		f := &durable.Failure{Type: "Weft.HistoryLimit", Final: true, Message: fmt.Sprintf(
+			"the run cannot be rewound: its history has %d bytes, the most is %d. Restart it, or start another run from where it was", size, limits.RewindBytes)}
+		return durable.AppendStep(nil, &durable.Step{Refused: f}), true
+	}
+	events, err := durable.ReadChunks(t.history)
+	if err != nil {
+		return nil, s.unreadable(t, err)
+	}
+	return durable.AppendStep(nil, &durable.Step{Rewound: durable.Rewind(events, w.Causes)}), true
+}
+
+// replay brings a run's code to where its history ends; nil if that cannot be done now.
+func (s *Stepper) replay(t *Task, w *workflow.Job) *warm {
+	code, ok := s.cfg.Code.Workflow(w.Workflow, w.Version)
+	if !ok {
+		s.missing("workflow", w.Workflow, w.Version)
+		return nil
+	}
+	events, err := durable.ReadChunks(t.history)
+	if err != nil {
+		s.unreadable(t, err)
+		return nil
+	}
+	hot := &warm{ref: t.ref, execution: w.Execution}
+	hot.run = durable.New(durable.Config{ID: w.ID, Code: code, Logger: s.cfg.Logger, OutputBytes: s.cfg.PayloadBytes, Resolve: s.text(hot)})
+	for i := range events {
+		hot.bytes += len(events[i].Data)
+	}
+	if len(events) > 0 {
+		s.replays.Add(1)
+		_ = hot.run.Replay(events) // a difference fails the run in its next step, which is this one
+	}
+	return hot
 }
 
 // text returns what reads references for the code of a run, which may hold on to what it gets; or nil.
@@ -269,45 +296,36 @@ func (s *Stepper) unreadable(t *Task, err error) bool {
 	return false
 }
 
+// stepEntity does operations. When they leave a state that cannot be kept, it does the half of them from the old state on,
+// until it has the one whose fault it is, which fails.
 func (s *Stepper) stepEntity(t *Task, w *workflow.EntityJob) ([]byte, bool) {
-	hot := t.warm
-	if hot == nil {
-		if hot = s.open(t, w); hot == nil {
-			return nil, false
+	for {
+		hot := t.warm
+		if t.warm = nil; hot == nil {
+			if hot = s.open(t, w); hot == nil {
+				return nil, false
+			}
 		}
-	}
-	ctx := durable.NewEntityContext(w.Target, fmt.Sprintf("%d.%d", t.ref, w.Step), w.Now, s.cfg.PayloadBytes)
-	step := workflow.EntityStep{Consumed: len(w.Ops)}
-	changed, err := s.operate(&step, hot.entity, ctx, w)
-	if err != nil {
-		s.cfg.Logger.Error("a large value of an entity cannot be read or written; its operations wait until it gets another one, or the node is opened again", "entity", w.Target, "error", err)
-		return nil, false
-	}
-	held := hot.bytes
-	if changed {
-		state, err := hot.entity.State()
-		held = len(state)
-		if err == nil && s.cfg.Values != nil {
-			state, err = s.cfg.Values.Shrink(state)
-		}
+		step, held, refused, err := s.operate(t.ref, hot.entity, w)
 		switch {
 		case err != nil:
-			s.cfg.Logger.Error("an entity's state does not encode", "entity", w.Target, "error", err)
+			s.cfg.Logger.Error("a large value of an entity cannot be read or written; its operations wait until it gets another one, or the node is opened again", "entity", w.Target, "error", err)
 			return nil, false
-		case state == nil:
-			step.Change = workflow.StateDeleted
-		default:
-			step.Change, step.State = workflow.StateSet, state
+		case refused != nil && len(w.Ops) > 1:
+			w.Ops = w.Ops[:len(w.Ops)/2]
+			continue
+		case refused != nil:
+			s.cfg.Logger.Warn("an operation failed: the state that it left cannot be kept", "entity", w.Target, "operation", w.Ops[0].Name, "error", refused)
+			f, _ := durable.FailureOf(refused)
+			return workflow.FailedStep(w.Ops, f).Encode(), true
 		}
+		hot.step = w.Step
+		if held >= 0 {
+			hot.bytes = held
+		}
+		s.put(hot)
+		return step.Encode(), true
 	}
-	step.Messages = ctx.Messages()
-	if err := s.shrink(&durable.Result{Actions: step.Messages}); err != nil {
-		s.cfg.Logger.Error("a large value of an entity cannot be written", "entity", w.Target, "error", err)
-		return nil, false
-	}
-	hot.step, hot.bytes = w.Step, held
-	s.put(hot)
-	return step.Encode(), true
 }
 
 // open brings an entity to memory; nil if that cannot be done now.
@@ -339,42 +357,78 @@ func (s *Stepper) read(payload []byte) ([]byte, error) {
 	return s.cfg.Values.Text(payload)
 }
 
-// operate does the operations of a step and reports whether any of them succeeded. An error says that a large value cannot
-// be read or written.
-func (s *Stepper) operate(step *workflow.EntityStep, entity durable.OpenEntity, ctx *durable.EntityContext, w *workflow.EntityJob) (changed bool, err error) {
-	s.operations.Add(uint64(len(w.Ops)))
-	for i := range w.Ops {
-		op := &w.Ops[i]
-		sent := len(ctx.Messages())
-		input, err := s.read(op.Input)
+// operate does the operations of a step, or the first of them if those give much to others. held is the length of the state
+// that they leave, -1 if it is what it was. refused is why it cannot be kept; err says that a large value cannot be read or
+// written.
+func (s *Stepper) operate(ref partition.Ref, entity durable.OpenEntity, w *workflow.EntityJob) (step *workflow.EntityStep, held int, refused, err error) {
+	held = -1
+	ctx := durable.NewEntityContext(w.Target, fmt.Sprintf("%d.%d", ref, w.Step), w.Now, s.cfg.PayloadBytes)
+	step = &workflow.EntityStep{}
+	changed := false
+	for step.Consumed < len(w.Ops) && !ctx.Full() {
+		done, err := s.do(step, entity, ctx, w)
 		if err != nil {
+			return nil, held, nil, err
+		}
+		changed = changed || done
+		step.Consumed++
+	}
+	s.operations.Add(uint64(step.Consumed))
+	if changed {
+		state, refused := entity.State()
+		if refused == nil {
+			refused = ctx.BearsState(state)
+		}
+		if refused != nil {
+			return nil, held, refused, nil
+		}
+		held = len(state)
+		step.Change = workflow.StateDeleted
+		if state != nil {
+			step.Change = workflow.StateSet
+		}
+		if step.State, err = s.small(state); err != nil {
+			return nil, held, nil, err
+		}
+	}
+	step.Messages = ctx.Messages()
+	return step, held, nil, s.shrink(&durable.Result{Actions: step.Messages})
+}
+
+// do does the next operation of a step and reports whether it succeeded.
+func (s *Stepper) do(step *workflow.EntityStep, entity durable.OpenEntity, ctx *durable.EntityContext, w *workflow.EntityJob) (done bool, err error) {
+	op, sent := &w.Ops[step.Consumed], len(ctx.Messages())
+	input, err := s.read(op.Input)
+	if err != nil {
+		return false, err
+	}
+	answer := workflow.Answer{Op: step.Consumed}
+	out, failed := entity.Do(ctx, op.Name, input)
+	if failed != nil {
+		if !s.cfg.Faults.KeepMessages {
+			ctx.Rollback(sent)
+		}
+		answer.Failure, _ = durable.FailureOf(failed)
+	}
+	switch {
+	case op.From.Instance == "" && failed != nil:
+		s.cfg.Logger.Warn("a signal's operation failed", "entity", w.Target, "operation", op.Name, "error", failed)
+	case op.From.Instance == "":
+	default:
+		if answer.Data, err = s.small(out); err != nil {
 			return false, err
 		}
-		out, err := entity.Do(ctx, op.Name, input)
-		if err != nil {
-			if !s.cfg.Faults.KeepMessages {
-				ctx.Rollback(sent)
-			}
-			f, _ := durable.FailureOf(err)
-			if op.From.Instance == "" {
-				s.cfg.Logger.Warn("a signal's operation failed", "entity", w.Target, "operation", op.Name, "error", err)
-				continue
-			}
-			step.Answers = append(step.Answers, workflow.Answer{Op: i, Failure: f})
-			continue
-		}
-		changed = true
-		if op.From.Instance == "" {
-			continue
-		}
-		if s.cfg.Values != nil {
-			if out, err = s.cfg.Values.Shrink(out); err != nil {
-				return false, err
-			}
-		}
-		step.Answers = append(step.Answers, workflow.Answer{Op: i, Data: out})
+		step.Answers = append(step.Answers, answer)
 	}
-	return changed, nil
+	return failed == nil, nil
+}
+
+// small returns a payload, or a reference to it if it is large.
+func (s *Stepper) small(payload []byte) ([]byte, error) {
+	if s.cfg.Values == nil || payload == nil {
+		return payload, nil
+	}
+	return s.cfg.Values.Shrink(payload)
 }
 
 // missing says once that code is not there.
@@ -432,11 +486,12 @@ func (s *Stepper) put(w *warm) {
 // Cool ends all warm code: the next step of a run begins with a replay.
 func (s *Stepper) Cool() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for e := s.order.Front(); e != nil; e = e.Next() {
+	all := s.order
+	s.hot, s.order, s.bytes = make(map[partition.Ref]*list.Element), list.New(), 0
+	s.mu.Unlock()
+	for e := all.Front(); e != nil; e = e.Next() {
 		e.Value.(*warm).close()
 	}
-	s.hot, s.order, s.bytes = make(map[partition.Ref]*list.Element), list.New(), 0
 }
 
 // Close is Cool, and nothing stays warm from now on.
