@@ -55,6 +55,7 @@ type Faults struct {
 	StaleReplies bool // count actions anew in each execution, and take answers to one that is over
 	StaleSteps   bool // take what code did for an execution that is over
 	LoseEvents   bool // continue-as-new forgets events that were not read
+	SilentEnds   bool // a run that is terminated does not tell who waits for it
 }
 
 // Creates reports whether op makes a run.
@@ -591,7 +592,9 @@ func (r *Run) finish(env *partition.Env, status durable.Status, output []byte, f
 	if status != durable.Failed { // which may be rewound
 		r.inbox, r.inboxBytes, r.waits = nil, 0, nil
 	}
-	r.tell(env, status, output, f)
+	if status != durable.Terminated || !r.program.Faults.SilentEnds {
+		r.tell(env, status, output, f)
+	}
 	env.List(r.summary())
 	var value any
 	if env.Waited() {

@@ -14,7 +14,7 @@ import (
 
 // Check implements sim.Workload.
 func (b *Workload) Check(*sim.Fold) error {
-	for _, check := range []func() error{b.checkSeen, b.checkLocks, b.checkMoney, b.checkLedger, b.checkResults} {
+	for _, check := range []func() error{b.checkSeen, b.checkLocks, b.checkMoney, b.checkLedger, b.checkResults, b.checkSchedules} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -72,10 +72,13 @@ func (b *Workload) owner(name string) *client {
 	id, _, _ := strings.Cut(strings.TrimPrefix(name, "sorry "), "/")
 	id, _, _ = strings.Cut(id, ":")
 	i := slices.IndexFunc(b.clients, func(c *client) bool { return c.id == id })
-	if i < 0 {
-		return nil
+	if i >= 0 {
+		return b.clients[i]
 	}
-	return b.clients[i]
+	if k := b.keeper(id); k != nil {
+		return k.runs
+	}
+	return nil
 }
 
 // bookkeeper holds the accounts together while the film runs.
@@ -227,7 +230,7 @@ func (b *Workload) checkLedger() error {
 
 // checkAcknowledged holds that what runs told the ledger before they completed is there.
 func (b *Workload) checkAcknowledged(l *ledger) error {
-	for _, c := range b.clients {
+	for _, c := range slices.Concat(b.clients, b.scheduledRuns()) {
 		if c.final.Status != durable.Completed || c.stopped {
 			continue
 		}
@@ -251,7 +254,7 @@ func (b *Workload) checkAcknowledged(l *ledger) error {
 
 // checkResults holds that runs which nobody stopped came to what their code says.
 func (b *Workload) checkResults() error {
-	for _, c := range b.clients {
+	for _, c := range slices.Concat(b.clients, b.scheduledRuns()) {
 		v := c.final
 		if v.Status == durable.Completed {
 			if err := b.checkResult(c); err != nil {
@@ -259,7 +262,8 @@ func (b *Workload) checkResults() error {
 			}
 			continue
 		}
-		if !c.stopped {
+		left := v.Status == durable.Failed && b.keeper(c.id) != nil && slices.ContainsFunc(c.orders, func(o order) bool { return o.Doom != 0 })
+		if !c.stopped && !left { // nobody rewinds what a schedule started
 			return fmt.Errorf("nobody stopped %s, which ended as %s", c.id, sight(v))
 		}
 	}

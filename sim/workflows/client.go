@@ -40,10 +40,10 @@ func (b *Workload) pursue(c *client) {
 	switch {
 	case !c.acked:
 		b.start(c, 0)
-	case c.kind.workflow == "teller" && c.raised < len(c.orders) && !c.ended:
-		b.raise(c)
 	case b.winding && !c.resumed:
 		b.ask(c, workflow.OpResume, nil, func(error) { c.resumed = true })
+	case c.kind.workflow == "teller" && c.raised < len(c.orders) && !c.ended:
+		b.raise(c)
 	default:
 		b.look(c, true)
 	}
