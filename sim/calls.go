@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -124,7 +125,7 @@ func (g *gate) objection(c *pendingCall, now time.Time) string {
 	if s.Rate == 0 {
 		return ""
 	}
-	each := int64(float64(time.Second) / s.Rate)
+	each := int64(math.Ceil(float64(time.Second) / s.Rate)) // to the slower nanosecond
 	for i, at := range g.begun {
 		if int64(len(g.begun)-i+1-s.Burst)*each > now.UnixNano()-at {
 			return "rate"
