@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/weftworks/weft/durable"
@@ -40,6 +41,14 @@ func (b *Workload) checkSeen() error {
 		v := b.film.runs[c.id]
 		if v == nil {
 			return fmt.Errorf("%s was acknowledged and never began", c.id)
+		}
+		if c.purged {
+			continue
+		}
+		for n := 1; n <= c.tags && !c.stopped; n++ {
+			if v.Tags[strconv.Itoa(n)] == "" {
+				return fmt.Errorf("%s lost tag %d of %d that were acknowledged: it has %v", c.id, n, c.tags, v.Tags)
+			}
 		}
 		if sight(v) != sight(c.final) {
 			return fmt.Errorf("%s ended as %s, and is now %s", c.id, sight(c.final), sight(v))
@@ -221,7 +230,7 @@ func (b *Workload) checkLedger() error {
 	}
 	for from, list := range l.Timed {
 		slices.Sort(list)
-		if c := b.owner(from); c == nil || len(slices.Compact(slices.Clone(list))) != len(list) {
+		if c := b.owner(from); c == nil || !c.purging && len(slices.Compact(slices.Clone(list))) != len(list) {
 			return fmt.Errorf("notes of %s came as %v at their times", from, list)
 		}
 	}
@@ -231,7 +240,7 @@ func (b *Workload) checkLedger() error {
 // checkAcknowledged holds that what runs told the ledger before they completed is there.
 func (b *Workload) checkAcknowledged(l *ledger) error {
 	for _, c := range slices.Concat(b.clients, b.scheduledRuns()) {
-		if c.final.Status != durable.Completed || c.stopped {
+		if c.purged || c.final.Status != durable.Completed || c.stopped {
 			continue
 		}
 		name := fmt.Sprintf("%s/%d", c.id, c.final.Execution)
@@ -256,6 +265,9 @@ func (b *Workload) checkAcknowledged(l *ledger) error {
 func (b *Workload) checkResults() error {
 	for _, c := range slices.Concat(b.clients, b.scheduledRuns()) {
 		v := c.final
+		if c.purged {
+			continue
+		}
 		if v.Status == durable.Completed {
 			if err := b.checkResult(c); err != nil {
 				return fmt.Errorf("%s came to %s: %w", c.id, v.Output, err)

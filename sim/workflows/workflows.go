@@ -53,10 +53,12 @@ type kind struct {
 	input func(b *Workload, c *client) any
 	// restarts says that the run can do again what it did without its clients' help.
 	restarts bool
+	// purges says that the run calls no others, so that it can begin anew after it was purged.
+	purges bool
 }
 
 var kinds = []kind{
-	{workflow: "transfer", share: 5, restarts: true, input: func(b *Workload, c *client) any {
+	{workflow: "transfer", share: 5, restarts: true, purges: true, input: func(b *Workload, c *client) any {
 		c.orders = []order{b.order()}
 		return c.orders[0]
 	}},
@@ -78,11 +80,11 @@ var kinds = []kind{
 		c.n = 1 + b.w.Rand.IntN(8)
 		return batch{N: c.n}
 	}},
-	{workflow: "reminder", share: 2, restarts: true, input: func(b *Workload, c *client) any {
+	{workflow: "reminder", share: 2, restarts: true, purges: true, input: func(b *Workload, c *client) any {
 		c.n = 1 + b.w.Rand.IntN(3)
 		return batch{N: c.n}
 	}},
-	{workflow: "audit", share: 2, restarts: true, input: func(b *Workload, _ *client) any { return b.keys }},
+	{workflow: "audit", share: 2, restarts: true, purges: true, input: func(b *Workload, _ *client) any { return b.keys }},
 }
 
 // New makes the workload.
