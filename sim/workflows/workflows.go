@@ -129,12 +129,12 @@ func (b *Workload) newLimits() map[string]function.Settings {
 	r := b.w.Rand
 	limits := make(map[string]function.Settings)
 	for _, name := range []string{"approve", "quote", "settle"} {
-		s := function.Settings{Concurrency: r.IntN(4), PerKey: r.IntN(3), Aging: 100 * time.Millisecond, Tenants: map[string]int{"0": 1 + r.IntN(5)}}
+		s := function.Settings{Concurrency: r.IntN(3), PerKey: r.IntN(3), Aging: 100 * time.Millisecond, Tenants: map[string]int{"0": 1 + r.IntN(5)}}
 		if r.IntN(3) == 0 {
 			s.Rate, s.Burst = float64(1+r.IntN(20)), 1+r.IntN(3)
 		}
-		if r.IntN(4) == 0 {
-			s.Queue = 1 + r.IntN(3)
+		if r.IntN(2) == 0 {
+			s.Queue = 1
 		}
 		limits[name] = s
 	}
