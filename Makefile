@@ -8,7 +8,7 @@ GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME    ?= 10s
 SEEDS       ?= 10000
 ROUNDS      ?= 200
-SIM_FAULTS  := ack-before-sync reuse-positions skip-dedup drop-outbox early-snapshot early-invoke early-reply early-cut keep-locks keep-requests stale-replies stale-steps lose-events keep-messages
+SIM_FAULTS  := ack-before-sync reuse-positions skip-dedup drop-outbox early-snapshot early-invoke early-reply early-cut keep-locks keep-requests stale-replies stale-steps lose-events keep-messages forget-times repeat-times hasty-times silent-ends keep-turns ignore-turns
 BENCH       ?=
 
 .DEFAULT_GOAL := help

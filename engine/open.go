@@ -14,6 +14,7 @@ import (
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	schedules "github.com/weftworks/weft/engine/schedule"
+	"github.com/weftworks/weft/engine/scheduled"
 	"github.com/weftworks/weft/engine/statemachine"
 	"github.com/weftworks/weft/engine/store"
 	storememory "github.com/weftworks/weft/engine/store/memory"
@@ -75,7 +76,7 @@ func (n *Node) open() error {
 	n.runs = &statemachine.Runs{Library: n.library}
 	n.workflows = &workflow.Runs{
 		HistoryEvents: n.opts.Limits.HistoryEvents,
-		Tell:          map[partition.ProgramID]func(*workflow.Reply) []byte{schedules.ID: scheduleEnded},
+		Tell:          map[partition.ProgramID]func(*workflow.Reply) []byte{schedules.ID: scheduled.Ended},
 	}
 	n.entities = &workflow.Entities{}
 	if err := n.openLog(set.Partitions); err != nil {
@@ -238,7 +239,7 @@ func (n *Node) openLanes(count int) error {
 		statemachine.RunsID:    n.runs,
 		workflow.RunsID:        n.workflows,
 		workflow.EntitiesID:    n.entities,
-		schedules.ID:           &schedules.Program{Starter: starter()},
+		schedules.ID:           &schedules.Program{Starter: scheduled.Starter()},
 	}
 	for i := range count {
 		config := lane.Config{

@@ -5,11 +5,10 @@ import (
 	"context"
 	"strings"
 
-	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	schedules "github.com/weftworks/weft/engine/schedule"
-	"github.com/weftworks/weft/engine/workflow"
+	"github.com/weftworks/weft/engine/scheduled"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/schedule"
 )
@@ -26,36 +25,8 @@ type DefineSchedule struct {
 	Input    []byte // one JSON text; nil: null
 }
 
-// targetKind is the kind of a Target that is a workflow. Its name is the workflow's, a zero byte and the version.
-const targetKind = "workflow"
-
 // TargetWorkflow returns the workflow and the version that a schedule starts.
-func TargetWorkflow(t schedules.Target) (name, version string) {
-	name, version, _ = strings.Cut(t.Name, "\x00")
-	return name, version
-}
-
-// starter turns the wishes of schedules into messages to runs. Its functions are pure: they are part of the fold.
-func starter() schedules.Starter {
-	return schedules.Starter{
-		Start: func(s *schedules.Start) schedules.Message {
-			m := workflow.Start{Seed: s.Seed, Input: s.Target.Input}
-			m.Workflow, m.Version = TargetWorkflow(s.Target)
-			m.Parent = workflow.Address{Instance: s.Schedule, Program: schedules.ID, Op: schedules.OpEnded}
-			return schedules.Message{To: workflow.RunInstance(s.Run), Program: workflow.RunsID, Op: workflow.OpStart, Body: m.Encode()}
-		},
-		Terminate: func(_ schedules.Target, run, cause string) schedules.Message {
-			m := workflow.Terminate{Reason: cause, Recursive: true}
-			return schedules.Message{To: workflow.RunInstance(run), Program: workflow.RunsID, Op: workflow.OpTerminate, Body: m.Encode()}
-		},
-	}
-}
-
-// scheduleEnded is how a run tells a schedule that it has ended.
-func scheduleEnded(r *workflow.Reply) []byte {
-	m := schedules.EndedMessage{Run: r.From, Status: uint8(r.Status), Failed: r.Failure != nil && r.Status != durable.Terminated}
-	return m.Encode()
-}
+func TargetWorkflow(t schedules.Target) (name, version string) { return scheduled.Workflow(t) }
 
 func (n *Node) define(d *DefineSchedule, seed uint64) ([]byte, error) {
 	input, err := n.payload(d.Input)
@@ -65,7 +36,7 @@ func (n *Node) define(d *DefineSchedule, seed uint64) ([]byte, error) {
 	if err := checkWorkflow(d.Workflow, d.Version); err != nil {
 		return nil, fault.New("", fault.InvalidName, d.ID, "the workflow that the schedule starts: %w", err)
 	}
-	return schedules.Define(d.ID, d.Spec, schedules.Target{Kind: targetKind, Name: d.Workflow + "\x00" + d.Version, Input: input}, seed)
+	return schedules.Define(d.ID, d.Spec, scheduled.Target(d.Workflow, d.Version, input), seed)
 }
 
 // tellSchedule sends a schedule a message and returns the answer.

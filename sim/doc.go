@@ -8,7 +8,9 @@
 //   - the store keeps any prefix of what was not flushed
 //   - the process dies at any action and at any access to the disk, also while it recovers
 //   - messages between partitions and with clients are delayed, reordered, doubled and dropped
-//   - functions fail, take long, and run again after a crash
+//   - functions fail, take long, and run again after a crash; where they have limits (Limiter), calls wait for their turn, and
+//     are refused when too many wait
+//   - partitions are full, so that clients are refused (fault.Busy); nobody is there for a while, so that times pass unseen
 //   - user code (Coder) is thrown out of memory and replayed, is not there, or does not come to an end, so that its partition
 //     goes on without it
 //

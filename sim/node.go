@@ -32,6 +32,10 @@ type node struct {
 	jobs    []job
 	open    map[*Ask]int // requests taken and not answered
 
+	gates     map[string]*gate // limits, by function
+	gateNames []string         // in the order they were first asked for
+	steady    int64            // see clock
+
 	steppers []*stepper.Stepper // by partition
 	slow     []*stepper.Task    // steps that have not come to an end
 	done     []partition.Event  // of a turn that goes on without the step that it was lost in
@@ -48,7 +52,7 @@ type job struct {
 // start opens the node and recovers it.
 func (w *World) start() error {
 	w.began++
-	n := &node{w: w, epoch: w.began, open: make(map[*Ask]int)}
+	n := &node{w: w, epoch: w.began, open: make(map[*Ask]int), gates: make(map[string]*gate)}
 	var err error
 	n.log, err = disk.Open("data/log", &disk.Options{
 		FS: w.disk, Durable: n.hear, SegmentBytes: w.shape.segmentBytes, Manual: true, DataDir: "data",
@@ -87,7 +91,7 @@ func (n *node) openLanes() error {
 		cfg := partition.Config{ID: partition.ID(i), Partitions: w.partitions, Programs: programs, Faults: w.opts.Faults.Partition}
 		l, err := lane.Open(lane.Config{
 			Partition: cfg, Log: tap, Store: stored{w.store}, Host: host{n}, NewBatch: n.group.NewBatch, Speculation: w.shape.speculation,
-			SnapshotBytes: w.shape.snapshotBytes, SnapshotInstances: w.shape.snapshotInstances, Resident: w.shape.resident,
+			SnapshotBytes: w.shape.snapshotBytes, SnapshotInstances: w.shape.snapshotInstances, Resident: w.shape.resident, Inbox: w.moods.inbox,
 			Faults: w.opts.Faults.Lane,
 		})
 		if err != nil {
@@ -222,20 +226,6 @@ func (n *node) cut() {
 
 // host is how lanes see their node.
 type host struct{ *node }
-
-func (h host) Invoke(p partition.ID, ref partition.Ref, call partition.Invocation) {
-	h.w.note("invoke", uint64(p), uint64(ref), call.ID)
-	h.w.calls = append(h.w.calls, pendingCall{h.epoch, p, ref, call})
-}
-
-func (h host) Cancel(p partition.ID, ref partition.Ref, id uint64) {
-	for i, c := range h.w.calls {
-		if c.epoch == h.epoch && c.partition == p && c.ref == ref && c.call.ID == id && h.w.Chance(0.5) {
-			h.w.calls = append(h.w.calls[:i], h.w.calls[i+1:]...)
-			return
-		}
-	}
-}
 
 func (h host) Send(dest partition.ID, ev *partition.Event) {
 	e := *ev

@@ -6,6 +6,7 @@ import (
 	"github.com/weftworks/weft/engine/commitlog/disk"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/schedule"
 	"github.com/weftworks/weft/engine/workflow"
 	"github.com/weftworks/weft/engine/workflow/stepper"
 )
@@ -41,15 +42,21 @@ type Faults struct {
 	Lane      lane.Faults
 	Log       disk.Faults
 	Workflow  workflow.Faults
+	Schedule  schedule.Faults
 	Stepper   stepper.Faults
 	// EarlyCut gives up the log before the snapshots that replace it are in the store.
 	EarlyCut bool
+	// KeepTurns forgets now and then that a call has ended, so that its limits count it for ever.
+	KeepTurns bool
+	// IgnoreTurns lets calls begin that have to wait.
+	IgnoreTurns bool
 }
 
 // FaultNames lists the rules that FaultByName can break.
 var FaultNames = []string{
 	"ack-before-sync", "reuse-positions", "skip-dedup", "drop-outbox", "early-snapshot", "early-invoke", "early-reply", "early-cut",
 	"keep-locks", "keep-requests", "stale-replies", "stale-steps", "lose-events", "keep-messages",
+	"forget-times", "repeat-times", "hasty-times", "silent-ends", "keep-turns", "ignore-turns",
 }
 
 // FaultByName returns the Faults that break one rule.
@@ -83,6 +90,18 @@ func FaultByName(name string) (f Faults, ok bool) {
 		f.Workflow.LoseEvents = true
 	case "keep-messages":
 		f.Stepper.KeepMessages = true
+	case "forget-times":
+		f.Schedule.ForgetTimes = true
+	case "repeat-times":
+		f.Schedule.RepeatTimes = true
+	case "hasty-times":
+		f.Schedule.HastyTimes = true
+	case "silent-ends":
+		f.Workflow.SilentEnds = true
+	case "keep-turns":
+		f.KeepTurns = true
+	case "ignore-turns":
+		f.IgnoreTurns = true
 	case "":
 	default:
 		return f, false
@@ -103,6 +122,8 @@ type Stats struct {
 	Actions, Entries, Crashes, PowerCuts, IOErrors, Lost int
 	Calls, Answers, Snapshots, Cuts                      int
 	Steps, Slow                                          int // of user code
+	Waited, Refused                                      int // calls, by limits of functions
+	Busy                                                 int // requests that were refused for what waits already
 	Accesses                                             int // to the disk and the store, until the faults stop
 }
 
@@ -120,6 +141,9 @@ func (s *Stats) Add(o Stats) {
 	s.Cuts += o.Cuts
 	s.Steps += o.Steps
 	s.Slow += o.Slow
+	s.Waited += o.Waited
+	s.Refused += o.Refused
+	s.Busy += o.Busy
 	s.Accesses += o.Accesses
 }
 

@@ -114,6 +114,9 @@ func (w *World) act() {
 			w.client(false)
 			return
 		}
+		if w.moods.outage > 0 {
+			w.Now += w.Rand.Int64N(w.moods.outage)
+		}
 		w.trouble(0.15 * w.shape.trouble)
 		w.restart()
 		return
@@ -137,6 +140,7 @@ func (w *World) act() {
 		w.execute()
 	case p < 858:
 		w.Now += int64(w.Rand.IntN(50))
+		w.node.ring()
 	case p < 860:
 		w.note("clock set back")
 		w.Now -= int64(w.Rand.IntN(5000))
@@ -190,7 +194,8 @@ func (w *World) tick() {
 			next = min(next, max(due, w.Now))
 		}
 	}
-	w.Now = next
+	w.Now = w.node.wakeGates(next)
+	w.node.ring()
 }
 
 // drain heals everything and lets the clients finish. At its end all that the node has is in the store.
@@ -213,14 +218,14 @@ func (w *World) drain() {
 			w.Fail("stuck: after %d actions without faults clients still wait, or the node still works", drainMax)
 			return
 		}
-		if w.round(); w.settled() {
+		if w.round() && w.settled() {
 			return
 		}
 	}
 }
 
-// round does everything that can be done once.
-func (w *World) round() {
+// round does everything that can be done once, and reports whether nothing was on its way.
+func (w *World) round() (quiet bool) {
 	n := w.node
 	for i := range n.lanes {
 		n.turn(i)
@@ -236,7 +241,7 @@ func (w *World) round() {
 	for len(n.jobs) > 0 {
 		n.applySnapshot()
 	}
-	busy := len(w.network) > 0 || len(w.calls) > 0
+	busy, refused := len(w.network) > 0 || len(w.calls) > 0, w.stats.Busy
 	for range len(w.network) {
 		w.deliver()
 	}
@@ -244,15 +249,16 @@ func (w *World) round() {
 		w.execute()
 	}
 	w.client(true)
-	if !busy {
+	if !busy || w.stats.Busy > refused { // a client that was refused waits before he asks again
 		w.tick()
 		n.keepHouse()
 	}
+	return !busy
 }
 
 // settled reports whether nothing is left to do and all of it is in the store.
 func (w *World) settled() bool {
-	if !w.workload.Done() || len(w.network) > 0 || len(w.calls) > 0 || len(w.asked) > 0 {
+	if !w.workload.Done() || len(w.network) > 0 || len(w.calls) > 0 || len(w.asked) > 0 || w.node.waits() {
 		return false
 	}
 	for _, l := range w.node.lanes {

@@ -153,7 +153,7 @@ func TestEveryTroubleHappens(t *testing.T) {
 		}
 		counts := []int{sum.Entries, sum.Lost, sum.Crashes, sum.PowerCuts, sum.IOErrors, sum.Calls, sum.Answers, sum.Snapshots, sum.Cuts}
 		if name == "workflows" {
-			counts = append(counts, sum.Steps, sum.Slow)
+			counts = append(counts, sum.Steps, sum.Slow, sum.Waited, sum.Refused, sum.Busy)
 		}
 		if i := slices.IndexFunc(counts, func(n int) bool { return n < 20 }); i >= 0 {
 			t.Errorf("%s: too little happens in 50 seeds: %+v", name, sum)

@@ -22,11 +22,21 @@ type moods struct {
 	slow   float64 // a step does not end: its partition goes on without it
 	absent float64 // code is not there
 	hot    int     // what stays warm
+
+	inbox  int   // requests that a partition takes at a time; 0: as many as come
+	outage int64 // milliseconds, at most, that nobody is there at a time; 0: none
 }
 
 func (w *World) newMoods() moods {
 	pick := func(most float64) float64 { return most * []float64{0, 0.1, 1}[w.Rand.IntN(3)] }
-	return moods{cool: pick(0.5), slow: pick(0.2), absent: pick(0.05), hot: 1 + w.Rand.IntN(16)}
+	m := moods{cool: pick(0.5), slow: pick(0.2), absent: pick(0.05), hot: 1 + w.Rand.IntN(16)}
+	if w.Chance(0.3) {
+		m.inbox = 1 + w.Rand.IntN(3)
+	}
+	if w.Chance(0.5) {
+		m.outage = 20_000
+	}
+	return m
 }
 
 // hide is code of which a piece is not there now and then.

@@ -7,6 +7,7 @@ import (
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/store/memory"
+	"github.com/weftworks/weft/fault"
 )
 
 // World is everything outside the node: clock, disk, network, functions, clients.
@@ -58,13 +59,6 @@ type execution struct {
 	partition partition.ID
 	ref       partition.Ref
 	call      Call
-}
-
-type pendingCall struct {
-	epoch     int
-	partition partition.ID
-	ref       partition.Ref
-	call      partition.Invocation
 }
 
 func newWorld(opts Options) *World {
@@ -160,24 +154,6 @@ func (w *World) deliver() {
 	}
 }
 
-// execute runs one pending call. Its answer is lost if the process ends before it arrives.
-func (w *World) execute() {
-	i := w.Rand.IntN(len(w.calls))
-	p := w.calls[i]
-	w.calls = append(w.calls[:i], w.calls[i+1:]...)
-	c := Call{ID: p.call.ID, Function: p.call.Function, Input: p.call.Input}
-	w.stats.Calls++
-	w.note("call "+c.Function, uint64(p.partition), uint64(p.ref), p.call.ID)
-	if !w.workload.Idempotent(c.Function) {
-		w.executed = append(w.executed, execution{p.partition, p.ref, c})
-	}
-	ev := w.workload.Call(c)
-	ev.Kind, ev.Ref, ev.ID = partition.Done, p.ref, p.call.ID
-	w.post(delivery{what: "done", epoch: p.epoch, to: func() {
-		_ = w.node.lanes[p.partition].Submit(lane.Item{Event: ev, Internal: true})
-	}}, true)
-}
-
 // Ask is one request of a client.
 type Ask struct {
 	Item      lane.Item
@@ -214,6 +190,9 @@ func (w *World) close(a *Ask, err error) {
 		return
 	}
 	a.closed = true
+	if fault.Is(err, fault.Busy) {
+		w.stats.Busy++
+	}
 	for i, o := range w.asked {
 		if o == a {
 			w.asked = append(w.asked[:i], w.asked[i+1:]...)

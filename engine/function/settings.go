@@ -80,6 +80,13 @@ func (s *Settings) complete(name string, invoker Invoker) error {
 	if s.Heartbeat > 0 && !beats(invoker) {
 		return wrong("what runs this function hears no heartbeats from it; remove the heartbeat and bound calls with a time-out")
 	}
+	s.defaults()
+	s.Tenants = maps.Clone(s.Tenants)
+	return nil
+}
+
+// defaults fills in what is not said.
+func (s *Settings) defaults() {
 	if s.Rate > 0 && s.Burst == 0 {
 		s.Burst = int(math.Ceil(s.Rate))
 	}
@@ -89,8 +96,6 @@ func (s *Settings) complete(name string, invoker Invoker) error {
 	if s.Aging == 0 {
 		s.Aging = DefaultAging
 	}
-	s.Tenants = maps.Clone(s.Tenants)
-	return nil
 }
 
 // shorter returns the shorter of two durations of which 0 is none.

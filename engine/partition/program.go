@@ -125,7 +125,8 @@ func (e *Env) Reply(value any) {
 	}
 }
 
-// HasClient reports whether a client waits for a Reply.
+// HasClient reports whether a client waits for a Reply. A recovery folds the same events without clients: what becomes of
+// the instance must not depend on it.
 func (e *Env) HasClient() bool { return e.client != nil }
 
 // Discard undoes the creation of the instance: nothing of it is kept.

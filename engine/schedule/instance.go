@@ -12,23 +12,38 @@ import (
 )
 
 // Program is the program of schedules.
-type Program struct{ Starter Starter }
+type Program struct {
+	Starter Starter
+	// Faults breaks a rule on purpose, for tests that must catch it.
+	Faults Faults
+}
+
+// Faults are the rules a simulation breaks to show that it would notice. Never set outside tests.
+type Faults struct {
+	ForgetTimes bool // a schedule that comes back from the store does not know which times it has handled
+	RepeatTimes bool // with an update the times before it count again
+	HastyTimes  bool // a run that takes the place of another does not wait for its end
+}
 
 // Creates reports whether op makes a schedule.
 func (p *Program) Creates(op uint8) bool { return op == OpCreate }
 
 // New returns a schedule that waits for its OpCreate.
-func (p *Program) New() partition.Instance { return &Schedule{starter: &p.Starter} }
+func (p *Program) New() partition.Instance { return &Schedule{program: p} }
 
 // Decode implements partition.Program. The schedule aliases data.
 func (p *Program) Decode(data []byte, _ func(partition.BlobID) []byte) (partition.Instance, error) {
-	s := &Schedule{starter: &p.Starter}
-	return s, s.decode(data)
+	s := &Schedule{program: p}
+	err := s.decode(data)
+	if p.Faults.ForgetTimes && err == nil {
+		s.plan(s.created)
+	}
+	return s, err
 }
 
 // Schedule is one schedule. All times are in Unix milliseconds.
 type Schedule struct {
-	starter  *Starter
+	program  *Program
 	calendar *schedule.Calendar // of def and seed
 
 	id               string

@@ -29,6 +29,10 @@ func (s *Schedule) plan(after int64) {
 // replan plans anew when the calendar has changed: what counts is later than now, and the time that has come already and
 // only waits for its jitter.
 func (s *Schedule) replan(now int64) {
+	if s.program.Faults.RepeatTimes {
+		s.plan(s.created)
+		return
+	}
 	s.since = now
 	if !s.next.armed || s.next.nominal > now {
 		s.plan(now)
@@ -105,6 +109,10 @@ func (s *Schedule) offer(env *partition.Env, r Run, policy schedule.Overlap) out
 		s.dropWaiting(env.Now)
 		s.terminate(env)
 		s.promise(r)
+		if s.program.Faults.HastyTimes {
+			s.start(env, r)
+			return started
+		}
 		s.waiting = append(s.waiting, r)
 		return waits
 	}
@@ -146,7 +154,7 @@ func (s *Schedule) terminate(env *partition.Env) {
 			continue
 		}
 		r.terminating = true
-		m := s.starter.Terminate(Target{Kind: r.kind, Name: r.name}, r.ID, "another run of the schedule "+s.id+" is due, and its overlap policy is cancelOther")
+		m := s.program.Starter.Terminate(Target{Kind: r.kind, Name: r.name}, r.ID, "another run of the schedule "+s.id+" is due, and its overlap policy is cancelOther")
 		env.Send(m.To, m.Program, m.Op, m.Body)
 	}
 }
@@ -156,7 +164,7 @@ func (s *Schedule) start(env *partition.Env, r Run) {
 	r.Started = env.Now
 	target := s.def.target
 	s.running = append(s.running, running{Run: r, kind: target.Kind, name: target.Name})
-	m := s.starter.Start(&Start{Schedule: env.Name, Run: r.ID, Nominal: r.Nominal, Seed: s.runSeed(r.ID), Target: target})
+	m := s.program.Starter.Start(&Start{Schedule: env.Name, Run: r.ID, Nominal: r.Nominal, Seed: s.runSeed(r.ID), Target: target})
 	env.Send(m.To, m.Program, m.Op, m.Body)
 	if r.Manual {
 		s.counts.Manual++

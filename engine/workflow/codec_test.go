@@ -153,7 +153,7 @@ func TestInboxesAreBounded(t *testing.T) {
 	raise := (&workflow.Raise{Name: "e", Data: big}).Encode()
 	signal := (&workflow.Operation{Name: "add", Input: big}).Encode()
 	later := (&workflow.Operation{Name: "add", Input: big, Due: 1 << 50}).Encode()
-	for _, x := range []struct {
+	for i, x := range []struct {
 		to      string
 		program partition.ProgramID
 		op      uint8
@@ -162,9 +162,9 @@ func TestInboxesAreBounded(t *testing.T) {
 		{"workflow/a", workflow.RunsID, workflow.OpRaise, raise}, {"entity/e/1", workflow.EntitiesID, workflow.OpSignal, signal},
 		{"entity/e/2", workflow.EntitiesID, workflow.OpSignal, later},
 	} {
-		tell := func(client any) partition.Effect {
+		tell := func(client any, from partition.Origin) partition.Effect {
 			n := c.nodes[0]
-			ev := partition.Event{Kind: partition.Message, To: x.to, Program: x.program, Op: x.op, Body: x.body, Client: client}
+			ev := partition.Event{Kind: partition.Message, To: x.to, Program: x.program, Op: x.op, Body: x.body, Client: client, From: from}
 			prepare(n.plain, nil, &ev)
 			for _, e := range n.plain.Step(&ev) {
 				if e.Kind == partition.Reply {
@@ -175,7 +175,7 @@ func TestInboxesAreBounded(t *testing.T) {
 		}
 		refused := 0
 		for range 12 {
-			if _, ok := tell("client").Value.(error); ok {
+			if _, ok := tell("client", partition.Origin{}).Value.(error); ok {
 				refused++
 			}
 		}
@@ -194,7 +194,7 @@ func TestInboxesAreBounded(t *testing.T) {
 			}
 			return v.State.(*workflow.Run).View().Waiting
 		}
-		if before := waits(); tell(nil).Kind != 0 || waits() != before+1 {
+		if before := waits(); tell(nil, partition.Origin{Partition: 1, Seq: uint64(i + 1)}).Kind != 0 || waits() != before+1 {
 			t.Errorf("%s lost a message of another instance", x.to)
 		}
 	}

@@ -23,6 +23,8 @@ type EntityView struct {
 
 // Entities is the program of entities.
 type Entities struct {
+	// InboxEvents bounds what clients may have waiting for one entity. 0: limits.InboxEvents.
+	InboxEvents int
 	// Faults breaks a rule on purpose, for tests that must catch it.
 	Faults Faults
 }
@@ -168,7 +170,7 @@ func (e *Entity) operation(env *partition.Env, ev *partition.Event) {
 	case err != nil:
 		env.Reply(fault.New("", fault.Internal, e.target, "operation does not decode: %w", err))
 		return
-	case env.HasClient() && (len(e.queue)+len(e.later) >= limits.InboxEvents || e.bytes > limits.InboxBytes):
+	case fromClient(ev) && (len(e.queue)+len(e.later) >= inboxEvents(e.program.InboxEvents) || e.bytes > limits.InboxBytes):
 		env.Reply(fault.New("", fault.Busy, e.target, "%d operations of %d bytes wait for the entity, which is the most; is it locked, or is its code not there?", len(e.queue)+len(e.later), e.bytes))
 		return
 	}

@@ -39,6 +39,8 @@ type View struct {
 type Runs struct {
 	// HistoryEvents bounds the history of one execution. 0: limits.Default's.
 	HistoryEvents int64
+	// InboxEvents bounds what clients may have waiting for one run. 0: limits.InboxEvents.
+	InboxEvents int
 	// Tell has, for parents of other programs than Runs, what the body of the message is that tells them of a run's end.
 	// The functions must be pure.
 	Tell map[partition.ProgramID]func(*Reply) []byte
@@ -53,6 +55,7 @@ type Faults struct {
 	StaleReplies bool // count actions anew in each execution, and take answers to one that is over
 	StaleSteps   bool // take what code did for an execution that is over
 	LoseEvents   bool // continue-as-new forgets events that were not read
+	SilentEnds   bool // a run that is terminated does not tell who waits for it
 }
 
 // Creates reports whether op makes a run.
@@ -147,6 +150,18 @@ func (p *Runs) historyEvents() int64 {
 		return p.HistoryEvents
 	}
 	return limits.Default.HistoryEvents
+}
+
+// fromClient reports whether a message is a client's, as the log has it: a recovery must refuse what was refused, though
+// no client waits then (Env.HasClient).
+func fromClient(ev *partition.Event) bool { return ev.From.Seq == 0 }
+
+// inboxEvents returns how much may wait for a run or an entity.
+func inboxEvents(set int) int {
+	if set > 0 {
+		return set
+	}
+	return limits.InboxEvents
 }
 
 // Receive implements partition.Instance.
@@ -306,7 +321,7 @@ func (r *Run) raise(env *partition.Env, ev *partition.Event) {
 	case r.view.Status.Ended():
 		env.Reply(fault.New("", fault.Conflict, r.view.ID, "the run has ended (%s) and takes no events", r.view.Status))
 		return
-	case env.HasClient() && (len(r.inbox) >= limits.InboxEvents || r.inboxBytes > limits.InboxBytes):
+	case fromClient(ev) && (len(r.inbox) >= inboxEvents(r.program.InboxEvents) || r.inboxBytes > limits.InboxBytes):
 		env.Reply(fault.New("", fault.Busy, r.view.ID, "%d events of %d bytes wait for the run already, which is the most; is it suspended, or is its code not there?", len(r.inbox), r.inboxBytes))
 		return
 	}
@@ -578,7 +593,9 @@ func (r *Run) finish(env *partition.Env, status durable.Status, output []byte, f
 	if status != durable.Failed { // which may be rewound
 		r.inbox, r.inboxBytes, r.waits = nil, 0, nil
 	}
-	r.tell(env, status, output, f)
+	if status != durable.Terminated || !r.program.Faults.SilentEnds {
+		r.tell(env, status, output, f)
+	}
 	env.List(r.summary())
 	var value any
 	if env.Waited() {

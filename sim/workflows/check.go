@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/weftworks/weft/durable"
@@ -14,7 +15,7 @@ import (
 
 // Check implements sim.Workload.
 func (b *Workload) Check(*sim.Fold) error {
-	for _, check := range []func() error{b.checkSeen, b.checkLocks, b.checkMoney, b.checkLedger, b.checkResults} {
+	for _, check := range []func() error{b.checkSeen, b.checkLocks, b.checkMoney, b.checkLedger, b.checkResults, b.checkSchedules} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -40,6 +41,14 @@ func (b *Workload) checkSeen() error {
 		v := b.film.runs[c.id]
 		if v == nil {
 			return fmt.Errorf("%s was acknowledged and never began", c.id)
+		}
+		if c.purged {
+			continue
+		}
+		for n := 1; n <= c.tags && !c.stopped; n++ {
+			if v.Tags[strconv.Itoa(n)] == "" {
+				return fmt.Errorf("%s lost tag %d of %d that were acknowledged: it has %v", c.id, n, c.tags, v.Tags)
+			}
 		}
 		if sight(v) != sight(c.final) {
 			return fmt.Errorf("%s ended as %s, and is now %s", c.id, sight(c.final), sight(v))
@@ -72,10 +81,13 @@ func (b *Workload) owner(name string) *client {
 	id, _, _ := strings.Cut(strings.TrimPrefix(name, "sorry "), "/")
 	id, _, _ = strings.Cut(id, ":")
 	i := slices.IndexFunc(b.clients, func(c *client) bool { return c.id == id })
-	if i < 0 {
-		return nil
+	if i >= 0 {
+		return b.clients[i]
 	}
-	return b.clients[i]
+	if k := b.keeper(id); k != nil {
+		return k.runs
+	}
+	return nil
 }
 
 // bookkeeper holds the accounts together while the film runs.
@@ -218,7 +230,7 @@ func (b *Workload) checkLedger() error {
 	}
 	for from, list := range l.Timed {
 		slices.Sort(list)
-		if c := b.owner(from); c == nil || len(slices.Compact(slices.Clone(list))) != len(list) {
+		if c := b.owner(from); c == nil || !c.purging && len(slices.Compact(slices.Clone(list))) != len(list) {
 			return fmt.Errorf("notes of %s came as %v at their times", from, list)
 		}
 	}
@@ -227,8 +239,8 @@ func (b *Workload) checkLedger() error {
 
 // checkAcknowledged holds that what runs told the ledger before they completed is there.
 func (b *Workload) checkAcknowledged(l *ledger) error {
-	for _, c := range b.clients {
-		if c.final.Status != durable.Completed || c.stopped {
+	for _, c := range slices.Concat(b.clients, b.scheduledRuns()) {
+		if c.purged || c.final.Status != durable.Completed || c.stopped {
 			continue
 		}
 		name := fmt.Sprintf("%s/%d", c.id, c.final.Execution)
@@ -251,15 +263,19 @@ func (b *Workload) checkAcknowledged(l *ledger) error {
 
 // checkResults holds that runs which nobody stopped came to what their code says.
 func (b *Workload) checkResults() error {
-	for _, c := range b.clients {
+	for _, c := range slices.Concat(b.clients, b.scheduledRuns()) {
 		v := c.final
+		if c.purged {
+			continue
+		}
 		if v.Status == durable.Completed {
 			if err := b.checkResult(c); err != nil {
 				return fmt.Errorf("%s came to %s: %w", c.id, v.Output, err)
 			}
 			continue
 		}
-		if !c.stopped {
+		left := v.Status == durable.Failed && b.keeper(c.id) != nil && slices.ContainsFunc(c.orders, func(o order) bool { return o.Doom != 0 })
+		if !c.stopped && !left { // nobody rewinds what a schedule started
 			return fmt.Errorf("nobody stopped %s, which ended as %s", c.id, sight(v))
 		}
 	}

@@ -30,20 +30,23 @@ type client struct {
 	// What clients did to the run, so that it may come to something else than its code says.
 	stopped bool // it may have been ended before its time
 	rewound bool // it may have done things again
+	purging bool // it may be gone
+	purged  bool // it is, for good
+	tags    int  // that were acknowledged
 }
 
 // satisfied reports whether the client has all it wanted.
-func (c *client) satisfied() bool { return c.final != nil }
+func (c *client) satisfied() bool { return c.final != nil || c.purged }
 
 // pursue does what brings the client nearer to what it wants: a run that has ended.
 func (b *Workload) pursue(c *client) {
 	switch {
 	case !c.acked:
 		b.start(c, 0)
-	case c.kind.workflow == "teller" && c.raised < len(c.orders) && !c.ended:
-		b.raise(c)
 	case b.winding && !c.resumed:
 		b.ask(c, workflow.OpResume, nil, func(error) { c.resumed = true })
+	case c.kind.workflow == "teller" && c.raised < len(c.orders) && !c.ended:
+		b.raise(c)
 	default:
 		b.look(c, true)
 	}
@@ -54,7 +57,7 @@ func (b *Workload) fiddle(c *client) {
 	if c.asking > 2 {
 		return
 	}
-	switch p := b.w.Rand.IntN(26); {
+	switch p := b.w.Rand.IntN(28); {
 	case !c.acked || (p < 8 && c.kind.workflow == "teller" && c.raised < len(c.orders)):
 		if c.asking == 0 {
 			b.pursue(c)
@@ -75,10 +78,15 @@ func (b *Workload) fiddle(c *client) {
 		b.ask(c, workflow.OpRaise, (&workflow.Raise{Name: goOn.Name(), Data: []byte(`"from a client"`)}).Encode(), nil)
 	case p < 21 && c.ended:
 		b.rewind(c)
+	case p == 24 && c.tags < 3:
+		b.tag(c)
+	case p == 25 && c.ended && c.meddled && c.kind.purges:
+		c.purging, c.stopped, c.rewound, c.ended = true, true, true, false
+		b.ask(c, workflow.OpPurge, nil, nil)
 	case p == 21 && c.ended && c.meddled && c.kind.restarts:
 		c.stopped, c.ended = true, false
 		b.ask(c, workflow.OpRestart, nil, nil)
-	case p >= 22 && c.meddled && c.kind.restarts:
+	case (p == 22 || p == 23) && c.meddled && c.kind.restarts:
 		c.stopped = true
 		b.start(c, 1<<durable.Running|1<<durable.Suspended|1<<durable.Failed|1<<durable.Completed)
 	}
@@ -87,6 +95,12 @@ func (b *Workload) fiddle(c *client) {
 func (b *Workload) rewind(c *client) {
 	c.rewound = true
 	b.ask(c, workflow.OpRewind, (&workflow.Rewind{Reason: "again"}).Encode(), nil)
+}
+
+// tag gives the run one more tag.
+func (b *Workload) tag(c *client) {
+	n := c.tags + 1
+	b.ask(c, workflow.OpTag, durable.AppendTags(nil, map[string]string{fmt.Sprint(n): "yes"}), func(error) { c.tags = max(c.tags, n) })
 }
 
 // start starts the run, now or, sometimes, later.
@@ -155,7 +169,7 @@ func (b *Workload) ask(c *client, op uint8, body []byte, then func(refusal error
 // unless the client does something about it.
 func (b *Workload) request(c *client, it lane.Item, last bool, then func(refusal error)) {
 	c.asking++
-	waiting := true
+	waiting, closing := true, b.winding
 	b.w.Request(&sim.Ask{Item: it, Partition: b.place(workflow.RunInstance(c.id)), Answer: func(value any, missing bool, err error) {
 		if waiting {
 			waiting = false
@@ -169,13 +183,17 @@ func (b *Workload) request(c *client, it lane.Item, last bool, then func(refusal
 		case *workflow.View:
 			b.saw(c, v, last)
 		case error:
+			if fault.Is(v, fault.RunNotFound) && c.purging {
+				return
+			}
 			if refusal = v; !fault.Is(v, fault.Conflict) && !fault.Is(v, fault.RunExists) {
 				b.w.Fail("a client of %s was answered %v", c.id, v)
 			}
 		case nil:
-			if c.acked {
+			if c.acked && !c.purging {
 				b.w.Fail("%s was acknowledged and is missing", c.id)
 			}
+			c.purged = c.purging && closing
 			return
 		}
 		if then != nil {

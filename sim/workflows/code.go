@@ -166,6 +166,11 @@ func typed[In, Out any](fn func(*weft.Flow, In) (Out, error)) durable.Code {
 // doggedly tries for ever, but what is final.
 var doggedly = weft.WithRetry(weft.Retry{First: 10 * time.Millisecond, Most: 100 * time.Millisecond})
 
+// limited says what limits of functions look at.
+func (o order) limited(options ...weft.CallOption) []weft.CallOption {
+	return append(options, weft.WithKey(o.From), weft.WithTenant(o.From), weft.WithPriority(int8(o.Cents%3)))
+}
+
 // base names the movements and notes of an execution.
 func base(w *weft.Flow) string { return fmt.Sprintf("%s/%d", w.ID(), w.Execution()) }
 
@@ -180,7 +185,7 @@ func transfer(w *weft.Flow, o order) (string, error) {
 	if o.Quote {
 		asked = quote
 	}
-	if _, err := asked.Call(w, w.ID(), doggedly); err != nil {
+	if _, err := asked.Call(w, w.ID(), o.limited(doggedly)...); err != nil {
 		return "", err
 	}
 	for i := range o.Notes {
@@ -248,7 +253,7 @@ func (o order) carryOut(w *weft.Flow, base string) (string, error) {
 // settle calls a function, and calls it again when it takes too long.
 func (o order) settle(w *weft.Flow) error {
 	for {
-		call := settle.Start(w, w.ID(), doggedly)
+		call := settle.Start(w, w.ID(), o.limited(doggedly)...)
 		if o.Patience == 0 {
 			_, err := call.Await(w)
 			return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/engine/partition"
+	schedules "github.com/weftworks/weft/engine/schedule"
 	"github.com/weftworks/weft/engine/workflow"
 	"github.com/weftworks/weft/sim"
 )
@@ -16,6 +17,10 @@ type film struct {
 	frames []frame                    // of entities, by partition and then in order
 	views  map[string]map[string]bool // of runs, by id: all that a client may have seen
 	runs   map[string]*workflow.View  // how they ended
+	spans  map[string][]span          // of runs, by id
+
+	beats    map[string][]beat // of schedules, by id
+	starting []schedules.Start // in the event that a schedule has now
 }
 
 // frame is an entity after one of its steps.
@@ -26,7 +31,10 @@ type frame struct {
 }
 
 func newFilm(fold *sim.Fold) *film {
-	return &film{fold: fold, views: make(map[string]map[string]bool), runs: make(map[string]*workflow.View)}
+	return &film{
+		fold: fold, views: make(map[string]map[string]bool), runs: make(map[string]*workflow.View),
+		spans: make(map[string][]span), beats: make(map[string][]beat),
+	}
 }
 
 // inOrder returns the frames as the log has them.
@@ -92,7 +100,11 @@ func (r *filmedRun) Receive(env *partition.Env, ev *partition.Event) {
 		r.film.views[v.ID] = views
 	}
 	views[sight(v)] = true
+	if v.Workflow == "" {
+		return // a rewind of nothing
+	}
 	r.film.runs[v.ID] = v
+	r.film.note(v, env.Created)
 }
 
 // filmedEntities is workflow.Entities with a camera.

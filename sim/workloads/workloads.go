@@ -205,8 +205,8 @@ func (r *runner) note(k Case, result sim.Result, err error) {
 // finish says what came of it.
 func (r *runner) finish() error {
 	s := r.stats
-	_, _ = fmt.Fprintf(r.Progress, "sim: %d seeds in %.1f s: %d actions, %d log entries (%d lost), %d crashes (%d power cuts), %d I/O errors, %d calls, %d answers, %d snapshots, %d cuts\n",
-		r.done, time.Since(r.began).Seconds(), s.Actions, s.Entries, s.Lost, s.Crashes, s.PowerCuts, s.IOErrors, s.Calls, s.Answers, s.Snapshots, s.Cuts)
+	_, _ = fmt.Fprintf(r.Progress, "sim: %d seeds in %.1f s: %d actions, %d log entries (%d lost), %d crashes (%d power cuts), %d I/O errors, %d calls (%d waited, %d refused), %d answers (%d busy), %d snapshots, %d cuts\n",
+		r.done, time.Since(r.began).Seconds(), s.Actions, s.Entries, s.Lost, s.Crashes, s.PowerCuts, s.IOErrors, s.Calls, s.Waited, s.Refused, s.Answers, s.Busy, s.Snapshots, s.Cuts)
 	switch {
 	case r.Fault != "" && r.err == nil:
 		return fmt.Errorf("%w: %s, in %d seeds", ErrUnnoticed, r.Fault, r.done)
