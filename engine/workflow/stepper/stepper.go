@@ -69,7 +69,7 @@ type Stepper struct {
 	hot    map[partition.Ref]*list.Element // of *warm
 	order  *list.List                      // least recently used first
 	most   int
-	bytes  int // held by what is warm
+	bytes  int             // held by what is warm
 	absent map[string]bool // code that was asked for and is not there, to say so once
 
 	steps, replays, operations atomic.Uint64
