@@ -6,7 +6,7 @@ import "unicode/utf8"
 
 // The limits of one node. A zero Set means Default.
 type Set struct {
-	// PayloadBytes bounds an input, an output and every value a state passes on, as JSON text in
+	// PayloadBytes bounds an input, an output, every value a state passes on and the state of an entity, as JSON text in
 	// UTF-8. Past it: InvalidExecutionInput at the door, States.DataLimitExceeded inside a run.
 	PayloadBytes int
 	// DefinitionBytes bounds a state machine's text. Past it: InvalidDefinition.
@@ -69,8 +69,9 @@ const (
 	// result stays of a size the log takes. Durable Functions has 1,000 (maxEntityOperationBatchSize).
 	OperationsPerStep      = 1000
 	OperationsPerStepBytes = 4 << 20
-	// StepBytes bounds what one step of a workflow gives to others at once, so that the log takes it: past it calls fail
-	// with States.DataLimitExceeded. StepPauseBytes is after how much a step takes no more inputs and leaves them to the next.
+	// StepBytes bounds what one step of a workflow or an entity gives to others at once, so that the log takes it: past it
+	// calls, and operations, fail with States.DataLimitExceeded. StepPauseBytes is after how much a step takes no more inputs
+	// or operations and leaves them to the next.
 	StepBytes      = 512 << 20
 	StepPauseBytes = 64 << 20
 	// IDBytes bounds ids of workflow runs, names of events and operations, keys of entities and of calls, and tenants;
