@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weftworks/weft/engine/commitlog"
 	schedules "github.com/weftworks/weft/engine/schedule"
 	"github.com/weftworks/weft/internal/wire"
 	"github.com/weftworks/weft/schedule"
@@ -36,7 +37,7 @@ type stretch struct {
 
 // launch is a run that a schedule started.
 type launch struct {
-	at    uint64 // position
+	at    commitlog.Position
 	run   string
 	alone bool // it must not run beside another
 }
@@ -63,7 +64,7 @@ func (b *Workload) checkSchedule(k *keeper) error {
 			lives = append(lives, l)
 		}
 		if err := l.take(t); err != nil {
-			return fmt.Errorf("at %d, by message %d: %w", t.at, t.op, err)
+			return fmt.Errorf("at %s, by message %d: %w", t.at, t.op, err)
 		}
 	}
 	if err := b.checkPromises(k, beats); err != nil {
@@ -299,7 +300,7 @@ func (b *Workload) checkRuns(l *life, starts map[string]int) error {
 		}
 		for _, o := range open {
 			if s.alone && o.ended >= spans[0].born {
-				return fmt.Errorf("%s began at %d, when a run that ended at %d was still running", s.run, spans[0].born, o.ended)
+				return fmt.Errorf("%s began at %s, when a run that ended at %s was still running", s.run, spans[0].born, o.ended)
 			}
 		}
 		open = append(open, spans[0])
