@@ -3,10 +3,13 @@ package workflows
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/weftworks/weft/engine/commitlog"
 	schedules "github.com/weftworks/weft/engine/schedule"
+	"github.com/weftworks/weft/internal/wire"
 	"github.com/weftworks/weft/schedule"
 )
 
@@ -21,11 +24,20 @@ type life struct {
 	handled  map[int64]bool
 	started  map[int64]string // by nominal time
 	all      []launch
+	changed  bool // while there was a backfill: nobody follows them from then on
+	// backfills are what was asked for, and is not done if its times are not none.
+	backfills []stretch
+}
+
+// stretch is a backfill, while its calendar stays what it was.
+type stretch struct {
+	number string // as the ids of its runs have it; "": it has none yet
+	times  []int64
 }
 
 // launch is a run that a schedule started.
 type launch struct {
-	at    uint64 // position
+	at    commitlog.Position
 	run   string
 	alone bool // it must not run beside another
 }
@@ -52,7 +64,7 @@ func (b *Workload) checkSchedule(k *keeper) error {
 			lives = append(lives, l)
 		}
 		if err := l.take(t); err != nil {
-			return fmt.Errorf("at %d, by message %d: %w", t.at, t.op, err)
+			return fmt.Errorf("at %s, by message %d: %w", t.at, t.op, err)
 		}
 	}
 	if err := b.checkPromises(k, beats); err != nil {
@@ -70,6 +82,11 @@ func (b *Workload) checkSchedule(k *keeper) error {
 		}
 	}
 	if n := len(beats); n > 0 && beats[n-1].op != schedules.OpDelete {
+		for _, s := range l.backfills {
+			if len(s.times) > 0 {
+				return fmt.Errorf("a backfill was not done: %v are left", s.times)
+			}
+		}
 		return rested(beats[n-1].after)
 	}
 	return nil
@@ -88,7 +105,12 @@ func rested(v *schedules.View) error {
 
 // places counts where the times of a schedule have ended.
 func places(v *schedules.View) int {
-	n := int(v.Counts.Started + v.Counts.Skipped + v.Counts.Missed)
+	return promised(v) + int(v.Counts.Skipped+v.Counts.Missed)
+}
+
+// promised counts the times whose runs were started or wait.
+func promised(v *schedules.View) int {
+	n := int(v.Counts.Started)
 	for _, r := range v.Waiting {
 		if !r.Manual {
 			n++
@@ -122,6 +144,11 @@ func (l *life) take(t *beat) error {
 	if got := int(t.after.Counts.Missed - t.before.Counts.Missed); got != missed {
 		return fmt.Errorf("%d times came too late, and %d count as missed", missed, got)
 	}
+	if left := int(t.before.Remaining) - (promised(t.after) - promised(t.before)); t.before.Remaining >= 0 && !t.created &&
+		t.before.Spec.Remaining == t.after.Spec.Remaining && left != int(t.after.Remaining) {
+		return fmt.Errorf("%d starts are left and it has %d", left, t.after.Remaining)
+	}
+	l.wish(t)
 	if err := l.launch(t); err != nil {
 		return err
 	}
@@ -136,8 +163,13 @@ func (l *life) launch(t *beat) error {
 	for _, s := range t.starts {
 		l.all = append(l.all, launch{t.at, s.Run, t.forbids(s.Run)})
 		switch {
+		case strings.Contains(s.Run, "Z-b"):
+			if err := l.progress(s.Run, s.Nominal); err != nil {
+				return err
+			}
+			continue
 		case s.Run != schedules.RunID(l.id, s.Nominal):
-			continue // by hand
+			continue // triggered
 		case !l.handled[s.Nominal]:
 			return fmt.Errorf("%s was started, which is no time of its calendar", s.Run)
 		case l.started[s.Nominal] != "":
@@ -145,6 +177,52 @@ func (l *life) launch(t *beat) error {
 		}
 		l.started[s.Nominal] = s.Run
 	}
+	return nil
+}
+
+// wish takes down a backfill that was asked for and not refused.
+func (l *life) wish(t *beat) {
+	if t.op != schedules.OpBackfill || t.created || l.changed {
+		return
+	}
+	in := wire.NewReader(t.body)
+	m := schedules.BackfillMessage{From: in.Int(), To: in.Int(), Overlap: schedule.Overlap(in.Byte())}
+	if m.Overlap == 0 {
+		m.Overlap = schedule.BufferAll
+	}
+	same := func(f schedules.Backfill) bool { return f.From == m.From && f.To == m.To && f.Overlap == m.Overlap }
+	if m.From > m.To || m.To > t.now || slices.ContainsFunc(t.before.Backfills, same) {
+		return
+	}
+	var s stretch
+	for at := m.From - 1; ; {
+		nominal, _, ok := l.calendar.Next(time.UnixMilli(at))
+		if at = nominal.UnixMilli(); !ok || at > m.To {
+			break
+		}
+		s.times = append(s.times, at)
+	}
+	l.backfills = append(l.backfills, s)
+}
+
+// progress takes the next time of a backfill.
+func (l *life) progress(run string, nominal int64) error {
+	if l.changed {
+		return nil
+	}
+	_, number, _ := strings.Cut(run, "Z-b")
+	i := slices.IndexFunc(l.backfills, func(s stretch) bool { return s.number == number })
+	if i < 0 {
+		i = slices.IndexFunc(l.backfills, func(s stretch) bool { return s.number == "" && len(s.times) > 0 })
+	}
+	if i < 0 {
+		return fmt.Errorf("%s was started by a backfill that nobody asked for", run)
+	}
+	s := &l.backfills[i]
+	if s.number = number; len(s.times) == 0 || s.times[0] != nominal {
+		return fmt.Errorf("%s was started, and its backfill still has %v", run, s.times)
+	}
+	s.times = s.times[1:]
 	return nil
 }
 
@@ -180,6 +258,9 @@ func (l *life) change(t *beat) (err error) {
 			return err
 		}
 		l.since = t.now
+		if !t.created { // what backfills are still to do hangs on the new calendar
+			l.backfills, l.changed = nil, l.changed || len(t.after.Backfills) > 0
+		}
 		if !l.armed || l.next.Nominal > t.now {
 			l.plan(t.now)
 		}
@@ -219,7 +300,7 @@ func (b *Workload) checkRuns(l *life, starts map[string]int) error {
 		}
 		for _, o := range open {
 			if s.alone && o.ended >= spans[0].born {
-				return fmt.Errorf("%s began at %d, when a run that ended at %d was still running", s.run, spans[0].born, o.ended)
+				return fmt.Errorf("%s began at %s, when a run that ended at %s was still running", s.run, spans[0].born, o.ended)
 			}
 		}
 		open = append(open, spans[0])

@@ -10,10 +10,8 @@ import (
 	"time"
 
 	"github.com/weftworks/weft/engine/lane"
-	"github.com/weftworks/weft/engine/partition"
 	schedules "github.com/weftworks/weft/engine/schedule"
 	"github.com/weftworks/weft/engine/scheduled"
-	"github.com/weftworks/weft/engine/workflow"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/schedule"
 	"github.com/weftworks/weft/sim"
@@ -224,72 +222,4 @@ func (b *Workload) scheduledRuns() (list []*client) {
 		}
 	}
 	return list
-}
-
-// filmedSchedules is schedule.Program with a camera.
-type filmedSchedules struct {
-	*schedules.Program
-	film *film
-}
-
-func newFilmedSchedules(p *schedules.Program, f *film) filmedSchedules {
-	s := scheduled.Starter()
-	start := s.Start
-	s.Start = func(m *schedules.Start) schedules.Message {
-		f.starting = append(f.starting, *m)
-		return start(m)
-	}
-	return filmedSchedules{&schedules.Program{Starter: s, Faults: p.Faults}, f}
-}
-
-// New implements partition.Program.
-func (p filmedSchedules) New() partition.Instance {
-	return &filmedSchedule{p.Program.New().(*schedules.Schedule), p.film}
-}
-
-type filmedSchedule struct {
-	*schedules.Schedule
-	film *film
-}
-
-// beat is one event of a schedule.
-type beat struct {
-	at            uint64 // position
-	now           int64  // Unix milliseconds
-	created       bool
-	op            uint8 // 0: no message
-	body          []byte
-	before, after *schedules.View
-	starts        []schedules.Start
-}
-
-// Receive implements partition.Instance.
-func (s *filmedSchedule) Receive(env *partition.Env, ev *partition.Event) {
-	f := s.film
-	t := beat{at: uint64(f.fold.Position()), now: env.Now, created: env.Created, before: &schedules.View{}}
-	if ev.Kind == partition.Message {
-		t.op, t.body = ev.Op, ev.Body
-	}
-	if !env.Created {
-		t.before = s.View()
-	}
-	f.starting = nil
-	s.Schedule.Receive(env, ev)
-	t.after, t.starts = s.View(), f.starting
-	f.beats[t.after.ID] = append(f.beats[t.after.ID], t)
-}
-
-// span is the life of a run, in positions.
-type span struct{ born, ended uint64 } // ended 0: not
-
-func (f *film) note(v *workflow.View, created bool) {
-	at := uint64(f.fold.Position())
-	list := f.spans[v.ID]
-	if created {
-		list = append(list, span{born: at})
-	}
-	if last := len(list) - 1; v.Status.Ended() && list[last].ended == 0 {
-		list[last].ended = at
-	}
-	f.spans[v.ID] = list
 }
