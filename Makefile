@@ -54,10 +54,11 @@ bench: ## measure; prints tables, writes figures and pictures to bench/out (BENC
 	go run ./bench $(BENCH)
 	cd bench/plot && go run . ../out
 
-lint: ## gofmt, go vet and golangci-lint
+lint: ## gofmt, go vet, golangci-lint and weftvet
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'd:"; echo "$$bad"; exit 1; fi
 	@for m in $(MODULES); do (cd $$m && go vet ./...); done
 	go run $(GOLANGCI) run ./...
+	go run ./cmd/weftvet ./...
 
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft

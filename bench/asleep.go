@@ -57,16 +57,23 @@ func newSleepers(dir string) (s *sleepers, err error) {
 	s.program = weft.Workflow("sleep", func(w *weft.Flow, due int64) (bool, error) {
 		at := time.UnixMilli(due)
 		w.SleepUntil(at)
-		if !w.Replaying() { // measures the code from outside: no workflow that does work reads a clock
-			s.mu.Lock()
-			s.late.Record(time.Since(at))
-			s.mu.Unlock()
-			s.woken.Add(1)
+		if !w.Replaying() {
+			s.woke(at)
 		}
 		return true, nil
 	})
 	s.app, err = weft.Open(weft.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)}, s.program)
 	return s, err
+}
+
+// woke notes that a workflow has woken that was to wake at a time.
+//
+//weft:deterministic it measures the code from outside; nothing that the workflow does depends on it
+func (s *sleepers) woke(at time.Time) {
+	s.mu.Lock()
+	s.late.Record(time.Since(at))
+	s.mu.Unlock()
+	s.woken.Add(1)
 }
 
 // start starts workflows; the i-th sleeps until due(i).
