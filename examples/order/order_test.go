@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSurvivesKill kills the program while it waits for the approval, and starts it again: what was reserved is not
@@ -42,6 +44,13 @@ func TestSurvivesKill(t *testing.T) {
 		}
 		said += string(b)
 	}
+	// A killed process leaves what it has written: once the answer of reserve is in the log, it counts.
+	for deadline := time.Now().Add(time.Minute); !logged(t, dir, "shelf 12"); {
+		if time.Now().After(deadline) {
+			t.Fatal("the answer of reserve does not come into the log")
+		}
+		time.Sleep(time.Millisecond)
+	}
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +65,26 @@ func TestSurvivesKill(t *testing.T) {
 	if err := second.Run(); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); !strings.Contains(got, "shipped from shelf 12 <nil>") {
+	got := out.String()
+	if !strings.Contains(got, "shipped from shelf 12 <nil>") {
 		t.Errorf("the second start says %q", got)
 	}
+	if strings.Contains(got, "reserving") {
+		t.Errorf("the second start reserves again: %q", got)
+	}
+}
+
+// logged reports whether the commit log of the program in dir has a text.
+func logged(t *testing.T, dir, text string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "order-data", "log", "0*.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if data, err := os.ReadFile(name); err == nil && bytes.Contains(data, []byte(text)) {
+			return true
+		}
+	}
+	return false
 }

@@ -141,7 +141,7 @@ func serveBank(dir, life string) error {
 func TestBankSurvivesKills(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("short")
+		t.Skip("kills processes for seconds; run without -short")
 	}
 	dir := t.TempDir()
 	acknowledged, ended := map[string]bool{}, 0
