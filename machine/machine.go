@@ -25,7 +25,7 @@ type EventKind uint8
 
 // The kinds of events, with the fields they use beside Now.
 const (
-	Start         EventKind = iota + 1 // Output: the run's input
+	Start         EventKind = iota + 1 // Output: the run's input; Amendment.State: where to begin, "": with the StartAt
 	Continue                           // after a Yield command
 	TaskSucceeded                      // ID, Output, LogTail
 	TaskFailed                         // ID, Error, Cause, StartFailed

@@ -121,7 +121,11 @@ func (s *step) start(ev *Event) {
 	s.emit(history.Event{Type: history.ExecutionStarted, Input: f.input, RoleARN: f.exec.RoleARN})
 	s.setDeadline()
 	b := &f.root
-	s.begin(b, s.in.Definition.Graph.Start, f.input)
+	first := s.in.Definition.Graph.Start
+	if other := s.in.Definition.Graph.ByName[ev.Amendment.State]; other != nil {
+		first = other
+	}
+	s.begin(b, first, f.input)
 	f.ready = append(f.ready, b)
 }
 
