@@ -31,8 +31,8 @@ const modulePath = "github.com/weftworks/weft"
 // room; rooms of one layer do not know each other. A package belongs to the room with the longest matching path.
 var layers = [][]string{
 	{"internal/wire", "internal/procs", "fault", "limits", "analysis"},
-	{"asl", "schedule"},
-	{"machine", "durable"},
+	{"asl", "schedule", "objectstore", "itembatcher"},
+	{"machine", "durable", "itemreader", "resultwriter"},
 	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/partition"},
 	{"engine/lane"},
 	{"engine/statemachine", "engine/workflow", "engine/schedule"},
