@@ -1,6 +1,7 @@
 package objectstore
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -50,7 +51,7 @@ type Error struct {
 	Code    Code
 	Status  int    // of HTTP
 	Message string // S3's words
-	// RequestID and HostID are what the server calls the request, "" for stores without a server.
+	// RequestID and HostID are what the server calls the request; stores without a server make them up.
 	RequestID, HostID string
 	Err               error // beneath, may be nil
 }
@@ -58,7 +59,7 @@ type Error struct {
 // NewError makes the error that S3 would answer with a code. err is what lies beneath; nil where nothing does.
 func NewError(op string, name Name, code Code, err error) *Error {
 	k := known[code]
-	return &Error{Op: op, Name: name, Code: code, Status: k.status, Message: k.message, Err: err}
+	return &Error{Op: op, Name: name, Code: code, Status: k.status, Message: k.message, RequestID: rand.Text()[:16], HostID: rand.Text(), Err: err}
 }
 
 // Error returns what failed, on which object and why.

@@ -50,7 +50,9 @@ func Run(t *testing.T, open func(t *testing.T) Bucket) {
 	}
 }
 
-func (b Bucket) object(key string) objectstore.Name { return objectstore.Name{Bucket: b.Name, Key: key} }
+func (b Bucket) object(key string) objectstore.Name {
+	return objectstore.Name{Bucket: b.Name, Key: key}
+}
 
 func (b Bucket) put(t *testing.T, key, text string) objectstore.Info {
 	t.Helper()
