@@ -45,7 +45,7 @@ var layers = [][]string{
 
 // pure rooms do no I/O, start no goroutine and read no clock. Lanes keep to that too, but log.
 var pure = []string{
-	"asl", "schedule", "machine", "durable", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
+	"asl", "schedule", "itembatcher", "machine", "durable", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
 }
 
 // pureModules are the modules of others that pure rooms may import, each with the room. What the room uses of them must be

@@ -97,6 +97,15 @@ func (e *Error) Cause() string {
 	return s + ")"
 }
 
+// Cause returns the words in which Step Functions reports any error of a store: Error.Cause where there is one.
+func Cause(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Cause()
+	}
+	return err.Error()
+}
+
 // Exception returns the error's name in tasks that call S3: "S3.NoSuchKeyException". S3's model names an exception for
 // missing keys and buckets; what it does not name is S3.S3Exception.
 func (e *Error) Exception() string {
