@@ -19,6 +19,7 @@ const (
 	OpTaskSucceed                  // TaskMessage
 	OpTaskFail                     // TaskMessage
 	OpTaskBeat                     // TaskMessage
+	OpStartAs                      // a Qualifier, then a StartMessage
 )
 
 // StartMessage starts a run.
@@ -26,21 +27,37 @@ type StartMessage struct {
 	Revision partition.BlobID
 	Seed     uint64 // drawn at random: of jitter, ids and task tokens
 	Trace    string
+	As       Qualifier
 	Input    []byte // one JSON text, compact
 }
 
-// Encode returns the body of an OpStart message.
+// Op returns what the message is sent as.
+func (m *StartMessage) Op() uint8 {
+	if m.As.Version != 0 {
+		return OpStartAs
+	}
+	return OpStart
+}
+
+// Encode returns the body of the message.
 func (m *StartMessage) Encode() []byte {
 	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+32)
+	if m.As.Version != 0 {
+		dst = m.As.append(dst)
+	}
 	dst = wire.AppendString(dst, string(m.Revision))
 	dst = wire.AppendUint(dst, m.Seed)
 	dst = wire.AppendString(dst, m.Trace)
 	return append(dst, m.Input...)
 }
 
-func decodeStart(body []byte) (m StartMessage, err error) {
+func decodeStart(op uint8, body []byte) (m StartMessage, err error) {
 	r := wire.NewReader(body)
-	m = StartMessage{Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), Input: r.Rest()}
+	var as Qualifier
+	if op == OpStartAs {
+		as = readQualifier(r)
+	}
+	m = StartMessage{Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), As: as, Input: r.Rest()}
 	return m, r.Err()
 }
 
@@ -127,6 +144,7 @@ type View struct {
 	Started  int64 // Unix milliseconds
 	Stopped  int64
 	Trace    string
+	As       Qualifier
 	Input    []byte
 	Output   []byte
 	Error    string
@@ -140,7 +158,7 @@ type View struct {
 type Runs struct{ Library *Library }
 
 // Creates reports whether op makes a run.
-func (p *Runs) Creates(op uint8) bool { return op == OpStart }
+func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartAs }
 
 // New returns a run that waits for its OpStart.
 func (p *Runs) New() partition.Instance { return &Run{library: p.Library} }
@@ -180,7 +198,7 @@ func (r *Run) Receive(env *partition.Env, ev *partition.Event) {
 
 func (r *Run) message(env *partition.Env, ev *partition.Event) {
 	switch ev.Op {
-	case OpStart:
+	case OpStart, OpStartAs:
 		r.start(env, ev)
 	case OpStop:
 		if r.frame != nil {
@@ -201,7 +219,7 @@ func (r *Run) reply(env *partition.Env) {
 }
 
 func (r *Run) start(env *partition.Env, ev *partition.Event) {
-	m, err := decodeStart(ev.Body)
+	m, err := decodeStart(ev.Op, ev.Body)
 	if err != nil {
 		env.Discard()
 		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "start message does not decode: %w", err))
@@ -220,7 +238,7 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 	env.Pin(m.Revision)
 	_, name, _ := SplitRun(env.Name)
 	r.seed = m.Seed
-	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, Input: m.Input}
+	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, As: m.As, Input: m.Input}
 	r.first = 1
 	r.frame = rev.Interpreter.NewFrame(r.execution())
 	env.List(r.summary())
@@ -248,7 +266,10 @@ func (r *Run) execution() machine.Execution {
 }
 
 func (r *Run) summary() partition.Summary {
-	return partition.Summary{Group: RunsGroup(r.view.Revision.Machine), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped}
+	return partition.Summary{
+		Group: RunsGroup(r.view.Revision.Machine), Label: r.view.As.label(), Status: uint8(r.view.Status),
+		Time: r.view.Started, Ended: r.view.Stopped,
+	}
 }
 
 // flagToken marks the invocations of tasks that wait for a token: a good answer of theirs completes nothing.
@@ -387,10 +408,13 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
+// runVersion is written; 1, without qualifiers, is read as well.
+const runVersion = 2
+
 // Append implements partition.Instance.
 func (r *Run) Append(dst []byte) []byte {
 	v := &r.view
-	dst = append(dst, formatVersion, byte(v.Status))
+	dst = append(dst, runVersion, byte(v.Status))
 	dst = wire.AppendString(dst, string(v.Revision.Blob))
 	dst = wire.AppendString(dst, v.Name)
 	dst = wire.AppendInt(dst, v.Started)
@@ -398,6 +422,7 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendInt(dst, v.Events)
 	dst = wire.AppendUint(dst, r.seed)
 	dst = wire.AppendString(dst, v.Trace)
+	dst = v.As.append(dst)
 	if r.frame != nil {
 		return r.frame.AppendBinary(dst) // has the input
 	}
@@ -424,8 +449,9 @@ func (p *Runs) ReadView(data []byte, blob func(partition.BlobID) []byte) (*View,
 
 func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error) {
 	in := wire.NewReader(data)
-	if b := in.Byte(); b != formatVersion && in.Err() == nil {
-		return fmt.Errorf("statemachine: run has format version %d; this program reads %d", b, formatVersion)
+	version := in.Byte()
+	if (version == 0 || version > runVersion) && in.Err() == nil {
+		return fmt.Errorf("statemachine: run has format version %d; this program reads up to %d", version, runVersion)
 	}
 	v := &r.view
 	v.Status = machine.Status(in.Byte())
@@ -434,6 +460,9 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	v.Started, v.Stopped, v.Events = in.Int(), in.Int(), in.Int()
 	r.seed = in.Uint()
 	v.Trace = in.String()
+	if version > 1 {
+		v.As = readQualifier(in)
+	}
 	r.first = v.Events + 1
 	var frame []byte
 	if v.Status == machine.Running {
