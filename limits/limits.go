@@ -51,6 +51,9 @@ const (
 	// Machines bounds the state machines of a node, which are all in memory. Past it CreateMachine answers
 	// LimitExceeded. Step Functions gives an account 10,000 unless asked for more.
 	Machines = 100_000
+	// Versions and Aliases bound those of one machine, as Step Functions does. Past them: LimitExceeded.
+	Versions = 1000
+	Aliases  = 100
 	// ValueBytes bounds one value that is kept in a file and passed by reference, so that one client cannot fill a disk
 	// with one call. It is what a person still moves about in one piece. Past it: LimitExceeded.
 	ValueBytes = 1 << 30

@@ -22,6 +22,7 @@ import (
 // fake is a Backend in memory for the server's own tests. It runs Pass states to their end, stops forever at
 // a Wait, and fails at anything else. Its clock stands still, so goldens hold its times.
 type fake struct {
+	Versions // has none
 	mu       sync.Mutex
 	machines map[string]*engine.Machine
 	runs     map[engine.RunID]*fakeRun

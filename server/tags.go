@@ -41,11 +41,11 @@ func (c *call) tagged(text string) (*engine.Machine, error) {
 		if a.Kind != arn.Machine && a.Kind != arn.Activity {
 			return nil, wrongType(a.Kind)
 		}
-		return nil, fault.New("", fault.ResourceNotFound, text, "only machines have tags")
+		return nil, noResource(text)
 	}
 	m, err := c.machine(text)
 	if fault.Is(err, fault.MachineNotFound) {
-		return nil, fault.New("", fault.ResourceNotFound, text, "no machine has this ARN")
+		return nil, noResource(text)
 	}
 	return m, err
 }
@@ -114,4 +114,9 @@ func (c *call) listTagsForResource() (any, error) {
 	return struct {
 		Tags []tag `json:"tags"`
 	}{tags}, nil
+}
+
+// noResource says that nothing that has tags has an ARN.
+func noResource(text string) error {
+	return fault.New("", fault.ResourceNotFound, text, "Resource not found: '%s'", text)
 }

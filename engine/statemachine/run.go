@@ -22,7 +22,7 @@ const (
 	OpRedrive                      // RedriveMessage
 	OpPause                        // no body
 	OpResume                       // no body
-	OpStartAt                      // StartMessage with At
+	OpStartWith                    // StartMessage with options
 )
 
 // StartMessage starts a run.
@@ -30,15 +30,46 @@ type StartMessage struct {
 	Revision partition.BlobID
 	Seed     uint64 // drawn at random: of jitter, ids and task tokens
 	Trace    string
+	As       Qualifier
 	Input    []byte // one JSON text, compact
-	At       string // state to begin with; "": the StartAt. It makes the message an OpStartAt
+	At       string // state to begin with; "": the StartAt
 }
 
-// Encode returns the body of an OpStart or OpStartAt message.
-func (m *StartMessage) Encode() []byte {
-	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+len(m.At)+36)
+// What a start may say beyond the least. The bits are logged: append-only.
+const (
+	startAt uint64 = 1 << iota // At
+	startAs                    // As
+)
+
+func (m *StartMessage) options() (mask uint64) {
 	if m.At != "" {
-		dst = wire.AppendString(dst, m.At)
+		mask |= startAt
+	}
+	if m.As.Version != 0 {
+		mask |= startAs
+	}
+	return mask
+}
+
+// Op returns what the message is sent as.
+func (m *StartMessage) Op() uint8 {
+	if m.options() != 0 {
+		return OpStartWith
+	}
+	return OpStart
+}
+
+// Encode returns the body of the message.
+func (m *StartMessage) Encode() []byte {
+	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+32)
+	if mask := m.options(); mask != 0 {
+		dst = wire.AppendUint(dst, mask)
+		if mask&startAt != 0 {
+			dst = wire.AppendString(dst, m.At)
+		}
+		if mask&startAs != 0 {
+			dst = m.As.append(dst)
+		}
 	}
 	dst = wire.AppendString(dst, string(m.Revision))
 	dst = wire.AppendUint(dst, m.Seed)
@@ -46,13 +77,18 @@ func (m *StartMessage) Encode() []byte {
 	return append(dst, m.Input...)
 }
 
-func decodeStart(ev *partition.Event) (m StartMessage, err error) {
-	r := wire.NewReader(ev.Body)
-	at := ""
-	if ev.Op == OpStartAt {
-		at = r.String()
+func decodeStart(op uint8, body []byte) (m StartMessage, err error) {
+	r := wire.NewReader(body)
+	if op == OpStartWith {
+		mask := r.Uint()
+		if mask&startAt != 0 {
+			m.At = r.String()
+		}
+		if mask&startAs != 0 {
+			m.As = readQualifier(r)
+		}
 	}
-	m = StartMessage{At: at, Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), Input: r.Rest()}
+	m.Revision, m.Seed, m.Trace, m.Input = partition.BlobID(r.Bytes()), r.Uint(), r.String(), r.Rest()
 	return m, r.Err()
 }
 
@@ -139,6 +175,7 @@ type View struct {
 	Started  int64 // Unix milliseconds
 	Stopped  int64
 	Trace    string
+	As       Qualifier
 	Input    []byte
 	Output   []byte
 	Error    string
@@ -157,7 +194,7 @@ type View struct {
 type Runs struct{ Library *Library }
 
 // Creates reports whether op makes a run.
-func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartAt }
+func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartWith }
 
 // New returns a run that waits for its OpStart.
 func (p *Runs) New() partition.Instance { return &Run{library: p.Library} }
@@ -208,7 +245,7 @@ func (r *Run) Receive(env *partition.Env, ev *partition.Event) {
 
 func (r *Run) message(env *partition.Env, ev *partition.Event) {
 	switch ev.Op {
-	case OpStart, OpStartAt:
+	case OpStart, OpStartWith:
 		r.start(env, ev)
 	case OpStop:
 		if r.view.Status == machine.Running {
@@ -233,7 +270,7 @@ func (r *Run) reply(env *partition.Env) {
 }
 
 func (r *Run) start(env *partition.Env, ev *partition.Event) {
-	m, err := decodeStart(ev)
+	m, err := decodeStart(ev.Op, ev.Body)
 	if err != nil {
 		env.Discard()
 		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "start message does not decode: %w", err))
@@ -252,7 +289,7 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 	env.Pin(m.Revision)
 	_, name, _ := SplitRun(env.Name)
 	r.seed = m.Seed
-	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, Input: m.Input}
+	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, As: m.As, Input: m.Input}
 	r.first = 1
 	r.frame = rev.Interpreter.NewFrame(r.execution())
 	env.List(r.summary())
@@ -280,7 +317,10 @@ func (r *Run) execution() machine.Execution {
 }
 
 func (r *Run) summary() partition.Summary {
-	return partition.Summary{Group: RunsGroup(r.view.Revision.Machine), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped}
+	return partition.Summary{
+		Group: RunsGroup(r.view.Revision.Machine), Label: r.view.As.label(), Status: uint8(r.view.Status),
+		Time: r.view.Started, Ended: r.view.Stopped,
+	}
 }
 
 // flagToken marks the invocations of tasks that wait for a token: a good answer of theirs completes nothing.
@@ -426,7 +466,7 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
-// runVersion is the first byte of a run's record. Version 2 has redrives and pauses; 1 is read.
+// runVersion is the first byte of a run's record. Version 2 has redrives, pauses and qualifiers; 1 is read.
 const runVersion = 2
 
 // Append implements partition.Instance.
@@ -443,6 +483,7 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendInt(dst, v.Redrives)
 	dst = wire.AppendInt(dst, v.Redriven)
 	dst = wire.AppendString(dst, r.redriveToken)
+	dst = v.As.append(dst)
 	if v.Status == machine.Running {
 		return r.frame.AppendBinary(r.appendHeld(dst)) // has the input
 	}
@@ -486,6 +527,7 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	v.Trace = in.String()
 	if version >= 2 {
 		v.Redrives, v.Redriven, r.redriveToken = in.Int(), in.Int(), in.String()
+		v.As = readQualifier(in)
 	}
 	r.first = v.Events + 1
 	var frame []byte
