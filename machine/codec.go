@@ -109,6 +109,13 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 		b = wire.AppendInt(b, br.beatEvery)
 	}
 	b = wire.AppendBool(b, br.tail)
+	if br.ofActivity() {
+		b = e.text(b, br.arguments)
+	}
+	if br.phase == queued {
+		b = wire.AppendInt(b, br.due)
+		b = wire.AppendInt(b, br.beatEvery)
+	}
 	if br.phase == forked {
 		b = e.fork(b, br.fork)
 	}
@@ -234,7 +241,7 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	br.phase = phase(r.Byte())
 	br.index = int(min(r.Uint(), 1<<40))
 	index := r.Uint()
-	if r.Err() != nil || br.phase == idle || br.phase > forked || index >= uint64(len(d.f.in.Definition.AllStates)) || d.f.in.graphs[index] != g {
+	if r.Err() != nil || br.phase == idle || br.phase > forked && br.phase != queued || index >= uint64(len(d.f.in.Definition.AllStates)) || d.f.in.graphs[index] != g {
 		d.fail()
 		return
 	}
@@ -258,6 +265,12 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 		br.beatDue, br.beatEvery = r.Int(), r.Int()
 	}
 	br.tail = r.Bool()
+	if br.ofActivity() {
+		br.arguments = d.text()
+	}
+	if br.phase == queued {
+		br.due, br.beatEvery = r.Int(), r.Int()
+	}
 	if r.Err() == nil && !br.consistent() {
 		d.fail()
 	}
@@ -271,7 +284,9 @@ func (br *branch) consistent() bool {
 	t := br.state.Type
 	switch br.phase {
 	case working:
-		return t == asl.Task && br.invocation != 0
+		return t == asl.Task && br.invocation != 0 && (len(br.arguments) > 0) == br.ofActivity()
+	case queued:
+		return br.ofActivity() && br.invocation != 0 && br.timer == 0 && br.beat == 0 && len(br.arguments) > 0
 	case waiting:
 		return t == asl.Wait && br.timer != 0
 	case backoff:

@@ -35,6 +35,7 @@ const (
 	backoff              // a retry: a timer is out
 	forked               // a Parallel or Map: its branches run
 	redo                 // about to work again in the state it is in
+	queued               // a Task: no worker of its activity has taken it yet
 )
 
 // branch is one line of control: the run itself, a branch of a Parallel or an iteration of a Map.
@@ -61,6 +62,10 @@ type branch struct {
 	beatDue    int64
 	beatEvery  int64 // milliseconds
 	tail       bool  // the task wants the end of the function's log
+
+	// arguments are what the worker of an activity's task is given, while the task is queued or works. While it is queued,
+	// due and beatEvery hold its time-outs (milliseconds; 0: none), which begin when a worker takes it.
+	arguments []byte
 
 	fork *fork // forked
 }

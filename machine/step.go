@@ -47,7 +47,7 @@ func (s *step) handle(ev *Event) {
 		if b := f.holder(ev.ID); b != nil {
 			s.timerFired(b, ev.ID)
 		}
-	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat:
+	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat, TaskTaken:
 		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID {
 			s.taskEvent(b, ev)
 		}
@@ -227,7 +227,7 @@ func (s *step) cancelAll(b *branch) {
 // cancel takes back b's own invocation and timers.
 func (s *step) cancel(b *branch) {
 	if b.invocation != 0 {
-		s.command(Command{Kind: CancelInvoke, ID: b.invocation})
+		s.cancelWork(b)
 		s.f.release(&b.invocation, b)
 	}
 	s.cancelTimers(b)
