@@ -144,12 +144,15 @@ const (
 	// TargetLambdaInvoke is arn:aws:states:::lambda:invoke: the function's name and payload are in
 	// Parameters; history shows Task* events; the output is Lambda's response envelope.
 	TargetLambdaInvoke
+	// TargetActivity is an activity by its ARN: workers ask for its tasks; history shows Activity* events.
+	TargetActivity
 )
 
 // Target is a Task's resource, understood.
 type Target struct {
 	Kind         TargetKind
 	Function     string // TargetFunction: the function's name
+	Activity     string // TargetActivity: the activity's name
 	ResourceType string // e.g. "lambda"
 	Resource     string // e.g. "invoke", "invoke.waitForTaskToken"
 	WaitForToken bool

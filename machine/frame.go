@@ -39,6 +39,7 @@ const (
 	redo                 // about to work again in the state it is in
 	unbegun              // was ready when the run ended, which it had no part in
 	revived              // after a redrive: about to work again in the state in which the run ended
+	queued               // a Task: no worker of its activity has taken it yet
 )
 
 // branch is one line of control: the run itself, a branch of a Parallel or an iteration of a Map.
@@ -65,6 +66,10 @@ type branch struct {
 	beatDue    int64
 	beatEvery  int64 // milliseconds
 	tail       bool  // the task wants the end of the function's log
+
+	// arguments are what the worker of an activity's task is given, while the task is queued or works. While it is queued,
+	// due and beatEvery hold its time-outs (milliseconds; 0: none), which begin when a worker takes it.
+	arguments []byte
 
 	fork *fork // forked
 }

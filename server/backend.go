@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine"
@@ -54,12 +55,25 @@ type Tasks interface {
 	HeartbeatTask(ctx context.Context, token string) error
 }
 
+// Activities keeps activities. Errors are faults: ActivityNotFound, ActivityWorkers, LimitExceeded.
+type Activities interface {
+	CreateActivity(ctx context.Context, c engine.CreateActivity) (*engine.Activity, error)
+	DeleteActivity(ctx context.Context, name string) error
+	Activity(ctx context.Context, name string) (*engine.Activity, error)
+	// ListActivities returns all, oldest first.
+	ListActivities(ctx context.Context) ([]*engine.Activity, error)
+	TagActivity(ctx context.Context, name string, set map[string]string, remove []string) (*engine.Activity, error)
+	// TakeTask waits at most wait for a task; nil: none came.
+	TakeTask(ctx context.Context, activity, worker string, wait time.Duration) (*engine.Work, error)
+}
+
 // Backend is what the server serves. It is safe for concurrent use.
 type Backend interface {
 	Machines
 	Versions
 	Runs
 	Tasks
+	Activities
 	// Healthy returns nil, or why work is not accepted.
 	Healthy() error
 }

@@ -69,6 +69,9 @@ func openNode(t *testing.T) Backend {
 	return n
 }
 
+// overlong is a name that was as long as names may be until the recordings wrote "uid" into it.
+var overlong = regexp.MustCompile(`"name": ?"a{71}-uid`)
+
 // leftOut says why a case cannot be replayed; "" when it can.
 func leftOut(b Backend, c *conformance.Case) string {
 	if c.Exclude != nil && c.Exclude != false {
@@ -79,6 +82,9 @@ func leftOut(b Backend, c *conformance.Case) string {
 	}
 	_, isFake := b.(*fake)
 	for _, call := range c.APICalls {
+		if overlong.Match(call.Args) {
+			return "its name became longer than it was"
+		}
 		op := camel(call.Op)
 		if service, _, other := strings.Cut(call.Op, "."); other && !strings.HasSuffix(call.Op, "describe_log_groups") {
 			return "calls of " + service
@@ -322,7 +328,7 @@ func parsed(v any) any {
 }
 
 var (
-	places   = map[string]bool{"datetime": true, "timestamp": true}
+	places   = map[string]bool{"datetime": true, "timestamp": true, "creation-date": true}
 	tokens   = regexp.MustCompile(`<[^<>]*>`)
 	numbered = regexp.MustCompile(`\d`)
 )

@@ -77,6 +77,7 @@ var faults = map[fault.Kind]struct {
 	fault.Unauthorized:      {errorType: "UnrecognizedClientException"},
 	fault.ActivityNotFound:  {errorType: "ActivityDoesNotExist", format: "Activity Does Not Exist: '%s'"},
 	fault.NotRedrivable:     {errorType: "ExecutionNotRedrivable"},
+	fault.ActivityWorkers:   {errorType: "ActivityWorkerLimitExceeded"},
 }
 
 // toAPI turns any error into what the client is told. subject is what the client named: an ARN or a name.

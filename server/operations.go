@@ -24,6 +24,7 @@ type call struct {
 type operation struct {
 	do    func(c *call) (any, error)
 	waits bool // for a run to end, so it is admitted by Syncs instead of Requests
+	polls bool // waits for a task, so it is admitted by Polls
 }
 
 // operations is the whole API, 37 operations.
@@ -57,7 +58,12 @@ var operations = map[string]operation{
 	"DescribeStateMachineAlias":        {do: (*call).describeStateMachineAlias},
 	"ListStateMachineAliases":          {do: (*call).listStateMachineAliases},
 
-	"CreateActivity": {}, "DeleteActivity": {}, "DescribeActivity": {}, "ListActivities": {}, "GetActivityTask": {},
+	"CreateActivity":   {do: (*call).createActivity},
+	"DeleteActivity":   {do: (*call).deleteActivity},
+	"DescribeActivity": {do: (*call).describeActivity},
+	"ListActivities":   {do: (*call).listActivities},
+	"GetActivityTask":  {do: (*call).getActivityTask, polls: true},
+
 	"DescribeMapRun": {}, "ListMapRuns": {}, "UpdateMapRun": {},
 	"TestState": {},
 }

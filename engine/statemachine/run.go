@@ -23,6 +23,8 @@ const (
 	OpPause                        // no body
 	OpResume                       // no body
 	OpStartWith                    // StartMessage with options
+	OpTaskTaken                    // TakenMessage, of an activity or a worker that has a task from one
+	OpTaskRefused                  // RefusedMessage, of an activity
 )
 
 // StartMessage starts a run.
@@ -167,6 +169,34 @@ func (m *TaskMessage) Encode() []byte {
 	return append(dst, m.shown...)
 }
 
+// TakenMessage says that a worker has a task of an activity.
+type TakenMessage struct {
+	Task   uint64
+	Worker string // may be empty
+}
+
+// Encode returns the body of the message.
+func (m *TakenMessage) Encode() []byte {
+	return append(wire.AppendUint(nil, m.Task), m.Worker...)
+}
+
+// Work is what a worker gets: the answer to a client's OpTaskTaken.
+type Work struct {
+	Token string
+	Input []byte
+}
+
+// RefusedMessage says that an activity does not take a task.
+type RefusedMessage struct {
+	Task         uint64
+	Error, Cause string
+}
+
+// Encode returns the body of the message.
+func (m *RefusedMessage) Encode() []byte {
+	return wire.AppendString(wire.AppendString(wire.AppendUint(nil, m.Task), m.Error), m.Cause)
+}
+
 // View is a run as a client sees it.
 type View struct {
 	Revision *Loaded
@@ -260,7 +290,35 @@ func (r *Run) message(env *partition.Env, ev *partition.Event) {
 		r.redrive(env, ev)
 	case OpPause, OpResume:
 		r.suspend(env, ev.Op == OpPause)
+	case OpTaskTaken:
+		r.taken(env, ev)
+	case OpTaskRefused:
+		body := wire.NewReader(ev.Body)
+		r.step(env, machine.Event{Kind: machine.TaskFailed, ID: body.Uint(), Error: body.String(), Cause: body.String(), StartFailed: true})
 	}
+}
+
+// taken takes the word that a worker has a task. It comes twice: from the activity, so that it comes whatever crashes, and
+// from the worker, who is told what to do before anything else can happen to the task.
+func (r *Run) taken(env *partition.Env, ev *partition.Event) {
+	body := wire.NewReader(ev.Body)
+	task, worker := body.Uint(), string(body.Rest())
+	var input []byte
+	if r.frame != nil {
+		input = r.frame.Arguments(task)
+	}
+	if input == nil {
+		env.Reply(errNoTask())
+		return
+	}
+	r.step(env, machine.Event{Kind: machine.TaskTaken, ID: task, Worker: worker})
+	if env.HasClient() {
+		env.Reply(&Work{Token: r.library.token(r.frame.Execution(), task), Input: input})
+	}
+}
+
+func errNoTask() error {
+	return fault.New("", fault.TaskTimedOut, "", "Task Timed Out: 'Provided task does not exist anymore'")
 }
 
 func (r *Run) reply(env *partition.Env) {
@@ -349,7 +407,7 @@ func (r *Run) report(env *partition.Env, ev *partition.Event) {
 		env.Reply(fault.New("", fault.InvalidToken, "", "Invalid Token: 'Invalid token'"))
 		return
 	case r.frame == nil || !r.frame.Waits(task) || r.reported(task):
-		env.Reply(fault.New("", fault.TaskTimedOut, "", "Task Timed Out: 'Provided task does not exist anymore'"))
+		env.Reply(errNoTask())
 		return
 	}
 	e := machine.Event{ID: task, Error: errorName, Cause: cause}
@@ -435,6 +493,12 @@ func (r *Run) command(env *partition.Env, c *machine.Command) {
 		env.Continue()
 	case machine.Finish:
 		r.finish(env, c)
+	case machine.Offer:
+		m := OfferMessage{Run: env.Name, Task: c.ID}
+		env.Send(ActivityInstance(c.Function), ActivitiesID, OpActivityOffer, m.Encode())
+	case machine.Withdraw:
+		m := OfferMessage{Run: env.Name, Task: c.ID}
+		env.Send(ActivityInstance(c.Function), ActivitiesID, OpActivityWithdraw, m.Encode())
 	}
 }
 

@@ -183,7 +183,7 @@ type Event struct {
 	Time int64 // Unix milliseconds
 	Type Type
 
-	Name         string // state, or Map of an iteration
+	Name         string // state, or Map of an iteration; the worker of ActivityStarted
 	Input        []byte // JSON text
 	Output       []byte // JSON text
 	Parameters   []byte // JSON text
