@@ -17,6 +17,7 @@ type Frame struct {
 	random    uint64 // state of the run's random numbers
 	deadline  uint64 // timer of the machine's TimeoutSeconds; 0: none
 	yielded   bool   // a Yield is out
+	variables int    // bytes that the variables of all branches take
 	root      branch
 	ready     []*branch          // in the order in which they go on
 	routes    map[uint64]*branch // by invocation or timer id; the root's own are not in it
@@ -47,9 +48,11 @@ type branch struct {
 	phase     phase
 	input     []byte // of the state, as it came
 	item      []byte // $$.Map.Item.Value of an iteration
-	entered   int64  // event id of StateEntered
-	enteredAt int64  // Unix milliseconds
-	prev      int64  // last event of this line of control
+	variables variables
+	entered   int64 // event id of StateEntered
+	enteredAt int64 // Unix milliseconds
+	before    int64 // last event of this line of control before StateEntered
+	prev      int64 // last event of this line of control
 
 	attempts []int64 // per retrier of the state; nil: none yet
 	retries  int64   // $$.State.RetryCount

@@ -208,6 +208,7 @@ func (s *step) finish(c Command) {
 	s.command(c)
 	f.status = c.Status
 	f.root = branch{}
+	f.variables = 0
 	f.ready, f.routes, f.input, f.yielded = nil, nil, nil, false
 	f.context = contextCache{}
 }
