@@ -110,7 +110,8 @@ func (s *step) failed(b *branch, e *failure) *branch {
 		return nil
 	}
 	if delay, ok := s.retryAfter(b, e); ok {
-		b.phase, b.fork = backoff, nil
+		s.f.discard(b)
+		b.phase = backoff
 		b.retries++
 		s.setTimer(b, s.f.now+delay) // even for no delay: a state that fails at once must not try again within the step
 		return nil
@@ -121,7 +122,7 @@ func (s *step) failed(b *branch, e *failure) *branch {
 	if next, ok := s.catch(b, e); ok {
 		return next
 	}
-	b.phase, b.fork = idle, nil
+	b.phase = idle
 	if b.parent == nil {
 		s.fail(b.prev, e)
 		return nil
@@ -177,7 +178,8 @@ func (s *step) catch(b *branch, e *failure) (*branch, bool) {
 			return s.leave(b, o, c.To), true
 		}
 		// An error of the catcher itself is not caught again.
-		b.phase, b.fork = idle, nil
+		s.f.discard(b)
+		b.phase = idle
 		if b.parent == nil {
 			s.fail(b.prev, bad)
 			return nil, true

@@ -122,7 +122,8 @@ func (s *step) leave(b *branch, o outcome, next *asl.State) *branch {
 	output := o.output
 	s.note(b, history.Event{Type: typeEvents[b.state.Type].exited, Name: b.state.Name, Output: output, Assigned: o.assigned.text()})
 	s.f.assign(b, o.assigned)
-	b.fork, b.attempts, b.retries = nil, nil, 0
+	s.f.discard(b)
+	b.attempts, b.retries = nil, 0
 	if next != nil {
 		s.begin(b, next, output)
 		return b

@@ -129,6 +129,18 @@ func (f *Frame) assign(b *branch, vs variables) {
 	f.variables += merged.bytes()
 }
 
+// discard forgets the branches of b's Parallel or Map, and what they had in variables.
+func (f *Frame) discard(b *branch) {
+	if b.fork == nil {
+		return
+	}
+	for _, c := range b.fork.children {
+		f.drop(c)
+		f.discard(c)
+	}
+	b.fork = nil
+}
+
 // drop forgets the variables of a scope that has ended.
 func (f *Frame) drop(b *branch) {
 	f.variables -= b.variables.bytes()
