@@ -94,3 +94,14 @@ func (p *parser) checkScopes() {
 		}
 	}
 }
+// VariableReferences returns the names of the variables that states read, sorted, by state. States that read none are
+// left out; the map is empty when none does.
+func (m *Machine) VariableReferences() map[string][]string {
+	refs := map[string][]string{}
+	for _, st := range m.AllStates {
+		if len(st.References) > 0 {
+			refs[st.Name] = st.References
+		}
+	}
+	return refs
+}
