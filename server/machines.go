@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/server/awsjson"
@@ -192,9 +194,23 @@ func (c *call) describeStateMachine() (any, error) {
 		Type       string  `json:"type"`
 		Created    seconds `json:"creationDate"`
 		shownSettings
-		Revision    string  `json:"revisionId,omitempty"`
-		Description *string `json:"description,omitempty"`
-	}{*shown.arn, m.Name, status, definition, m.RoleARN, typeName(m.Type), seconds(m.Created), settingsOf(m), m.Revision, shown.description}, nil
+		Revision    string              `json:"revisionId,omitempty"`
+		Description *string             `json:"description,omitempty"`
+		Variables   map[string][]string `json:"variableReferences,omitempty"`
+	}{*shown.arn, m.Name, status, definition, m.RoleARN, typeName(m.Type), seconds(m.Created), settingsOf(m), m.Revision, shown.description,
+		variableReferences(definition, m.Type)}, nil
+}
+
+// variableReferences returns the variables that the states of a definition read, by state; nil when there are none.
+func variableReferences(definition string, t engine.MachineType) map[string][]string {
+	if !strings.Contains(definition, "$") {
+		return nil
+	}
+	m, _ := asl.Parse([]byte(definition), asl.Options{Express: t == engine.Express})
+	if m == nil {
+		return nil
+	}
+	return m.VariableReferences()
 }
 
 type machineItem struct {

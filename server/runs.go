@@ -325,8 +325,10 @@ func (c *call) describeStateMachineForExecution() (any, error) {
 		RoleARN    string  `json:"roleArn"`
 		Updated    seconds `json:"updateDate"`
 		shownSettings
-		Revision string `json:"revisionId,omitempty"`
-	}{run.MachineARN, run.ID.Machine, definition, run.RoleARN, seconds(updated), settingsOf(m), run.Revision}, nil
+		Revision  string              `json:"revisionId,omitempty"`
+		Variables map[string][]string `json:"variableReferences,omitempty"`
+	}{run.MachineARN, run.ID.Machine, definition, run.RoleARN, seconds(updated), settingsOf(m), run.Revision,
+		variableReferences(definition, m.Type)}, nil
 }
 
 type runItem struct {
