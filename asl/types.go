@@ -144,12 +144,16 @@ const (
 	// TargetLambdaInvoke is arn:aws:states:::lambda:invoke: the function's name and payload are in
 	// Parameters; history shows Task* events; the output is Lambda's response envelope.
 	TargetLambdaInvoke
+	// TargetIntegration is another service's action, arn:aws:states:::SERVICE:ACTION: its arguments are the state's;
+	// history shows Task* events; the output is the action's response.
+	TargetIntegration
 )
 
 // Target is a Task's resource, understood.
 type Target struct {
 	Kind         TargetKind
 	Function     string // TargetFunction: the function's name
+	Integration  string // TargetIntegration: service and action without a pattern, e.g. "sqs:sendMessage"
 	ResourceType string // e.g. "lambda"
 	Resource     string // e.g. "invoke", "invoke.waitForTaskToken"
 	WaitForToken bool
