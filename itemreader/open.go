@@ -32,7 +32,7 @@ func (o *opener) file(name objectstore.Name, at place) (items, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := o.text(s, uri(name.Bucket, name.Key), at)
+	in, err := o.text(s, name, at)
 	if err != nil {
 		_ = s.close() // it was only read
 		var e *Error
@@ -45,12 +45,15 @@ func (o *opener) file(name objectstore.Name, at place) (items, error) {
 }
 
 // text reads a stream in the source's format.
-func (o *opener) text(s *stream, source string, at place) (items, error) {
+func (o *opener) text(s *stream, name objectstore.Name, at place) (items, error) {
+	source := uri(name.Bucket, name.Key)
 	switch o.src.Format {
 	case JSON:
 		return openJSON(s, source, o.src.Pointer, o.src.ItemBytes, at)
 	case JSONL:
 		return &jsonLines{stream: s, source: source, most: o.src.ItemBytes}, nil
+	case CSV:
+		return o.csv(s, name, at)
 	}
 	return nil, &Error{Cause: fmt.Sprintf("There is no InputType %q.", o.src.Format)}
 }
