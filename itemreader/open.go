@@ -17,13 +17,22 @@ type opener struct {
 
 // open opens the source at a place.
 func (o *opener) open(at place) (items, error) {
-	if o.src.List {
-		if o.src.Flatten {
-			return nil, &Error{Cause: "LOAD_AND_FLATTEN is not built."}
-		}
-		return newList(o, at.Key), nil
+	switch {
+	case o.src.List && o.src.Flatten:
+		return newSequence(newList(o, at), at, o.file)
+	case o.src.List:
+		return newList(o, at), nil
+	case o.src.Manifest == AthenaData:
+		return o.athena(at)
+	case o.src.Manifest == S3Inventory || o.src.Format == Manifest:
+		return o.inventory(at)
 	}
-	return o.file(objectstore.Name{Bucket: o.src.Bucket, Key: o.src.Key, Version: o.src.Version}, at)
+	return o.file(o.named(), at)
+}
+
+// named names the object that the source names.
+func (o *opener) named() objectstore.Name {
+	return objectstore.Name{Bucket: o.src.Bucket, Key: o.src.Key, Version: o.src.Version}
 }
 
 // file opens one object that has items.
