@@ -17,6 +17,7 @@ import (
 
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/server/awsjson"
+	"github.com/weftworks/weft/server/model"
 )
 
 // Options says what a server serves and within which bounds. Backend has to be set; the zero value of every
@@ -71,6 +72,7 @@ type Server struct {
 	regular gate
 	syncs   gate
 	bodies  bodies
+	model   map[string][]awsjson.Member
 
 	// closing is done once synchronous runs should no longer be waited for.
 	closing context.Context
@@ -95,6 +97,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		backend: o.Backend, options: o, auth: newAuth(o.Credentials, o.Now), metrics: m, log: o.Logger,
 		mux: http.NewServeMux(), regular: make(gate, o.Requests), syncs: make(gate, o.Syncs),
+		model: model.New(o.Limits),
 	}
 	s.durable, _ = o.Backend.(Durable)
 	s.closing, s.close = context.WithCancel(context.Background())
@@ -219,7 +222,7 @@ func (s *Server) guarded(w http.ResponseWriter, r *http.Request, x *exchange) ([
 	if fail != nil {
 		return nil, fail
 	}
-	return s.admitted(w, r, x, op.waits, func(body []byte) ([]byte, *apiError) { return s.run(r, op, body) })
+	return s.admitted(w, r, x, op.waits, func(body []byte) ([]byte, *apiError) { return s.run(r, x, op, body) })
 }
 
 // admitted does what a request asks for, if its sender may and there is room. waits says that it waits for a run.
@@ -256,15 +259,19 @@ func (s *Server) lookup(target string, x *exchange) (operation, *apiError) {
 	}
 	x.op = name
 	if op.do == nil {
-		return op, refuse("UnsupportedOperation", "%s is not supported yet; Weft supports: %s", name, strings.Join(supported(), ", "))
+		return op, refuse("UnsupportedOperation", "%s is not supported yet; docs/conformance.md says what is left out", name)
 	}
 	return op, nil
 }
 
 // run decodes the request, does the operation and encodes its answer.
-func (s *Server) run(r *http.Request, op operation, body []byte) ([]byte, *apiError) {
+func (s *Server) run(r *http.Request, x *exchange, op operation, body []byte) ([]byte, *apiError) {
 	in, err := awsjson.Parse(body)
 	if err != nil {
+		return nil, toAPI(err, "")
+	}
+	in.Check(s.model[x.op])
+	if err := in.Err(); err != nil {
 		return nil, toAPI(err, "")
 	}
 	c := &call{Server: s, ctx: r.Context(), in: in}
