@@ -46,8 +46,13 @@ func (n *Node) StartRun(ctx context.Context, s StartRun) (*Run, error) {
 	if fresh {
 		s.Name = uuid.NewString()
 	}
+	if s.From != "" {
+		if err := n.hasState(blobID, blob, s.From); err != nil {
+			return nil, err
+		}
+	}
 	instance := statemachine.RunInstance(s.Machine, s.Name)
-	start := statemachine.StartMessage{Revision: blobID, Seed: seed, Trace: s.Trace, As: as, Input: input}
+	start := statemachine.StartMessage{Revision: blobID, Seed: seed, Trace: s.Trace, As: as, Input: input, At: s.From}
 	it := lane.Item{
 		Event: partition.Event{
 			Kind: partition.Message, To: instance, Program: statemachine.RunsID, Op: start.Op(), Body: start.Encode(), Fresh: fresh,
@@ -95,6 +100,7 @@ func (n *Node) run(v *statemachine.View) *Run {
 		MachineARN: v.Revision.MachineARN, Version: v.As.Version, Alias: v.As.Alias, Status: v.Status, Started: v.Started, Stopped: v.Stopped, Input: v.Input,
 		Output: v.Output, Error: v.Error, Cause: v.Cause, HasError: v.HasError, HasCause: v.HasCause,
 		Hash: v.Revision.Blob.String(), Revision: v.Revision.ID, RoleARN: v.Revision.RoleARN, Trace: v.Trace, Events: v.Events,
+		Paused: v.Paused, Redrives: v.Redrives, Redriven: v.Redriven, Redrivable: v.Redrivable,
 	}
 }
 

@@ -39,6 +39,7 @@ var operations = map[string]operation{
 	"DescribeExecution":                {do: (*call).describeExecution},
 	"DescribeStateMachineForExecution": {do: (*call).describeStateMachineForExecution},
 	"ListExecutions":                   {do: (*call).listExecutions},
+	"RedriveExecution":                 {do: (*call).redriveExecution},
 	"GetExecutionHistory":              {do: (*call).getExecutionHistory},
 	"SendTaskSuccess":                  {do: (*call).sendTaskSuccess},
 	"SendTaskFailure":                  {do: (*call).sendTaskFailure},
@@ -57,7 +58,7 @@ var operations = map[string]operation{
 
 	"CreateActivity": {}, "DeleteActivity": {}, "DescribeActivity": {}, "ListActivities": {}, "GetActivityTask": {},
 	"DescribeMapRun": {}, "ListMapRuns": {}, "UpdateMapRun": {},
-	"RedriveExecution": {}, "TestState": {},
+	"TestState": {},
 }
 
 // empty is the answer of operations that answer nothing.

@@ -19,7 +19,11 @@ const (
 	OpTaskSucceed                  // TaskMessage
 	OpTaskFail                     // TaskMessage
 	OpTaskBeat                     // TaskMessage
-	OpStartAs                      // a Qualifier, then a StartMessage
+	OpRedrive                      // RedriveMessage
+	OpPause                        // no body
+	OpResume                       // no body
+	OpStartAt                      // StartMessage with At
+	OpStartAs                      // StartMessage with As, and maybe At
 )
 
 // StartMessage starts a run.
@@ -29,21 +33,29 @@ type StartMessage struct {
 	Trace    string
 	As       Qualifier
 	Input    []byte // one JSON text, compact
+	At       string // state to begin with; "": the StartAt. It makes the message an OpStartAt
 }
 
 // Op returns what the message is sent as.
 func (m *StartMessage) Op() uint8 {
-	if m.As.Version != 0 {
+	switch {
+	case m.As.Version != 0:
 		return OpStartAs
+	case m.At != "":
+		return OpStartAt
 	}
 	return OpStart
 }
 
 // Encode returns the body of the message.
 func (m *StartMessage) Encode() []byte {
-	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+32)
-	if m.As.Version != 0 {
+	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+len(m.At)+len(m.As.Alias)+40)
+	op := m.Op()
+	if op == OpStartAs {
 		dst = m.As.append(dst)
+	}
+	if op != OpStart {
+		dst = wire.AppendString(dst, m.At)
 	}
 	dst = wire.AppendString(dst, string(m.Revision))
 	dst = wire.AppendUint(dst, m.Seed)
@@ -51,13 +63,15 @@ func (m *StartMessage) Encode() []byte {
 	return append(dst, m.Input...)
 }
 
-func decodeStart(op uint8, body []byte) (m StartMessage, err error) {
-	r := wire.NewReader(body)
-	var as Qualifier
-	if op == OpStartAs {
-		as = readQualifier(r)
+func decodeStart(ev *partition.Event) (m StartMessage, err error) {
+	r := wire.NewReader(ev.Body)
+	if ev.Op == OpStartAs {
+		m.As = readQualifier(r)
 	}
-	m = StartMessage{Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), As: as, Input: r.Rest()}
+	if ev.Op != OpStart {
+		m.At = r.String()
+	}
+	m.Revision, m.Seed, m.Trace, m.Input = partition.BlobID(r.Bytes()), r.Uint(), r.String(), r.Rest()
 	return m, r.Err()
 }
 
@@ -152,13 +166,18 @@ type View struct {
 	HasError bool
 	HasCause bool
 	Events   int64 // length of the history
+	Paused   bool
+	Redrives int64 // how often the run was redriven
+	Redriven int64 // Unix milliseconds of the last time; 0: never
+
+	Redrivable error // why a run that has ended cannot be redriven; nil: it can, or has not ended
 }
 
 // Runs is the program of runs.
 type Runs struct{ Library *Library }
 
 // Creates reports whether op makes a run.
-func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartAs }
+func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartAt || op == OpStartAs }
 
 // New returns a run that waits for its OpStart.
 func (p *Runs) New() partition.Instance { return &Run{library: p.Library} }
@@ -168,14 +187,25 @@ type Run struct {
 	library *Library
 	view    View
 	seed    uint64
-	frame   *machine.Frame // nil once the run has ended
+	frame   *machine.Frame // nil once the run has ended, unless it can be redriven
 	writer  history.Writer
 	first   int64 // id of the first event in writer
+
+	held         []heldEvent // while the run is paused
+	redriveToken string      // of the last redrive
 }
 
 // View returns what a client sees of the run now.
 func (r *Run) View() *View {
 	v := r.view
+	if v.Status > machine.Running {
+		v.Redrivable = machine.ErrNotKept
+		if v.Status == machine.Succeeded {
+			v.Redrivable = machine.ErrNotEnded
+		} else if r.frame != nil {
+			v.Redrivable = r.frame.Redrivable()
+		}
+	}
 	return &v
 }
 
@@ -198,10 +228,10 @@ func (r *Run) Receive(env *partition.Env, ev *partition.Event) {
 
 func (r *Run) message(env *partition.Env, ev *partition.Event) {
 	switch ev.Op {
-	case OpStart, OpStartAs:
+	case OpStart, OpStartAt, OpStartAs:
 		r.start(env, ev)
 	case OpStop:
-		if r.frame != nil {
+		if r.view.Status == machine.Running {
 			body := wire.NewReader(ev.Body)
 			stop := machine.Event{Kind: machine.Stop, Error: body.String(), Cause: body.String()}
 			r.stepShowing(env, stop, readShown(body.Rest()))
@@ -209,6 +239,10 @@ func (r *Run) message(env *partition.Env, ev *partition.Event) {
 		r.reply(env)
 	case OpTaskSucceed, OpTaskFail, OpTaskBeat:
 		r.report(env, ev)
+	case OpRedrive:
+		r.redrive(env, ev)
+	case OpPause, OpResume:
+		r.suspend(env, ev.Op == OpPause)
 	}
 }
 
@@ -219,7 +253,7 @@ func (r *Run) reply(env *partition.Env) {
 }
 
 func (r *Run) start(env *partition.Env, ev *partition.Event) {
-	m, err := decodeStart(ev.Op, ev.Body)
+	m, err := decodeStart(ev)
 	if err != nil {
 		env.Discard()
 		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "start message does not decode: %w", err))
@@ -242,7 +276,7 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 	r.first = 1
 	r.frame = rev.Interpreter.NewFrame(r.execution())
 	env.List(r.summary())
-	r.step(env, machine.Event{Kind: machine.Start, Output: m.Input})
+	r.step(env, machine.Event{Kind: machine.Start, Output: m.Input, Amendment: machine.Amendment{State: m.At}})
 	r.reply(env)
 }
 
@@ -297,7 +331,7 @@ func (r *Run) report(env *partition.Env, ev *partition.Event) {
 	case body.Err() != nil || sum != check(r.seed, task):
 		env.Reply(fault.New("", fault.InvalidToken, "", "Invalid Token: 'Invalid token'"))
 		return
-	case r.frame == nil || !r.frame.Waits(task):
+	case r.frame == nil || !r.frame.Waits(task) || r.reported(task):
 		env.Reply(fault.New("", fault.TaskTimedOut, "", "Task Timed Out: 'Provided task does not exist anymore'"))
 		return
 	}
@@ -324,6 +358,10 @@ func (r *Run) step(env *partition.Env, ev machine.Event) { r.stepShowing(env, ev
 // stepShowing is step for an event whose texts may be there and empty.
 func (r *Run) stepShowing(env *partition.Env, ev machine.Event, empty shown) {
 	if r.frame == nil {
+		return
+	}
+	if r.holds(&ev) {
+		r.held = append(r.held, heldEvent{ev, empty})
 		return
 	}
 	out := outputs.get()
@@ -388,7 +426,10 @@ func (r *Run) finish(env *partition.Env, c *machine.Command) {
 	v.Status, v.Stopped = c.Status, env.Now
 	v.Output, v.Error, v.Cause = c.Output, c.Error, c.Cause
 	v.HasError, v.HasCause = c.HasError, c.HasCause
-	r.frame = nil
+	v.Paused, r.held = false, nil
+	if r.frame.Redrivable() != nil {
+		r.frame = nil
+	}
 	env.List(r.summary())
 	var value any
 	if env.Waited() {
@@ -408,8 +449,9 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
-// runVersion is written; 1, without qualifiers, is read as well.
-const runVersion = 2
+// runVersion is the first byte of a run's record. Version 2 has redrives and pauses, 3 how its machine was named; 1 and 2
+// are read.
+const runVersion = 3
 
 // Append implements partition.Instance.
 func (r *Run) Append(dst []byte) []byte {
@@ -422,16 +464,23 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendInt(dst, v.Events)
 	dst = wire.AppendUint(dst, r.seed)
 	dst = wire.AppendString(dst, v.Trace)
+	dst = wire.AppendInt(dst, v.Redrives)
+	dst = wire.AppendInt(dst, v.Redriven)
+	dst = wire.AppendString(dst, r.redriveToken)
 	dst = v.As.append(dst)
-	if r.frame != nil {
-		return r.frame.AppendBinary(dst) // has the input
+	if v.Status == machine.Running {
+		return r.frame.AppendBinary(r.appendHeld(dst)) // has the input
 	}
 	dst = wire.AppendBytes(dst, v.Input)
 	dst = wire.AppendBool(dst, v.HasError)
 	dst = wire.AppendBool(dst, v.HasCause)
 	dst = wire.AppendString(dst, v.Error)
 	dst = wire.AppendString(dst, v.Cause)
-	return wire.AppendBytes(dst, v.Output)
+	dst = wire.AppendBytes(dst, v.Output)
+	if r.frame != nil {
+		dst = r.frame.AppendBinary(dst)
+	}
+	return dst
 }
 
 // Decode implements partition.Program. The run aliases data.
@@ -460,18 +509,25 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	v.Started, v.Stopped, v.Events = in.Int(), in.Int(), in.Int()
 	r.seed = in.Uint()
 	v.Trace = in.String()
-	if version > 1 {
+	if version >= 2 {
+		v.Redrives, v.Redriven, r.redriveToken = in.Int(), in.Int(), in.String()
+	}
+	if version >= 3 {
 		v.As = readQualifier(in)
 	}
 	r.first = v.Events + 1
 	var frame []byte
 	if v.Status == machine.Running {
+		if version >= 2 {
+			r.readHeld(in)
+		}
 		frame = in.Rest()
 	} else {
 		v.Input = in.Bytes()
 		v.HasError, v.HasCause = in.Bool(), in.Bool()
 		v.Error, v.Cause = in.String(), in.String()
 		v.Output = in.Bytes()
+		frame = something(in.Rest())
 	}
 	if err := in.Err(); err != nil {
 		return err
@@ -479,7 +535,7 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	if v.Revision, err = r.library.Load(id, blob(id)); err != nil || frame == nil {
 		return err
 	}
-	if r.frame, err = machine.DecodeFrame(frame, v.Revision.Interpreter); err == nil {
+	if r.frame, err = machine.DecodeFrame(frame, v.Revision.Interpreter); err == nil && v.Status == machine.Running {
 		v.Input = r.frame.Input()
 	}
 	return err
