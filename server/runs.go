@@ -406,6 +406,7 @@ func (c *call) getExecutionHistory() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.VersionARN, opts.AliasARN = versionARN(run.MachineARN, run.Version), aliasARN(run.MachineARN, run.Alias)
 	h := historyPage{call: c, run: run, from: from, left: pageOf(size), reverse: reverse, opts: opts}
 	if err := h.read(); err != nil {
 		return nil, err
