@@ -158,8 +158,9 @@ func sameDoubles(a, b any) bool {
 	return a == b
 }
 
-func TestConformanceSuite(t *testing.T) {
-	t.Parallel()
+// loadSuite reads the language's own suite.
+func loadSuite(t *testing.T) (datasets *jsonvalue.Object, cases []*suiteCase) {
+	t.Helper()
 	dir, ok := conformance.Dir()
 	if !ok {
 		t.Skip("no recordings: set WEFT_CONFORMANCE to the directory that has jsonata/cases.jsonl")
@@ -168,19 +169,27 @@ func TestConformanceSuite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	datasets := tree(t, text).(*jsonvalue.Object)
-	cases, err := os.ReadFile(filepath.Join(dir, "jsonata", "cases.jsonl"))
-	if err != nil {
+	datasets = tree(t, text).(*jsonvalue.Object)
+	if text, err = os.ReadFile(filepath.Join(dir, "jsonata", "cases.jsonl")); err != nil {
 		t.Fatal(err)
 	}
-	passed, total := 0, 0
-	lines := bufio.NewScanner(bytes.NewReader(cases))
+	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, 8<<20)
 	for lines.Scan() {
 		c := &suiteCase{}
 		if err := json.Unmarshal(lines.Bytes(), c); err != nil {
 			t.Fatal(err)
 		}
+		cases = append(cases, c)
+	}
+	return datasets, cases
+}
+
+func TestConformanceSuite(t *testing.T) {
+	t.Parallel()
+	datasets, cases := loadSuite(t)
+	passed, total := 0, 0
+	for _, c := range cases {
 		if !c.Passes {
 			continue
 		}

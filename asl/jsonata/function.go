@@ -64,6 +64,8 @@ func (n *node) called() any {
 		return n.lhs.op
 	case kindFunction, kindPartial:
 		return "("
+	case kindString, kindNumber, kindValue:
+		return n.lhs.val
 	}
 	return nil
 }
