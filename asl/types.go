@@ -144,6 +144,8 @@ const (
 	// TargetLambdaInvoke is arn:aws:states:::lambda:invoke: the function's name and payload are in
 	// Parameters; history shows Task* events; the output is Lambda's response envelope.
 	TargetLambdaInvoke
+	// TargetActivity is an activity by its ARN: workers ask for its tasks; history shows Activity* events.
+	TargetActivity
 	// TargetIntegration is another service's action, arn:aws:states:::SERVICE:ACTION: its arguments are the state's;
 	// history shows Task* events; the output is the action's response.
 	TargetIntegration
@@ -153,6 +155,7 @@ const (
 type Target struct {
 	Kind         TargetKind
 	Function     string // TargetFunction: the function's name
+	Activity     string // TargetActivity: the activity's name
 	Integration  string // TargetIntegration: service and action without a pattern, e.g. "sqs:sendMessage"
 	ResourceType string // e.g. "lambda"
 	Resource     string // e.g. "invoke", "invoke.waitForTaskToken"

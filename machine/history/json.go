@@ -54,7 +54,11 @@ type details struct {
 
 func appendDetails(dst []byte, e *Event, opts JSONOptions) []byte {
 	d := details{b: append(dst, '{'), empty: true}
-	d.string("name", e.Name, e.Name != "")
+	if e.Type == ActivityStarted {
+		d.string("workerName", e.Name, e.Name != "")
+	} else {
+		d.string("name", e.Name, e.Name != "")
+	}
 	if !opts.WithoutData {
 		d.payload("input", e.Input)
 		d.payload("output", e.Output)
@@ -70,6 +74,7 @@ func appendDetails(dst []byte, e *Event, opts JSONOptions) []byte {
 	d.number("heartbeatInSeconds", e.Heartbeat, e.Heartbeat != 0)
 	d.number("index", e.Index, e.Type >= MapIterationAborted && e.Type <= MapIterationSucceeded)
 	d.number("length", e.Length, e.Type == MapStateStarted)
+	d.number("redriveCount", e.Length, e.Type == ExecutionRedriven)
 	return append(d.b, '}')
 }
 
