@@ -81,6 +81,12 @@ type State struct {
 	OutputPath     *Path          // absent: "$"
 	Result         []byte         // Pass: JSON text; nil when absent
 
+	// Assign is what leaving the state stores in variables: a template whose root is an object of names and values. Of a
+	// Choice it counts for Default only. Nil: nothing.
+	Assign *Template
+	// References are the names of the variables that the state's own fields read, sorted, each once.
+	References []string
+
 	Retry []Retrier
 	Catch []Catcher
 
@@ -178,9 +184,10 @@ type ChoicePart struct {
 
 // Rule is one entry of Choices.
 type Rule struct {
-	Cond Condition
-	Next string
-	To   *State
+	Cond   Condition
+	Next   string
+	To     *State
+	Assign *Template // nil: nothing
 }
 
 // Condition is a tree of And, Or, Not and comparisons.
@@ -249,4 +256,5 @@ type Catcher struct {
 	Next        string
 	To          *State
 	ResultPath  *ReferencePath
+	Assign      *Template // in place of the state's own; nil: nothing
 }

@@ -231,7 +231,7 @@ func (s *step) finish(c Command) {
 	f.ready, f.routes, f.yielded = nil, nil, false
 	f.context = contextCache{}
 	if f.Redrivable() != nil {
-		f.root, f.input = branch{}, nil
+		f.root, f.input, f.variables = branch{}, nil, 0
 	}
 }
 

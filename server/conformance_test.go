@@ -328,7 +328,7 @@ func parsed(v any) any {
 }
 
 var (
-	places   = map[string]bool{"datetime": true, "timestamp": true, "creation-date": true}
+	places   = map[string]bool{"date": true, "datetime": true, "timestamp": true, "creation-date": true}
 	tokens   = regexp.MustCompile(`<[^<>]*>`)
 	numbered = regexp.MustCompile(`\d`)
 )
@@ -338,6 +338,9 @@ func (m *apiMatch) text(at, want string, got any) error {
 		return nil
 	}
 	g, ok := got.(string)
+	if ok && places[want] {
+		return nil // a time inside a definition
+	}
 	if !ok {
 		return fmt.Errorf("%s: recorded %q, ours is %v", at, want, got)
 	}
