@@ -21,6 +21,15 @@ build: ## build bin/weft
 run: ## count the words of the Go source tree (examples/wordcount)
 	go run ./cmd/weft run examples/wordcount
 
+DYNALITE    := engine/integration/awssdk/testdata/dynalite
+tools: $(DYNALITE)/node_modules/.package-lock.json ## install the servers that tests talk to, where they are there: DynamoDB's API (npm)
+$(DYNALITE)/node_modules/.package-lock.json: $(DYNALITE)/package-lock.json
+	cd $(DYNALITE) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# CI leaves no test out.
+test race: $(if $(CI),tools)
+
 test: ## go vet and all tests of all modules; the last line says "N passed, N failed"
 	@for m in $(MODULES); do echo "go vet ($$m)"; (cd $$m && go vet ./...); done
 	@go run ./internal/testsum -timeout=9m -- $(MODULES)
@@ -63,4 +72,4 @@ lint: ## gofmt, go vet, golangci-lint and weftvet
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft
 
-.PHONY: help build run test race conformance test-aws crash sim fuzz bench lint clean
+.PHONY: help build run tools test race conformance test-aws crash sim fuzz bench lint clean
