@@ -76,6 +76,7 @@ var faults = map[fault.Kind]struct {
 	fault.Unsupported:       {errorType: "UnsupportedOperation"},
 	fault.Unauthorized:      {errorType: "UnrecognizedClientException"},
 	fault.ActivityNotFound:  {errorType: "ActivityDoesNotExist", format: "Activity Does Not Exist: '%s'"},
+	fault.NotRedrivable:     {errorType: "ExecutionNotRedrivable"},
 	fault.ActivityWorkers:   {errorType: "ActivityWorkerLimitExceeded"},
 }
 
