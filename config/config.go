@@ -11,11 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
-	"go.yaml.in/yaml/v3"
 )
 
 // FileName is what the file is called where nobody names another.
@@ -34,6 +35,8 @@ type Config struct {
 	// Retain says how long ended runs are kept, by status, as engine.Options.Retain has it: 0 is for ever, a status
 	// that the file does not name has the engine's default.
 	Retain map[machine.Status]time.Duration
+	// AWS says where the services are that integrations call.
+	AWS AWS
 }
 
 // Runtime says what runs a function.
@@ -185,6 +188,7 @@ func (r *reader) config(n *yaml.Node, c *Config) {
 		"functions": func(v *yaml.Node) { functions = v },
 		"limits":    func(v *yaml.Node) { r.limits(v, &c.Limits) },
 		"retain":    func(v *yaml.Node) { r.retain(v, &c.Retain) },
+		"aws":       func(v *yaml.Node) { r.aws(v, &c.AWS) },
 	})
 	base := Function{}
 	if defaults != nil {

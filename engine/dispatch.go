@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
@@ -149,9 +150,17 @@ func (d *dispatcher) run(f *flight) {
 	if f.req.Input, err = d.node.values.Text(call.Input); err != nil {
 		err = function.Failure("Weft.Unreadable", "the call's input cannot be read: %v", err)
 	} else {
-		res, err = d.node.opts.Functions.Invoke(f, &f.req)
+		res, err = d.invoker(call.Function).Invoke(f, &f.req)
 	}
 	returned = true
+}
+
+// invoker is what runs the function, or the service integration, of that name.
+func (d *dispatcher) invoker(name string) function.Invoker {
+	if _, ok := asl.IntegrationName(name); ok {
+		return d.node.opts.Integrations
+	}
+	return d.node.opts.Functions
 }
 
 // answer takes a call's answer to its partition.

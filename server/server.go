@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/server/awsjson"
 )
@@ -30,6 +31,9 @@ type Options struct {
 
 	// Limits bounds inputs, outputs and definitions. Zero: limits.Default. It has to be the Backend's.
 	Limits limits.Set
+
+	// Integrations are the service integrations that definitions may use. Nil: none. They have to be the Backend's.
+	Integrations asl.Integrations
 
 	// Check says what is wrong with a definition. Nil: the States Language's own validator.
 	Check Checker
@@ -132,7 +136,7 @@ func (o *Options) fill() {
 		o.Grace = 10 * time.Second
 	}
 	if o.Check == nil {
-		o.Check = languageChecker(o.Limits)
+		o.Check = languageChecker(o.Limits, o.Integrations)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

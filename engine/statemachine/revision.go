@@ -76,7 +76,7 @@ func (l *Library) Load(id partition.BlobID, data []byte) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	def, problems := asl.Parse(rev.Definition, asl.Options{Limits: l.Limits, Express: rev.Express})
+	def, problems := asl.Parse(rev.Definition, asl.Options{Limits: l.Limits, Express: rev.Express, Integrations: asl.AnyIntegration})
 	if def == nil || problems.Err() != nil {
 		return nil, fmt.Errorf("statemachine: the definition that runs of %q are pinned to does not parse: %w", rev.Machine, problems)
 	}
