@@ -21,6 +21,9 @@ build: ## build bin/weft
 run: ## count the words of the Go source tree (examples/wordcount)
 	go run ./cmd/weft run examples/wordcount
 
+oracle: ## fetch the reference implementation of JSONata that tests compare with (needs npm)
+	npm ci --prefix asl/jsonata/testdata/oracle --silent --no-audit --no-fund
+
 test: ## go vet and all tests of all modules; the last line says "N passed, N failed"
 	@for m in $(MODULES); do echo "go vet ($$m)"; (cd $$m && go vet ./...); done
 	@go run ./internal/testsum -timeout=9m -- $(MODULES)
@@ -63,4 +66,4 @@ lint: ## gofmt, go vet, golangci-lint and weftvet
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft
 
-.PHONY: help build run test race conformance test-aws crash sim fuzz bench lint clean
+.PHONY: help build run oracle test race conformance test-aws crash sim fuzz bench lint clean

@@ -113,7 +113,7 @@ func rangeOf(c *call, args []any) (any, error) {
 	if n > 1e7 {
 		return nil, failure("D2014", n)
 	}
-	out := &array{}
+	out := sequence() // $range(1, 9, 9) is 1
 	if n <= 0 {
 		return out, nil
 	}
@@ -137,5 +137,25 @@ func parseJSON(c *call, args []any) (any, error) {
 	if err != nil {
 		return nil, spoken("D3137", "The argument of the parse function must be a JSON text: "+err.Error(), "")
 	}
-	return v, nil
+	return doubles(v), nil
+}
+
+// doubles makes the numbers of a tree just parsed what JavaScript would make of them: -0 is 0, 1.10 is 1.1.
+func doubles(v any) any {
+	switch v := v.(type) {
+	case jsonvalue.Number:
+		if f := v.Float64(); !math.IsInf(f, 0) {
+			return number(f)
+		}
+	case []any:
+		for i := range v {
+			v[i] = doubles(v[i])
+		}
+	case *jsonvalue.Object:
+		for i := range v.Len() {
+			key, item := v.At(i)
+			v.Set(key, doubles(item))
+		}
+	}
+	return v
 }

@@ -325,8 +325,16 @@ func (s *symbols) grouped(p *subPicture, whole string) string {
 	return s.separate(whole, func(i int) bool { return holds(positions, len(whole)-i) })
 }
 
+// fractional groups the digits behind the separator. One that belongs behind more digits than there are stands at the
+// end, as in the reference.
 func (s *symbols) fractional(p *subPicture, fraction string) string {
-	return s.separate(fraction, func(i int) bool { return holds(p.fractionGroups, i) })
+	out := s.separate(fraction, func(i int) bool { return holds(p.fractionGroups, i) })
+	for _, at := range p.fractionGroups {
+		if at >= len(fraction) {
+			out += s.grouping
+		}
+	}
+	return out
 }
 
 func holds(list []int, n int) bool {
