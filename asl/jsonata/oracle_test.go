@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -181,7 +182,7 @@ func difference(v any, defined bool, err error, want answer, parallel bool) stri
 	return "got  " + got + "\n\twant " + expected
 }
 
-// TestOracleSuiteExpressions compares all of an answer, order of keys and words of errors included.
+// TestOracleSuite compares all of an answer, order of keys and words of errors included.
 func TestOracleSuite(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
@@ -196,6 +197,9 @@ func TestOracleSuite(t *testing.T) {
 			input = jsonvalue.Text(v)
 		}
 		expr := c.text(t)
+		if strings.HasPrefix(c.ID, "function-formatNumber/issue785") {
+			continue // where the reference never ends
+		}
 		if !c.Passes || !utf8.ValidString(expr) || strings.Contains(expr, "$random") || strings.Contains(expr, "$shuffle") {
 			continue
 		}
@@ -358,9 +362,79 @@ func (g *generator) expr(depth int) string {
 	return g.call(depth)
 }
 
-// TestOracleGenerated compares generated expressions. WEFT_ORACLE_SEED and WEFT_ORACLE_ROUNDS look further.
-func TestOracleGenerated(t *testing.T) {
+// regex makes a regular expression.
+func (g *generator) regex(depth int) string {
+	if depth <= 0 {
+		return g.pick("a", "b", "c", "l", "o", ".", "\\d", "\\w", "\\s", "\\W", "[a-c]", "[^a]", "\\b", "^", "$", "é", "[\\w-]", "[^\\d\\s]", "😀", "\\1",
+			"\\u00e9", "\\x61", "\\B", "[\\]b]", "\\.", "\\cA", "\\0", "{", "]", "a{,2}", "[a-]", "[]", "[^]", "\\k", "ſ", "ß", "K")
+	}
+	switch g.IntN(9) {
+	case 0:
+		return "(" + g.regex(depth-1) + ")"
+	case 1:
+		return "(?:" + g.regex(depth-1) + "|" + g.regex(depth-1) + ")"
+	case 2:
+		return g.pick("(?=", "(?!", "(?<=", "(?<!", "(?<n>") + g.regex(depth-1) + ")"
+	case 3, 4:
+		return g.pick("(?:", "(") + g.regex(depth-1) + ")" + g.pick("*", "+", "?", "{2}", "{1,2}", "{0,3}?", "*?", "+?", "??", "{2,}")
+	case 5:
+		return g.regex(depth-1) + "|" + g.regex(depth-1)
+	}
+	return g.regex(depth-1) + g.regex(depth-1)
+}
+
+// picture makes a call that formats or reads by a picture.
+func (g *generator) picture() string {
+	text := func(alphabet []string, n int) string {
+		var b strings.Builder
+		for range 1 + g.IntN(n) {
+			b.WriteString(alphabet[g.IntN(len(alphabet))])
+		}
+		return strconv.Quote(b.String())
+	}
+	number := numberText((g.Float64() - 0.3) * math.Pow(10, float64(g.IntN(12)-4)))
+	millis := strconv.FormatInt(g.Int64N(8e12)-3e12, 10)
+	components := strings.Split("Y M D d F W w X x H h P m s f Z z C E", " ")
+	marker := func() string {
+		return "[" + components[g.IntN(len(components))] + g.pick("", "", "1", "01", "0001", "n", "N", "Nn", "1o", "w", "i", "I", "A", "#1", "00:00", "9,999", "０", "Ww", "01t") +
+			g.pick("", "", ",2", ",3-3", ",*-2", ",4") + "]"
+	}
+	switch g.IntN(5) {
+	case 0:
+		return "$formatNumber(" + number + ", " + text([]string{"0", "#", "0", "#", ",", ".", "%", "e", "-", "x", "‰", "00", "##", "0.0", "#,##0"}, 5) +
+			g.pick("", "", `, {"decimal-separator": ",", "grouping-separator": "."}`, `, {"zero-digit": "٠"}`, `, {"minus-sign": "M", "exponent-separator": "E"}`) + ")"
+	case 1:
+		return "$formatInteger(" + number + ", " + text([]string{"0", "#", ",", ":", "1", "w", "I", "a", ";o", "٠", "000", "#,##0", "Ww", "i"}, 3) + ")"
+	case 2:
+		return "$fromMillis(" + millis + ", '" + marker() + g.pick("", "-", " [[ ", "T") + marker() + "'" + g.pick("", ", '+0100'", ", '-0330'", ", '0545'") + ")"
+	case 3:
+		shape := "'[Y]" + g.pick("-", "/") + "[M" + g.pick("", "01", "Nn", "n,3-3", "N,3-3") + "]-[D" + g.pick("", "01", "1o", "w", "I") + "]" + g.pick("", " [H]:[m]", " [h][P] [Z]", "T[H01]:[m01]:[s01].[f001][Z01:01]", "[z]", " [FNn]") + "'"
+		return "$toMillis($fromMillis(" + strings.TrimPrefix(millis, "-") + ", " + shape + "), " + shape + ")"
+	}
+	return "$toMillis('" + g.pick("2020", "1999", "1901", "2024") + g.pick("", "-01", "-13", "-02-30", "-12-31", "-00") + g.pick("", "T10:20:30", "T24:00:00", "T23:59:59.5Z", "T23:59:59.123456-0530",
+		"T00:00:00+01:00") + "')"
+}
+
+// TestOraclePatterns compares regular expressions and pictures.
+func TestOraclePatterns(t *testing.T) {
 	t.Parallel()
+	texts := []string{"abcabc", "hello world", "aaa bb c 12", "é😀 éa", "", "a\nb\nc", "olleh l l", "ABC abc ÉK ſSß"}
+	generate(t, 2000, func(g *generator) string {
+		if g.IntN(2) == 0 {
+			return g.picture()
+		}
+		return "$match(" + strconv.Quote(texts[g.IntN(len(texts))]) + ", /" + g.regex(1+g.IntN(4)) + "/" + g.pick("", "i", "m", "im") + ")"
+	})
+}
+
+// TestOracleExpressions compares expressions of all kinds.
+func TestOracleExpressions(t *testing.T) {
+	t.Parallel()
+	generate(t, 1500, func(g *generator) string { return g.expr(1 + g.IntN(4)) })
+}
+
+// generate compares what expr makes. WEFT_ORACLE_SEED and WEFT_ORACLE_ROUNDS look further.
+func generate(t *testing.T, rounds int, expr func(g *generator) string) {
 	o := startOracle(t)
 	number := func(name string, otherwise int) int {
 		if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
@@ -368,13 +442,11 @@ func TestOracleGenerated(t *testing.T) {
 		}
 		return otherwise
 	}
-	seed, rounds := number("WEFT_ORACLE_SEED", 1), number("WEFT_ORACLE_ROUNDS", 2000)
-	failed := 0
-	for i := range rounds {
-		g := &generator{Rand: rand.New(rand.NewPCG(uint64(seed), uint64(i)))}
-		expr := g.expr(1 + g.IntN(4))
-		if wrong := o.compare(t, expr, oracleInput); wrong != "" {
-			t.Errorf("%d: %.300s\n\t%.900s", i, expr, wrong)
+	seed, failed := number("WEFT_ORACLE_SEED", 1), 0
+	for i := range number("WEFT_ORACLE_ROUNDS", rounds) {
+		text := expr(&generator{Rand: rand.New(rand.NewPCG(uint64(seed), uint64(i)))})
+		if wrong := o.compare(t, text, oracleInput); wrong != "" {
+			t.Errorf("%d: %.300s\n\t%.900s", i, text, wrong)
 			if failed++; failed == 40 {
 				t.FailNow()
 			}
