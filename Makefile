@@ -21,10 +21,12 @@ build: ## build bin/weft
 run: ## count the words of the Go source tree (examples/wordcount)
 	go run ./cmd/weft run examples/wordcount
 
-DYNALITE    := engine/integration/awssdk/testdata/dynalite
-tools: $(DYNALITE)/node_modules/.package-lock.json ## install the servers that tests talk to, where they are there: DynamoDB's API (npm)
-$(DYNALITE)/node_modules/.package-lock.json: $(DYNALITE)/package-lock.json
-	cd $(DYNALITE) && npm ci --ignore-scripts --no-audit --no-fund
+DYNALITE := engine/integration/awssdk/testdata/dynalite
+ORACLE   := asl/jsonata/testdata/oracle
+
+tools: $(DYNALITE)/node_modules/.package-lock.json $(ORACLE)/node_modules/.package-lock.json ## install what tests talk to, pinned: DynamoDB's API and the reference of JSONata (npm)
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # CI leaves no test out.
