@@ -24,8 +24,12 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata gi
 //	> [+MS] succeed|submit ID OUTPUT
 //	> [+MS] fail|startfail ID ERROR CAUSE
 //	> [+MS] heartbeat|fire ID
+//	> [+MS] take ID WORKER
 //	> [+MS] continue
 //	> [+MS] stop ERROR CAUSE
+//	> [+MS] redrive
+//	> [+MS] skip STATE OUTPUT
+//	> [+MS] edit STATE INPUT
 //
 // +MS moves the clock. A line "limits payload=N history=N transitions=N" before the definition sets limits.
 func TestScripts(t *testing.T) {
@@ -102,12 +106,23 @@ func scriptEvent(t *testing.T, w *world, line string) Event {
 		verb, rest, _ = strings.Cut(rest, " ")
 	}
 	ev := Event{Now: w.now}
-	kinds := map[string]EventKind{"start": Start, "continue": Continue, "succeed": TaskSucceeded, "submit": TaskSubmitted,
-		"fail": TaskFailed, "startfail": TaskFailed, "heartbeat": TaskHeartbeat, "fire": TimerFired, "stop": Stop}
+	kinds := map[string]EventKind{"start": Start, "continue": Continue, "succeed": TaskSucceeded, "submit": TaskSubmitted, "take": TaskTaken,
+		"fail": TaskFailed, "startfail": TaskFailed, "heartbeat": TaskHeartbeat, "fire": TimerFired, "stop": Stop,
+		"redrive": Redrive, "skip": Redrive, "edit": Redrive}
 	if ev.Kind = kinds[verb]; ev.Kind == 0 {
 		t.Fatalf("unknown event %q", line)
 	}
-	if verb != "start" && verb != "stop" && verb != "continue" {
+	switch verb {
+	case "start", "stop", "continue", "redrive":
+	case "skip", "edit":
+		ev.Amendment.State, rest, _ = strings.Cut(rest, " ")
+		if verb == "skip" {
+			ev.Amendment.Output = []byte(rest)
+		} else {
+			ev.Amendment.Input = []byte(rest)
+		}
+		return ev
+	default:
 		var id string
 		id, rest, _ = strings.Cut(rest, " ")
 		n, err := strconv.ParseUint(id, 10, 64)
@@ -120,6 +135,8 @@ func scriptEvent(t *testing.T, w *world, line string) Event {
 	case "fail", "startfail", "stop":
 		ev.Error, ev.Cause, _ = strings.Cut(rest, " ")
 		ev.StartFailed = verb == "startfail"
+	case "take":
+		ev.Worker = rest
 	default:
 		ev.Output = []byte(rest)
 	}
@@ -149,6 +166,10 @@ func printOutput(out *strings.Builder, o *Output, now int64) {
 				out.WriteString(" token")
 			}
 			out.WriteByte('\n')
+		case Offer:
+			fmt.Fprintf(out, "  offer %d %s\n", c.ID, c.Function)
+		case Withdraw:
+			fmt.Fprintf(out, "  withdraw %d %s\n", c.ID, c.Function)
 		case CancelInvoke:
 			fmt.Fprintf(out, "  cancel-invoke %d\n", c.ID)
 		case SetTimer:

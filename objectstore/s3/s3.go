@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 	"github.com/weftworks/weft/fault"
@@ -31,9 +32,12 @@ type Options struct {
 	Endpoint string
 	// Region is signed into requests; "": what the environment says, or us-east-1.
 	Region string
+	// Profile is one of the AWS configuration files; "": AWS_PROFILE, or the default.
+	Profile string
 	// PathStyle puts buckets into paths and not into host names: most servers other than S3 need it.
 	PathStyle bool
-	// Credentials sign the requests; nil: those that the AWS SDK finds (environment, files, role of the machine).
+	// Credentials sign the requests; nil: those that the AWS SDK finds (environment, files, role of the machine). With
+	// an Endpoint, none are looked for on the machine's network, and where none are found requests are not signed.
 	Credentials aws.CredentialsProvider
 	// PartBytes is the size of the parts of what is larger, and what a writer holds: at least 5 MiB, of which S3 takes
 	// 10,000; 0: 8 MiB.
@@ -68,9 +72,20 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Credentials != nil {
 		load = append(load, config.WithCredentialsProvider(o.Credentials))
 	}
+	if o.Profile != "" {
+		load = append(load, config.WithSharedConfigProfile(o.Profile))
+	}
+	if o.Endpoint != "" {
+		load = append(load, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
+	}
 	c, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
 		return nil, fault.New(op, fault.InvalidArgument, o.Endpoint, "%w", err)
+	}
+	if o.Endpoint != "" && o.Credentials == nil {
+		if _, err := c.Credentials.Retrieve(ctx); err != nil {
+			c.Credentials = aws.AnonymousCredentials{}
+		}
 	}
 	client := s3.NewFromConfig(c, func(s *s3.Options) {
 		s.UsePathStyle = o.PathStyle
