@@ -16,12 +16,15 @@ type Set struct {
 	HistoryEvents int64
 	// VariableBytes bounds the values of all variables of one run.
 	VariableBytes int
+	// RunSeconds bounds how long a run may take, also one whose machine sets no TimeoutSeconds. Past it the run is
+	// TIMED_OUT. 0: no bound.
+	RunSeconds int64
 }
 
 // Default is what a node uses unless told otherwise.
 var Default = Set{
 	PayloadBytes:    4 << 20,
-	DefinitionBytes: 1 << 20,
+	DefinitionBytes: 4 << 20,
 	HistoryEvents:   10_000_000,
 	VariableBytes:   10 << 20,
 }
@@ -32,6 +35,7 @@ var AWS = Set{
 	DefinitionBytes: 1 << 20,
 	HistoryEvents:   25_000,
 	VariableBytes:   10 << 20,
+	RunSeconds:      365 * 24 * 3600,
 }
 
 const (
