@@ -41,7 +41,6 @@ var (
 	jsonPath  = rule{languages: inJSONPath}
 	jsonata   = rule{languages: inJSONata}
 	variables = rule{inBoth, "assigning variables (Assign)"}
-	bigMap    = rule{inBoth, "the distributed Map"}
 )
 
 var (
@@ -71,7 +70,7 @@ var (
 		Map: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Items", jsonata, "Assign", variables,
 			"ItemProcessor Iterator ItemSelector MaxConcurrency ToleratedFailureCount ToleratedFailurePercentage Retry Catch", both,
 			"Parameters ItemsPath MaxConcurrencyPath ToleratedFailureCountPath ToleratedFailurePercentagePath ResultSelector ResultPath", jsonPath,
-			"ItemReader ItemBatcher ResultWriter Label", bigMap),
+			"ItemReader ItemBatcher ResultWriter Label", both),
 	}
 )
 

@@ -212,11 +212,12 @@ type ParallelPart struct {
 	Branches []*Graph
 }
 
-// MapPart is what only an inline Map has.
+// MapPart is what only a Map has.
 type MapPart struct {
 	Processor                  *Graph
-	ItemsPath                  *jsonpath.Path // nil: "$"
-	MaxConcurrency             int64          // 0: no limit
+	Distributed                *DistributedPart // nil: inline
+	ItemsPath                  *jsonpath.Path   // nil: "$"
+	MaxConcurrency             int64            // 0: no limit
 	MaxConcurrencyPath         *jsonpath.Path
 	ToleratedFailureCount      int64
 	ToleratedFailureCountPath  *jsonpath.Path
@@ -224,6 +225,8 @@ type MapPart struct {
 	ToleratedPercentagePath    *jsonpath.Path
 	// HasTolerance says that a tolerated failure field is present.
 	HasTolerance bool
+	// HasFailureCount and HasFailurePercentage say which one is.
+	HasFailureCount, HasFailurePercentage bool
 }
 
 // Retrier is one entry of Retry, with defaults filled in.

@@ -234,7 +234,7 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	br.phase = phase(r.Byte())
 	br.index = int(min(r.Uint(), 1<<40))
 	index := r.Uint()
-	if r.Err() != nil || br.phase == idle || br.phase > forked || index >= uint64(len(d.f.in.Definition.AllStates)) || d.f.in.graphs[index] != g {
+	if r.Err() != nil || br.phase == idle || br.phase > forked && br.phase != mapping || index >= uint64(len(d.f.in.Definition.AllStates)) || d.f.in.graphs[index] != g {
 		d.fail()
 		return
 	}
@@ -277,7 +277,9 @@ func (br *branch) consistent() bool {
 	case backoff:
 		return br.timer != 0 && len(br.state.Retry) > 0
 	case forked:
-		return t == asl.Parallel || t == asl.Map
+		return t == asl.Parallel || t == asl.Map && br.state.Map.Distributed == nil
+	case mapping:
+		return t == asl.Map && br.state.Map.Distributed != nil && br.invocation != 0
 	}
 	return true
 }

@@ -77,7 +77,14 @@ func mapItem(b, item *branch) *jsonvalue.Object {
 	if err != nil {
 		return nil
 	}
-	return object("Index", jsonvalue.Int(int64(item.index)), "Value", tree)
+	o := object("Index", jsonvalue.Int(int64(item.index)), "Value", tree)
+	if item.parent.source != "" {
+		o.Set("Source", item.parent.source)
+	}
+	if item.parent.key != nil {
+		o.Set("Key", item.parent.key)
+	}
+	return o
 }
 
 // object makes an object of keys and values in turn.

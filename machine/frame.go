@@ -35,6 +35,7 @@ const (
 	backoff              // a retry: a timer is out
 	forked               // a Parallel or Map: its branches run
 	redo                 // about to work again in the state it is in
+	mapping              // a distributed Map: its Map Run is out
 )
 
 // branch is one line of control: the run itself, a branch of a Parallel or an iteration of a Map.
@@ -54,7 +55,7 @@ type branch struct {
 	attempts []int64 // per retrier of the state; nil: none yet
 	retries  int64   // $$.State.RetryCount
 
-	invocation uint64 // working
+	invocation uint64 // working, mapping
 	timer      uint64 // of a Wait, a retry or TimeoutSeconds
 	due        int64  // of timer
 	beat       uint64 // timer of HeartbeatSeconds
@@ -84,6 +85,8 @@ type fork struct {
 	data      []byte // "$" of ItemSelector; nil without one
 	tree      any    // data, parsed when needed; not stored
 	parsed    bool
+	source    string // of the item of a distributed Map, in a Selector
+	key       any    // of that item; nil: none
 }
 
 // tolerance is how many iterations of a Map may fail.

@@ -25,14 +25,16 @@ type EventKind uint8
 
 // The kinds of events, with the fields they use beside Now.
 const (
-	Start         EventKind = iota + 1 // Output: the run's input
-	Continue                           // after a Yield command
-	TaskSucceeded                      // ID, Output, LogTail
-	TaskFailed                         // ID, Error, Cause, StartFailed
-	TaskHeartbeat                      // ID
-	TimerFired                         // ID
-	Stop                               // Error, Cause (may be empty): StopExecution
-	TaskSubmitted                      // ID, Output, LogTail: the function of an invocation with Token has answered
+	Start           EventKind = iota + 1 // Output: the run's input
+	Continue                             // after a Yield command
+	TaskSucceeded                        // ID, Output, LogTail
+	TaskFailed                           // ID, Error, Cause, StartFailed
+	TaskHeartbeat                        // ID
+	TimerFired                           // ID
+	Stop                                 // Error, Cause (may be empty): StopExecution
+	TaskSubmitted                        // ID, Output, LogTail: the function of an invocation with Token has answered
+	MapRunSucceeded                      // ID, Output: the results of a Map Run, or where they are
+	MapRunFailed                         // ID, Error, Cause
 )
 
 // Event is what a run is told.
@@ -58,6 +60,8 @@ const (
 	CancelTimer                         // ID
 	Yield                               // come back with Continue: the step's budget is used up
 	Finish                              // Status, Output or Error and Cause; always the last command
+	StartMapRun                         // ID, MapRun: process the items of a distributed Map
+	StopMapRun                          // ID, MapRun (State, Name, Label, ARN): end it and its child runs; its result will be ignored
 )
 
 // Status is the state of a run, as Step Functions has it. Values are append-only: they are stored.
@@ -97,6 +101,7 @@ type Command struct {
 	Cause     string
 	HasError  bool // Finish: false when Error is absent, as for a Fail state without one
 	HasCause  bool
+	MapRun    *MapRun
 }
 
 // Output collects what a step wants and what it adds to the history. Reuse it between steps.

@@ -47,8 +47,12 @@ func (s *step) handle(ev *Event) {
 		if b := f.holder(ev.ID); b != nil {
 			s.timerFired(b, ev.ID)
 		}
+	case MapRunSucceeded, MapRunFailed:
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase == mapping {
+			s.resume(s.mapRunEnded(b, ev))
+		}
 	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat:
-		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID {
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase == working {
 			s.taskEvent(b, ev)
 		}
 	}
@@ -183,6 +187,7 @@ func (s *step) fail(prev int64, e *failure) {
 // stop ends the run on a client's word. Like AWS's, the event stands outside every line of control
 // (previousEventId 0).
 func (s *step) stop(ev *Event) {
+	s.abortMapRuns(&s.f.root)
 	s.cancelAll(&s.f.root)
 	hasError, hasCause := ev.Error != "", ev.Cause != ""
 	s.last(history.Event{Type: history.ExecutionAborted, Error: ev.Error, HasError: hasError, Cause: ev.Cause, HasCause: hasCause})
@@ -192,6 +197,7 @@ func (s *step) stop(ev *Event) {
 // timeOut ends a run whose TimeoutSeconds are over.
 func (s *step) timeOut() {
 	s.f.deadline = 0
+	s.abortMapRuns(&s.f.root)
 	s.cancelAll(&s.f.root)
 	s.last(history.Event{Type: history.ExecutionTimedOut})
 	s.finish(Command{Status: TimedOut})
@@ -227,7 +233,11 @@ func (s *step) cancelAll(b *branch) {
 // cancel takes back b's own invocation and timers.
 func (s *step) cancel(b *branch) {
 	if b.invocation != 0 {
-		s.command(Command{Kind: CancelInvoke, ID: b.invocation})
+		c := Command{Kind: CancelInvoke, ID: b.invocation}
+		if b.phase == mapping {
+			c.Kind, c.MapRun = StopMapRun, s.mapRunOf(b)
+		}
+		s.command(c)
 		s.f.release(&b.invocation, b)
 	}
 	s.cancelTimers(b)

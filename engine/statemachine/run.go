@@ -19,6 +19,9 @@ const (
 	OpTaskSucceed                  // TaskMessage
 	OpTaskFail                     // TaskMessage
 	OpTaskBeat                     // TaskMessage
+	OpStartChild                   // startChild
+	OpChildAgain                   // startChild without Input
+	OpMapEnded                     // mapEnd
 )
 
 // StartMessage starts a run.
@@ -133,14 +136,17 @@ type View struct {
 	Cause    string
 	HasError bool
 	HasCause bool
-	Events   int64 // length of the history
+	Events   int64  // length of the history
+	MapRun   string // instance name of the Map Run that it is a child of; "": none
 }
 
 // Runs is the program of runs.
 type Runs struct{ Library *Library }
 
 // Creates reports whether op makes a run.
-func (p *Runs) Creates(op uint8) bool { return op == OpStart }
+func (p *Runs) Creates(op uint8) bool {
+	return op == OpStart || op == OpStartChild || op == OpChildAgain
+}
 
 // New returns a run that waits for its OpStart.
 func (p *Runs) New() partition.Instance { return &Run{library: p.Library} }
@@ -153,11 +159,15 @@ type Run struct {
 	frame   *machine.Frame // nil once the run has ended
 	writer  history.Writer
 	first   int64 // id of the first event in writer
+	child   *child
 }
 
 // View returns what a client sees of the run now.
 func (r *Run) View() *View {
 	v := r.view
+	if r.child != nil {
+		v.MapRun = r.child.mapRun
+	}
 	return &v
 }
 
@@ -191,6 +201,12 @@ func (r *Run) message(env *partition.Env, ev *partition.Event) {
 		r.reply(env)
 	case OpTaskSucceed, OpTaskFail, OpTaskBeat:
 		r.report(env, ev)
+	case OpStartChild:
+		r.startChild(env, ev)
+	case OpChildAgain:
+		r.again(env, ev)
+	case OpMapEnded:
+		r.mapEnded(env, ev.Body)
 	}
 }
 
@@ -217,6 +233,12 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "%w", err))
 		return
 	}
+	r.begin(env, rev, &m)
+	r.reply(env)
+}
+
+// begin lets the run start.
+func (r *Run) begin(env *partition.Env, rev *Loaded, m *StartMessage) {
 	env.Pin(m.Revision)
 	_, name, _ := SplitRun(env.Name)
 	r.seed = m.Seed
@@ -225,7 +247,6 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 	r.frame = rev.Interpreter.NewFrame(r.execution())
 	env.List(r.summary())
 	r.step(env, machine.Event{Kind: machine.Start, Output: m.Input})
-	r.reply(env)
 }
 
 // startAgain answers a second start of the same name: the open run if it had the same input, else an error.
@@ -248,7 +269,12 @@ func (r *Run) execution() machine.Execution {
 }
 
 func (r *Run) summary() partition.Summary {
-	return partition.Summary{Group: RunsGroup(r.view.Revision.Machine), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped}
+	group := RunsGroup(r.view.Revision.Machine)
+	if r.child != nil {
+		each, mapRun, _ := SplitMapRun(r.child.mapRun)
+		group = ChildrenGroup(each, mapRun)
+	}
+	return partition.Summary{Group: group, Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped}
 }
 
 // flagToken marks the invocations of tasks that wait for a token: a good answer of theirs completes nothing.
@@ -359,6 +385,8 @@ func (r *Run) command(env *partition.Env, c *machine.Command) {
 		env.Continue()
 	case machine.Finish:
 		r.finish(env, c)
+	case machine.StartMapRun, machine.StopMapRun:
+		r.mapCommand(env, c)
 	}
 }
 
@@ -368,6 +396,13 @@ func (r *Run) finish(env *partition.Env, c *machine.Command) {
 	v.Output, v.Error, v.Cause = c.Output, c.Error, c.Cause
 	v.HasError, v.HasCause = c.HasError, c.HasCause
 	r.frame = nil
+	if r.child != nil {
+		r.tellMapRun(env, v.Status, v.Output)
+		if r.view.Revision.Express && v.Status == machine.Succeeded && !r.child.keep {
+			env.Remove() // nobody can ask for it
+			return
+		}
+	}
 	env.List(r.summary())
 	var value any
 	if env.Waited() {
@@ -387,10 +422,17 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
+// childVersion is the format version of child runs, whose records say so. Others have formatVersion.
+const childVersion = 2
+
 // Append implements partition.Instance.
 func (r *Run) Append(dst []byte) []byte {
 	v := &r.view
-	dst = append(dst, formatVersion, byte(v.Status))
+	version := byte(formatVersion)
+	if r.child != nil {
+		version = childVersion
+	}
+	dst = append(dst, version, byte(v.Status))
 	dst = wire.AppendString(dst, string(v.Revision.Blob))
 	dst = wire.AppendString(dst, v.Name)
 	dst = wire.AppendInt(dst, v.Started)
@@ -398,6 +440,12 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendInt(dst, v.Events)
 	dst = wire.AppendUint(dst, r.seed)
 	dst = wire.AppendString(dst, v.Trace)
+	if c := r.child; c != nil {
+		dst = wire.AppendString(dst, c.mapRun)
+		dst = wire.AppendUint(dst, c.index)
+		dst = wire.AppendUint(dst, c.items)
+		dst = wire.AppendBool(dst, c.keep)
+	}
 	if r.frame != nil {
 		return r.frame.AppendBinary(dst) // has the input
 	}
@@ -419,13 +467,14 @@ func (p *Runs) Decode(data []byte, blob func(partition.BlobID) []byte) (partitio
 func (p *Runs) ReadView(data []byte, blob func(partition.BlobID) []byte) (*View, error) {
 	r := &Run{library: p.Library}
 	err := r.decode(data, blob)
-	return &r.view, err
+	return r.View(), err
 }
 
 func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error) {
 	in := wire.NewReader(data)
-	if b := in.Byte(); b != formatVersion && in.Err() == nil {
-		return fmt.Errorf("statemachine: run has format version %d; this program reads %d", b, formatVersion)
+	version := in.Byte()
+	if version != formatVersion && version != childVersion && in.Err() == nil {
+		return fmt.Errorf("statemachine: run has format version %d; this program reads %d and %d", version, formatVersion, childVersion)
 	}
 	v := &r.view
 	v.Status = machine.Status(in.Byte())
@@ -434,6 +483,9 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	v.Started, v.Stopped, v.Events = in.Int(), in.Int(), in.Int()
 	r.seed = in.Uint()
 	v.Trace = in.String()
+	if version == childVersion {
+		r.child = &child{mapRun: in.String(), index: in.Uint(), items: in.Uint(), keep: in.Bool()}
+	}
 	r.first = v.Events + 1
 	var frame []byte
 	if v.Status == machine.Running {

@@ -191,12 +191,12 @@ type Event struct {
 	Cause        string
 	HasError     bool // AWS leaves out an absent error or cause; an empty one is shown
 	HasCause     bool
-	Resource     string
+	Resource     string // of MapRunStarted and MapRunRedriven: the ARN of the Map Run
 	ResourceType string
 	Region       string
 	RoleARN      string
 	Timeout      int64 // seconds; 0: absent
 	Heartbeat    int64 // seconds; 0: absent
 	Index        int64 // of a Map's iteration
-	Length       int64 // items of a Map
+	Length       int64 // items of a Map; of MapRunRedriven: how often it was
 }
