@@ -28,9 +28,11 @@ type parser struct {
 	options  Options
 	machine  *Machine
 	language QueryLanguage // of the state being read
+	current  *State        // being read; nil outside
 	problems Problems
 	dropped  int
 	seen     map[string]*spot // states by name, over the whole machine
+	assigned []assignment     // in the order of the text
 
 	announced map[string]bool // features that have been reported as not supported yet
 }
@@ -58,6 +60,7 @@ func Parse(text []byte, opts Options) (*Machine, Problems) {
 		return nil, Problems{notAnObject()}
 	}
 	p.top(&spot{node: root, keyAt: -1})
+	p.checkScopes()
 	if len(p.problems) > 0 {
 		return nil, p.sorted()
 	}

@@ -13,15 +13,16 @@ type Code string
 
 // The codes. NotSupported is ours: the definition is good, but Weft lacks what it uses.
 const (
-	InvalidJSON      Code = "INVALID_JSON_DESCRIPTION"
-	SchemaInvalid    Code = "SCHEMA_VALIDATION_FAILED"
-	MissingTarget    Code = "MISSING_TRANSITION_TARGET"
-	MissingEnd       Code = "MISSING_END_STATE"
-	DuplicateState   Code = "DUPLICATE_STATE_NAME"
-	InvalidStateName Code = "INVALID_STATE_NAME"
-	NotSupported     Code = "NOT_SUPPORTED"
-	maxProblems           = 100 // as many as one answer of ValidateStateMachineDefinition holds
-	maxServiceSource      = 500 // characters of a text that Step Functions quotes in a position
+	InvalidJSON       Code = "INVALID_JSON_DESCRIPTION"
+	SchemaInvalid     Code = "SCHEMA_VALIDATION_FAILED"
+	MissingTarget     Code = "MISSING_TRANSITION_TARGET"
+	MissingEnd        Code = "MISSING_END_STATE"
+	DuplicateState    Code = "DUPLICATE_STATE_NAME"
+	InvalidStateName  Code = "INVALID_STATE_NAME"
+	DuplicateVariable Code = "DUPLICATE_VARIABLE_NAME"
+	NotSupported      Code = "NOT_SUPPORTED"
+	maxProblems            = 100 // as many as one answer of ValidateStateMachineDefinition holds
+	maxServiceSource       = 500 // characters of a text that Step Functions quotes in a position
 )
 
 // Problem is one thing wrong with a definition.

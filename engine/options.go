@@ -73,6 +73,8 @@ type Options struct {
 	tune func(*lane.Config)
 	// machines replaces limits.Machines, for tests.
 	machines int
+	// activities and pollers replace limits.Activities and limits.ActivityPollers, for tests.
+	activities, pollers int
 }
 
 // RetainDefault is how long ended runs are kept: as long as Step Functions keeps them.
@@ -98,6 +100,12 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.machines == 0 {
 		o.machines = limits.Machines
+	}
+	if o.activities == 0 {
+		o.activities = limits.Activities
+	}
+	if o.pollers == 0 {
+		o.pollers = limits.ActivityPollers
 	}
 	if o.Functions == nil {
 		o.Functions = function.NewRegistry()

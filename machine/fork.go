@@ -144,6 +144,7 @@ func (s *step) iterationEvent(t history.Type, c *branch, prev int64) int64 {
 // next iteration hangs on c's last own event; prev is what a join hangs on.
 func (s *step) settled(c *branch, prev int64) *branch {
 	fk := c.parent
+	s.f.drop(c)
 	fk.remove(c)
 	fk.done++
 	if fk.next < fk.length {
@@ -168,30 +169,21 @@ func (s *step) joined(fk *fork, prev int64) *branch {
 	succeeded := s.emit(history.Event{Type: t, Prev: prev})
 	b.prev, b.phase = prev, redo
 	results := joinResults(fk.results)
-	b.fork = nil
-	out, e := s.joinedOutput(b, results)
+	s.f.discard(b)
+	o, e := s.joinedOutcome(b, results)
 	if e != nil {
 		b.prev = succeeded // which otherwise stands outside every line of control
 		return s.failed(b, e)
 	}
-	return s.leave(b, out)
+	return s.leave(b, o, b.state.NextState)
 }
 
-// joinedOutput is a state's output made of the results of its branches.
-func (s *step) joinedOutput(b *branch, results []byte) ([]byte, *failure) {
-	most := s.in.bounds.PayloadBytes
-	if len(results) > most {
-		return nil, tooLarge(b.state.Name)
+// joinedOutcome is a state's outcome made of the results of its branches.
+func (s *step) joinedOutcome(b *branch, results []byte) (outcome, *failure) {
+	if len(results) > s.in.bounds.PayloadBytes {
+		return outcome{}, tooLarge(b.state.Name)
 	}
-	out, e := flowOf(b.state).output(s.scope(b), b.state, textValue(results))
-	if e != nil {
-		return nil, e
-	}
-	text := out.json(most)
-	if len(text) > most {
-		return nil, tooLarge(b.state.Name)
-	}
-	return text, nil
+	return s.outcome(b, s.scope(b), textValue(results))
 }
 
 // joinResults is the array of the results, those of tolerated failures left out.
@@ -232,8 +224,7 @@ func (s *step) childFailed(c *branch, e *failure) *branch {
 		s.iterationEvent(history.MapIterationFailed, c, prev)
 	}
 	s.abortState(c, prev)
-	fk.remove(c)
-	s.abortChildren(fk, prev)
+	s.abortChildren(fk, c, prev)
 	fk.owner.prev = prev
 	return s.failed(fk.owner, e)
 }
@@ -270,15 +261,18 @@ func (fk *fork) inOrder() []*branch {
 	return cs
 }
 
-// abortChildren ends all branches of fk that still run; prev is the event that was the reason.
-func (s *step) abortChildren(fk *fork, prev int64) {
+// abortChildren ends all branches of fk that still run, which failed no longer does; prev is the event that was the
+// reason. They stay in fk until its owner goes on elsewhere: a redrive begins with them.
+func (s *step) abortChildren(fk *fork, failed *branch, prev int64) {
 	for _, c := range fk.inOrder() {
+		if c == failed {
+			continue
+		}
 		if fk.owner.state.Type == asl.Map {
 			s.iterationEvent(history.MapIterationAborted, c, prev)
 		}
 		s.abortState(c, prev)
 	}
-	fk.children = nil
 }
 
 // abortState ends the state that c is in, and everything below it, with its StateAborted event. A Parallel
@@ -292,17 +286,16 @@ func (s *step) abortState(c *branch, prev int64) {
 	if t := typeEvents[c.state.Type].aborted; t != 0 && entered && (c.state.Type == asl.Task || c.phase != idle) {
 		s.emit(history.Event{Type: t, Prev: prev})
 	}
-	if c.fork != nil {
-		s.abortChildren(c.fork, prev)
-		c.fork = nil
+	if c.fork != nil && c.phase == forked {
+		s.abortChildren(c.fork, nil, prev)
 	}
-	c.phase = idle
+	c.halt()
 }
 
 // ownFailure fails a Map on its own account, with iterations still running.
 func (s *step) ownFailure(fk *fork, e *failure) *branch {
 	if e.name != errRuntime {
-		s.abortChildren(fk, fk.owner.prev)
+		s.abortChildren(fk, nil, fk.owner.prev)
 	}
 	return s.failed(fk.owner, e)
 }

@@ -227,12 +227,12 @@ func (s *step) mapRunEnded(b *branch, ev *Event) *branch {
 	}
 	ended := s.emit(history.Event{Type: history.MapRunSucceeded, Prev: b.prev})
 	succeeded := s.emit(history.Event{Type: history.MapStateSucceeded, Prev: ended})
-	out, e := s.joinedOutput(b, ev.Output)
+	out, e := s.joinedOutcome(b, ev.Output)
 	if e != nil {
 		b.prev = succeeded
 		return s.failed(b, e)
 	}
-	return s.leave(b, out)
+	return s.leave(b, out, b.state.NextState)
 }
 
 // abortMapRuns says of the Map Runs at and below b that they are aborted.
@@ -266,7 +266,28 @@ func (s *step) mapScope(b *branch, data []byte) []byte {
 	dst = wire.AppendInt(dst, b.enteredAt)
 	dst = wire.AppendInt(dst, b.retries)
 	dst = wire.AppendBytes(dst, data)
+	visible := b.visible()
+	dst = wire.AppendUint(dst, uint64(len(visible)))
+	for _, v := range visible {
+		dst = wire.AppendString(dst, v.name)
+		dst = wire.AppendBytes(dst, v.value.text)
+	}
 	return dst
+}
+
+// visible returns the variables that a state of b sees.
+func (b *branch) visible() (all variables) {
+	for {
+		for _, v := range b.variables {
+			if all.get(v.name) == nil {
+				all = append(all, v)
+			}
+		}
+		if b.parent == nil {
+			return all
+		}
+		b = b.parent.owner
+	}
 }
 
 // Selector makes the inputs of a Map Run's child runs of its items. Not safe for concurrent use.
@@ -305,6 +326,9 @@ func (in *Interpreter) NewSelector(run *MapRun) (*Selector, error) {
 	b.state, b.phase = st, forked
 	b.entered, b.enteredAt, b.retries = r.Int(), r.Int(), r.Int()
 	data := r.Bytes()
+	for range r.Count(2) {
+		b.variables = append(b.variables, &variable{name: r.String(), value: textValue(r.Bytes())})
+	}
 	if err := r.Err(); err != nil {
 		return nil, err
 	}

@@ -26,8 +26,12 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata gi
 //	> [+MS] heartbeat|fire ID
 //	> [+MS] mapped ID OUTPUT
 //	> [+MS] mapfail ID ERROR CAUSE
+//	> [+MS] take ID WORKER
 //	> [+MS] continue
 //	> [+MS] stop ERROR CAUSE
+//	> [+MS] redrive
+//	> [+MS] skip STATE OUTPUT
+//	> [+MS] edit STATE INPUT
 //
 // +MS moves the clock. A line "limits payload=N history=N transitions=N" before the definition sets limits.
 func TestScripts(t *testing.T) {
@@ -104,13 +108,23 @@ func scriptEvent(t *testing.T, w *world, line string) Event {
 		verb, rest, _ = strings.Cut(rest, " ")
 	}
 	ev := Event{Now: w.now}
-	kinds := map[string]EventKind{"start": Start, "continue": Continue, "succeed": TaskSucceeded, "submit": TaskSubmitted,
+	kinds := map[string]EventKind{"start": Start, "continue": Continue, "succeed": TaskSucceeded, "submit": TaskSubmitted, "take": TaskTaken,
 		"fail": TaskFailed, "startfail": TaskFailed, "heartbeat": TaskHeartbeat, "fire": TimerFired, "stop": Stop,
-		"mapped": MapRunSucceeded, "mapfail": MapRunFailed}
+		"redrive": Redrive, "skip": Redrive, "edit": Redrive, "mapped": MapRunSucceeded, "mapfail": MapRunFailed}
 	if ev.Kind = kinds[verb]; ev.Kind == 0 {
 		t.Fatalf("unknown event %q", line)
 	}
-	if verb != "start" && verb != "stop" && verb != "continue" {
+	switch verb {
+	case "start", "stop", "continue", "redrive":
+	case "skip", "edit":
+		ev.Amendment.State, rest, _ = strings.Cut(rest, " ")
+		if verb == "skip" {
+			ev.Amendment.Output = []byte(rest)
+		} else {
+			ev.Amendment.Input = []byte(rest)
+		}
+		return ev
+	default:
 		var id string
 		id, rest, _ = strings.Cut(rest, " ")
 		n, err := strconv.ParseUint(id, 10, 64)
@@ -123,6 +137,8 @@ func scriptEvent(t *testing.T, w *world, line string) Event {
 	case "fail", "startfail", "stop", "mapfail":
 		ev.Error, ev.Cause, _ = strings.Cut(rest, " ")
 		ev.StartFailed = verb == "startfail"
+	case "take":
+		ev.Worker = rest
 	default:
 		ev.Output = []byte(rest)
 	}
@@ -167,6 +183,10 @@ func printOutput(out *strings.Builder, o *Output, now int64) {
 			out.WriteByte('\n')
 		case StopMapRun:
 			fmt.Fprintf(out, "  stop-map-run %d\n", c.ID)
+		case Offer:
+			fmt.Fprintf(out, "  offer %d %s\n", c.ID, c.Function)
+		case Withdraw:
+			fmt.Fprintf(out, "  withdraw %d %s\n", c.ID, c.Function)
 		case CancelInvoke:
 			fmt.Fprintf(out, "  cancel-invoke %d\n", c.ID)
 		case SetTimer:

@@ -86,6 +86,7 @@ const (
 	Step                          // Ref: run the user code of an instance (Core.Work)
 	Pin                           // Value, a ValueID: an instance of the partition keeps it now
 	Unpin                         // Value, a ValueID: no instance of the partition keeps it any more
+	Wake                          // Ref, Value: one of those who wait for an instance's end may look at it again
 )
 
 // Effect is something the shell has to do. Invoke, Cancel, Send, Confirm, Reply and Ended leave the
@@ -266,6 +267,14 @@ func (e *Env) End(value any) {
 	if e.inst.waited {
 		e.core.emit(Effect{Kind: Ended, Ref: e.Ref, Value: value})
 		e.inst.waited = false
+	}
+}
+
+// Wake answers one of those who wait for the instance's end early, with value: the one who has waited longest. Who is
+// woken is no part of the state; a crash forgets all who wait.
+func (e *Env) Wake(value any) {
+	if e.inst.waited {
+		e.core.emit(Effect{Kind: Wake, Ref: e.Ref, Value: value})
 	}
 }
 

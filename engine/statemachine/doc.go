@@ -1,9 +1,10 @@
-// Package statemachine holds the partition programs of state machines: Catalog, whose instances are the
-// machines a node keeps, Runs, whose instances are runs: the interpreter's frame, its history and what a client
-// sees of it, and MapRuns, whose instances process the items of distributed Maps. Like the core it serves, it does no I/O
-// and reads no clock.
+// Package statemachine holds the four partition programs of state machines: Catalog, whose instances are the
+// machines a node keeps; Runs, whose instances are runs: the interpreter's frame, its history and what a client
+// sees of it; Activities, the queues of tasks that workers take; and MapRuns, whose instances process the items of distributed
+// Maps. Like the core it serves, it does no I/O and reads no clock.
 //
-// An instance of Runs is named "run/<machine>/<name>", one of Catalog "machine/<name>". A run is pinned to
+// An instance of Runs is named "run/<machine>/<name>", one of Catalog "machine/<name>", one of Activities
+// "activity/<name>". A run is pinned to
 // a Revision: the blob with the definition that was current when it started.
 //
 // # Map Runs
@@ -29,7 +30,9 @@ import (
 const (
 	CatalogID partition.ProgramID = 1
 	RunsID    partition.ProgramID = 2
-	MapRunsID partition.ProgramID = 8
+
+	ActivitiesID partition.ProgramID = 7
+	MapRunsID    partition.ProgramID = 8
 )
 
 // MachinesGroup is the listing group of all machines; that of a machine's runs is RunsGroup.
@@ -40,6 +43,15 @@ func RunsGroup(machine string) string { return "runs/" + machine }
 
 // MachineInstance returns the instance name of a machine.
 func MachineInstance(machine string) string { return "machine/" + machine }
+
+// ActivitiesGroup is the listing group of all activities.
+const ActivitiesGroup = "activities"
+
+// ActivityInstance returns the instance name of an activity; ActivityName undoes it.
+func ActivityInstance(activity string) string { return "activity/" + activity }
+
+// ActivityName returns the name of the activity of an instance.
+func ActivityName(instance string) string { return strings.TrimPrefix(instance, "activity/") }
 
 // RunInstance returns the instance name of a run. A machine with a slash in its name is that of a distributed Map's child
 // runs.

@@ -64,7 +64,8 @@ func (r *Run) startChild(env *partition.Env, ev *partition.Event) {
 	r.begin(env, rev, &StartMessage{Revision: m.Revision, Seed: m.Seed, Input: m.Input})
 }
 
-// again starts a child run again, from its input and with a new history. One that is not there any more has failed.
+// again redrives a child run, or starts it again from its input if where it stood was not kept, with a new history. One
+// that is not there any more has failed.
 func (r *Run) again(env *partition.Env, ev *partition.Event) {
 	m, err := decodeStartChild(ev.Body)
 	switch {
@@ -73,13 +74,15 @@ func (r *Run) again(env *partition.Env, ev *partition.Event) {
 		r.tellMapRun(env, machine.Failed, nil)
 		env.Discard()
 		return
-	case r.frame != nil:
-		return // it runs
+	case r.view.Status == machine.Running:
+		return
+	case r.frame != nil && r.frame.Redrivable() == nil:
+		r.takeUp(env, machine.Amendment{})
+		return
 	}
 	env.Reopen()
 	env.DropHistory(r.view.Events + 1)
-	r.view.Events = 0
-	r.begin(env, r.view.Revision, &StartMessage{Revision: m.Revision, Seed: m.Seed, Trace: r.view.Trace, Input: r.view.Input})
+	r.begin(env, r.view.Revision, &StartMessage{Revision: m.Revision, Seed: m.Seed, Input: r.view.Input})
 }
 
 // tellMapRun tells the Map Run of a child how it has ended.
@@ -117,4 +120,23 @@ func (r *Run) mapEnded(env *partition.Env, body []byte) {
 		e = machine.Event{Kind: machine.MapRunFailed, ID: m.invocation, Error: m.error, Cause: m.cause}
 	}
 	r.step(env, e)
+}
+
+// append writes what a run's record has of its Map Run; nil: it is no child.
+func (c *child) append(dst []byte) []byte {
+	if c == nil {
+		return wire.AppendString(dst, "")
+	}
+	dst = wire.AppendString(dst, c.mapRun)
+	dst = wire.AppendUint(dst, c.index)
+	dst = wire.AppendUint(dst, c.items)
+	return wire.AppendBool(dst, c.keep)
+}
+
+func readChild(r *wire.Reader) *child {
+	mapRun := r.String()
+	if mapRun == "" {
+		return nil
+	}
+	return &child{mapRun: mapRun, index: r.Uint(), items: r.Uint(), keep: r.Bool()}
 }

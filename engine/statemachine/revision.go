@@ -137,6 +137,11 @@ func (l *Library) MachineARN(machine string) string {
 	return "arn:aws:states:" + l.Region + ":" + l.Account + ":stateMachine:" + machine
 }
 
+// ActivityARN returns the ARN of an activity.
+func (l *Library) ActivityARN(activity string) string {
+	return "arn:aws:states:" + l.Region + ":" + l.Account + ":activity:" + activity
+}
+
 // RunARN returns the ARN of a run. Those of express machines have a resource type of their own.
 func (l *Library) RunARN(machine, run string, express bool) string {
 	kind := ":execution:"

@@ -120,7 +120,7 @@ func (m *matcher) objects(at string, want, got map[string]any) error {
 }
 
 func (m *matcher) strings(at, want string, got any) error {
-	if placeholders[want] || replacedField.MatchString(want) {
+	if placeholders[unquoted(want)] || replacedField.MatchString(want) {
 		return nil
 	}
 	g, ok := got.(string)
@@ -170,6 +170,15 @@ func show(v any) string {
 		return string(text[:400]) + "…"
 	}
 	return string(text)
+}
+
+// unquoted is what s holds when it is the JSON of a string, as the values of assigned variables are; else s.
+func unquoted(s string) string {
+	var text string
+	if strings.HasPrefix(s, `"`) && json.Unmarshal([]byte(s), &text) == nil {
+		return text
+	}
+	return s
 }
 
 // outcome compares status, output and error name.
