@@ -152,6 +152,9 @@ const (
 	TargetLambdaInvoke
 	// TargetActivity is an activity by its ARN: workers ask for its tasks; history shows Activity* events.
 	TargetActivity
+	// TargetIntegration is another service's action, arn:aws:states:::SERVICE:ACTION: its arguments are the state's;
+	// history shows Task* events; the output is the action's response.
+	TargetIntegration
 )
 
 // Target is a Task's resource, understood.
@@ -159,6 +162,7 @@ type Target struct {
 	Kind         TargetKind
 	Function     string // TargetFunction: the function's name
 	Activity     string // TargetActivity: the activity's name
+	Integration  string // TargetIntegration: service and action without a pattern, e.g. "sqs:sendMessage"
 	ResourceType string // e.g. "lambda"
 	Resource     string // e.g. "invoke", "invoke.waitForTaskToken"
 	WaitForToken bool

@@ -94,6 +94,7 @@ func (p *parser) checkScopes() {
 		}
 	}
 }
+
 // VariableReferences returns the names of the variables that states read, sorted, by state. States that read none are
 // left out; the map is empty when none does.
 func (m *Machine) VariableReferences() map[string][]string {

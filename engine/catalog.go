@@ -219,7 +219,7 @@ func checkName(name string) error {
 
 // checkDefinition refuses what the interpreter could not run.
 func (n *Node) checkDefinition(name string, text []byte, express bool) error {
-	if _, problems := asl.Parse(text, asl.Options{Limits: n.opts.Limits, Express: express}); problems.Err() != nil {
+	if _, problems := asl.Parse(text, asl.Options{Limits: n.opts.Limits, Express: express, Integrations: n.opts.Integrations}); problems.Err() != nil {
 		return fault.New("", fault.InvalidDefinition, name, "Invalid State Machine Definition: %w", problems)
 	}
 	return nil

@@ -236,8 +236,8 @@ func (n *Node) openLog(partitions int) (err error) {
 
 func (n *Node) openLanes(count int) error {
 	programs := map[partition.ProgramID]partition.Program{
-		statemachine.CatalogID: &statemachine.Catalog{Library: n.library},
-		statemachine.RunsID:    n.runs,
+		statemachine.CatalogID:    &statemachine.Catalog{Library: n.library},
+		statemachine.RunsID:       n.runs,
 		statemachine.MapRunsID:    n.mapRuns,
 		statemachine.ActivitiesID: &statemachine.Activities{Library: n.library},
 		workflow.RunsID:           n.workflows,

@@ -95,7 +95,7 @@ func (s Status) String() string {
 type Command struct {
 	Kind      CommandKind
 	ID        uint64 // unique within the run over invocations and timers alike; never reused; only grows
-	Function  string // of Offer and Withdraw: the activity
+	Function  string // its name; of Offer and Withdraw the activity, of a service integration the resource without a pattern (asl.IntegrationARN)
 	Input     []byte
 	TimeoutMS int64 // of the state; 0: none (the interpreter has set its own timer as well)
 	Token     bool  // .waitForTaskToken: the function's own answer does not complete the task (send it as TaskSubmitted); a failure of the call does

@@ -69,8 +69,11 @@ func (s *step) call(b *branch, sc *scope) (call, *failure) {
 		return call{}, e
 	}
 	c.input = c.arguments
-	if st.Task.Target.Kind == asl.TargetLambdaInvoke {
+	switch st.Task.Target.Kind {
+	case asl.TargetLambdaInvoke:
 		e = c.lambda(b, &v)
+	case asl.TargetIntegration:
+		c.function = asl.IntegrationARN(st.Task.Target.Integration)
 	}
 	return c, e
 }
@@ -186,7 +189,7 @@ func (s *step) taskEvent(b *branch, ev *Event) {
 		s.taken(b, ev)
 	case TaskSubmitted:
 		if b.state.Task.Target.WaitForToken {
-			s.noteTask(b, history.Event{Type: history.TaskSubmitted, Output: s.envelope(b, ev)})
+			s.noteTask(b, history.Event{Type: history.TaskSubmitted, Output: s.response(b, ev)})
 			s.resume(nil)
 		}
 	case TaskSucceeded:
@@ -194,6 +197,14 @@ func (s *step) taskEvent(b *branch, ev *Event) {
 	case TaskFailed:
 		s.resume(s.taskFailed(b, ev))
 	}
+}
+
+// response is what a Task makes of its target's answer.
+func (s *step) response(b *branch, ev *Event) []byte {
+	if b.state.Task.Target.Kind == asl.TargetLambdaInvoke {
+		return s.envelope(b, ev)
+	}
+	return ev.Output
 }
 
 func (s *step) setBeat(b *branch) {
@@ -210,8 +221,8 @@ func (s *step) taskSucceeded(b *branch, ev *Event) *branch {
 		}
 		return s.taskError(b, tooLarge(what), false)
 	}
-	if !b.direct() && !b.state.Task.Target.WaitForToken {
-		result = s.envelope(b, ev)
+	if !b.state.Task.Target.WaitForToken {
+		result = s.response(b, ev)
 	}
 	s.f.release(&b.invocation, b)
 	s.cancelTimers(b)

@@ -18,7 +18,7 @@ import (
 // parse returns the machine of a definition.
 func parse(t testing.TB, definition string) *asl.Machine {
 	t.Helper()
-	m, problems := asl.Parse([]byte(definition), asl.Options{})
+	m, problems := asl.Parse([]byte(definition), asl.Options{Integrations: asl.AnyIntegration})
 	if len(problems) > 0 {
 		t.Fatal(problems.Err())
 	}

@@ -90,7 +90,8 @@ func (l *Library) Load(id partition.BlobID, data []byte) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	def, problems := asl.Parse(rev.Definition, asl.Options{Limits: l.Limits, Express: rev.Express && rev.State == ""})
+	options := asl.Options{Limits: l.Limits, Express: rev.Express && rev.State == "", Integrations: asl.AnyIntegration}
+	def, problems := asl.Parse(rev.Definition, options)
 	if def == nil || problems.Err() != nil {
 		return nil, fmt.Errorf("statemachine: the definition that runs of %q are pinned to does not parse: %w", rev.Machine, problems)
 	}

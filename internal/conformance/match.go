@@ -3,6 +3,7 @@ package conformance
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -62,6 +63,8 @@ var replacedField = regexp.MustCompile(`^[a-zA-Z]+EventDetails\.(input|output)$`
 
 // matcher compares recorded values with ours and remembers what tokens stood for.
 type matcher struct{ bound map[string]string }
+
+func (m *matcher) clone() matcher { return matcher{bound: maps.Clone(m.bound)} }
 
 func (m *matcher) match(at string, want, got any) error {
 	want, got = normal(want), normal(got)
