@@ -54,8 +54,12 @@ func (s *step) handle(ev *Event) {
 		if b := f.holder(ev.ID); b != nil {
 			s.timerFired(b, ev.ID)
 		}
+	case MapRunSucceeded, MapRunFailed:
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase == mapping {
+			s.resume(s.mapRunEnded(b, ev))
+		}
 	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat, TaskTaken:
-		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID {
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase != mapping {
 			s.taskEvent(b, ev)
 		}
 	}
@@ -206,6 +210,7 @@ func (s *step) fail(prev int64, e *failure) {
 // stop ends the run on a client's word. Like AWS's, the event stands outside every line of control
 // (previousEventId 0).
 func (s *step) stop(ev *Event) {
+	s.abortMapRuns(&s.f.root)
 	s.cancelAll(&s.f.root)
 	hasError, hasCause := ev.Error != "", ev.Cause != ""
 	s.last(history.Event{Type: history.ExecutionAborted, Error: ev.Error, HasError: hasError, Cause: ev.Cause, HasCause: hasCause})
@@ -215,6 +220,7 @@ func (s *step) stop(ev *Event) {
 // timeOut ends a run whose TimeoutSeconds are over.
 func (s *step) timeOut() {
 	s.f.deadline = 0
+	s.abortMapRuns(&s.f.root)
 	s.cancelAll(&s.f.root)
 	s.last(history.Event{Type: history.ExecutionTimedOut})
 	s.finish(Command{Status: TimedOut})
