@@ -22,9 +22,13 @@ build: ## build bin/weft
 run: ## count the words of the Go source tree (examples/wordcount)
 	go run ./cmd/weft run examples/wordcount
 
-tools: bin/.versitygw-$(VERSITYGW) ## install the S3 server that tests talk to, where it is there, into bin
+DYNALITE    := engine/integration/awssdk/testdata/dynalite
+tools: $(DYNALITE)/node_modules/.package-lock.json bin/.versitygw-$(VERSITYGW) ## install the servers that tests talk to, where they are there: DynamoDB's API (npm), S3's (Go)
 bin/.versitygw-$(VERSITYGW):
 	GOBIN=$(CURDIR)/bin go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
+	@touch $@
+$(DYNALITE)/node_modules/.package-lock.json: $(DYNALITE)/package-lock.json
+	cd $(DYNALITE) && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # CI leaves no test out.

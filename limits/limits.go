@@ -38,6 +38,9 @@ const (
 	// JSONDepth bounds the nesting of any JSON text Weft reads, so that no input can exhaust a
 	// stack. Step Functions' own parser (Jackson) stops at 1,000.
 	JSONDepth = 1000
+	// EvaluationBytes bounds every value that an expression in JSONata makes on its way, and is less than the bound of a
+	// payload only where that is larger (Step Functions: 6,990,256). Past it: States.QueryEvaluationError.
+	EvaluationBytes = 6_990_256
 	// NameChars bounds the names of machines, runs and states (Step Functions: 80).
 	NameChars = 80
 	// ErrorChars and CauseChars bound what SendTaskFailure and StopExecution take.
