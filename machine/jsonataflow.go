@@ -271,7 +271,7 @@ func (sc *scope) makeStates() (*jsonvalue.Object, *failure) {
 		return nil, runtimeError(sc.b, "The state's input cannot be read: %v", err)
 	}
 	o.Set("input", input)
-	if sc.result != nil {
+	if sc.hasResult {
 		result, err := sc.result.root()
 		if err != nil {
 			return nil, runtimeError(sc.b, "The state's result cannot be read: %v", err)
@@ -285,10 +285,10 @@ func (sc *scope) makeStates() (*jsonvalue.Object, *failure) {
 }
 
 // provide says what $states.result is from now on.
-func (sc *scope) provide(result *value) {
+func (sc *scope) provide(result value) {
 	switch sc.b.state.Type {
 	case asl.Task, asl.Parallel, asl.Map:
-		sc.result, sc.queried = result, nil
+		sc.result, sc.hasResult, sc.queried = result, true, nil
 	}
 }
 
