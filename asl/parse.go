@@ -16,6 +16,8 @@ import (
 type Options struct {
 	// Express applies the rules of EXPRESS state machines: no task tokens, no jobs, no activities.
 	Express bool
+	// Integrations are the service integrations that Tasks may use. nil: none.
+	Integrations Integrations
 	// Limits bounds the text; the zero value is limits.Default.
 	Limits limits.Set
 }

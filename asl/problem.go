@@ -278,15 +278,7 @@ func (p *parser) soon(s *spot, feature string) {
 
 // closest returns ` did you mean "X"?` for the candidate that most resembles name, or "".
 func closest(name string, candidates []string) string {
-	best, bestAt := "", min(max(1, len(name)/3)+1, len(name))
-	for _, c := range candidates {
-		if strings.EqualFold(c, name) {
-			return fmt.Sprintf("did you mean %q?", c)
-		}
-		if d := distance(name, c, bestAt); d < bestAt {
-			best, bestAt = c, d
-		}
-	}
+	best := Closest(name, candidates)
 	if best == "" {
 		return ""
 	}
@@ -318,4 +310,18 @@ func distance(a, b string, limit int) int {
 		before, last, row = last, row, before
 	}
 	return last[len(b)]
+}
+
+// Closest returns the candidate that most resembles name as a person may have meant it, or "".
+func Closest(name string, candidates []string) string {
+	best, bestAt := "", min(max(1, len(name)/3)+1, len(name))
+	for _, c := range candidates {
+		if strings.EqualFold(c, name) {
+			return c
+		}
+		if d := distance(name, c, bestAt); d < bestAt {
+			best, bestAt = c, d
+		}
+	}
+	return best
 }

@@ -159,12 +159,19 @@ const (
 	// TargetLambdaInvoke is arn:aws:states:::lambda:invoke: the function's name and payload are in
 	// Parameters; history shows Task* events; the output is Lambda's response envelope.
 	TargetLambdaInvoke
+	// TargetActivity is an activity by its ARN: workers ask for its tasks; history shows Activity* events.
+	TargetActivity
+	// TargetIntegration is another service's action, arn:aws:states:::SERVICE:ACTION: its arguments are the state's;
+	// history shows Task* events; the output is the action's response.
+	TargetIntegration
 )
 
 // Target is a Task's resource, understood.
 type Target struct {
 	Kind         TargetKind
 	Function     string // TargetFunction: the function's name
+	Activity     string // TargetActivity: the activity's name
+	Integration  string // TargetIntegration: service and action without a pattern, e.g. "sqs:sendMessage"
 	ResourceType string // e.g. "lambda"
 	Resource     string // e.g. "invoke", "invoke.waitForTaskToken"
 	WaitForToken bool
@@ -231,12 +238,13 @@ type ParallelPart struct {
 	Branches []*Graph
 }
 
-// MapPart is what only an inline Map has.
+// MapPart is what only a Map has.
 type MapPart struct {
 	Processor                  *Graph
-	Items                      *Template      // in JSONata; nil: the state's input
-	ItemsPath                  *jsonpath.Path // nil: "$"
-	MaxConcurrency             int64          // 0: no limit
+	Distributed                *DistributedPart // nil: inline
+	Items                      *Template        // in JSONata; nil: the state's input
+	ItemsPath                  *jsonpath.Path   // nil: "$"
+	MaxConcurrency             int64            // 0: no limit
 	MaxConcurrencyPath         *jsonpath.Path
 	ToleratedFailureCount      int64
 	ToleratedFailureCountPath  *jsonpath.Path
@@ -244,6 +252,8 @@ type MapPart struct {
 	ToleratedPercentagePath    *jsonpath.Path
 	// HasTolerance says that a tolerated failure field is present.
 	HasTolerance bool
+	// HasFailureCount and HasFailurePercentage say which one is.
+	HasFailureCount, HasFailurePercentage bool
 }
 
 // Retrier is one entry of Retry, with defaults filled in.

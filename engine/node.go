@@ -23,6 +23,7 @@ type Node struct {
 	opts    Options
 	library *statemachine.Library
 	runs    *statemachine.Runs
+	mapRuns *statemachine.MapRuns
 
 	workflows *workflow.Runs
 	entities  *workflow.Entities

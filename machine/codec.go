@@ -121,6 +121,13 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 		b = wire.AppendInt(b, br.beatEvery)
 	}
 	b = wire.AppendBool(b, br.tail)
+	if br.ofActivity() {
+		b = e.text(b, br.arguments)
+	}
+	if br.phase == queued {
+		b = wire.AppendInt(b, br.due)
+		b = wire.AppendInt(b, br.beatEvery)
+	}
 	if e.ended {
 		b = wire.AppendBool(b, br.fork != nil)
 	}
@@ -301,6 +308,12 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 		br.beatDue, br.beatEvery = r.Int(), r.Int()
 	}
 	br.tail = r.Bool()
+	if br.ofActivity() {
+		br.arguments = d.text()
+	}
+	if br.phase == queued {
+		br.due, br.beatEvery = r.Int(), r.Int()
+	}
 	if r.Err() == nil && !br.consistent() {
 		d.fail()
 	}
@@ -326,7 +339,7 @@ func (d *decoder) takes(p phase) bool {
 	if d.ended {
 		return p == idle || p == unbegun
 	}
-	return p > idle && p <= forked || p == revived
+	return p > idle && p <= forked || p == revived || p == queued || p == mapping
 }
 
 // consistent reports whether a decoded branch's phase fits its state and what it waits for.
@@ -334,13 +347,17 @@ func (br *branch) consistent() bool {
 	t := br.state.Type
 	switch br.phase {
 	case working:
-		return t == asl.Task && br.invocation != 0
+		return t == asl.Task && br.invocation != 0 && (len(br.arguments) > 0) == br.ofActivity()
+	case queued:
+		return br.ofActivity() && br.invocation != 0 && br.timer == 0 && br.beat == 0 && len(br.arguments) > 0
 	case waiting:
 		return t == asl.Wait && br.timer != 0
 	case backoff:
 		return br.timer != 0 && len(br.state.Retry) > 0
 	case forked:
-		return t == asl.Parallel || t == asl.Map
+		return t == asl.Parallel || t == asl.Map && br.state.Map.Distributed == nil
+	case mapping:
+		return t == asl.Map && br.state.Map.Distributed != nil && br.invocation != 0
 	}
 	return true
 }

@@ -80,6 +80,9 @@ func answer(t *testing.T, c *conformance.Case) ([]conformance.Answer, bool) {
 		if problems.Unsupported() {
 			return nil, false
 		}
+		if strings.Contains(m.Definition, `"ItemReader"`) || strings.Contains(m.Definition, `"ResultWriter"`) {
+			return nil, false // the engine reads and writes objects; its test has them
+		}
 		if len(problems) > 0 {
 			t.Logf("%s: %v", c.ID, problems)
 			answers = append(answers, conformance.Answer{Status: "INVALID_DEFINITION"})

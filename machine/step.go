@@ -62,8 +62,12 @@ func (s *step) handle(ev *Event) {
 		if b := f.holder(ev.ID); b != nil {
 			s.timerFired(b, ev.ID)
 		}
-	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat:
-		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID {
+	case MapRunSucceeded, MapRunFailed:
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase == mapping {
+			s.resume(s.mapRunEnded(b, ev))
+		}
+	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat, TaskTaken:
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase != mapping {
 			s.taskEvent(b, ev)
 		}
 	}
@@ -129,7 +133,11 @@ func (s *step) start(ev *Event) {
 	s.emit(history.Event{Type: history.ExecutionStarted, Input: f.input, RoleARN: f.exec.RoleARN})
 	s.setDeadline()
 	b := &f.root
-	s.begin(b, s.in.Definition.Graph.Start, f.input)
+	first := s.in.Definition.Graph.Start
+	if other := s.in.Definition.Graph.ByName[ev.Amendment.State]; other != nil {
+		first = other
+	}
+	s.begin(b, first, f.input)
 	f.ready = append(f.ready, b)
 }
 
@@ -144,9 +152,12 @@ func (s *step) setDeadline() {
 
 // timeout is how many seconds the run may take; 0: any.
 func (s *step) timeout() int64 {
-	t := s.in.Definition.TimeoutSeconds
-	if s.f.exec.Express && (t <= 0 || t > ExpressSeconds) {
-		return ExpressSeconds
+	t, most := s.in.Definition.TimeoutSeconds, s.in.bounds.RunSeconds
+	if s.f.exec.Express {
+		most = ExpressSeconds
+	}
+	if most > 0 && (t <= 0 || t > most) {
+		return most
 	}
 	return t
 }
@@ -207,6 +218,7 @@ func (s *step) fail(prev int64, e *failure) {
 // stop ends the run on a client's word. Like AWS's, the event stands outside every line of control
 // (previousEventId 0).
 func (s *step) stop(ev *Event) {
+	s.abortMapRuns(&s.f.root)
 	s.cancelAll(&s.f.root)
 	hasError, hasCause := ev.Error != "", ev.Cause != ""
 	s.last(history.Event{Type: history.ExecutionAborted, Error: ev.Error, HasError: hasError, Cause: ev.Cause, HasCause: hasCause})
@@ -216,6 +228,7 @@ func (s *step) stop(ev *Event) {
 // timeOut ends a run whose TimeoutSeconds are over.
 func (s *step) timeOut() {
 	s.f.deadline = 0
+	s.abortMapRuns(&s.f.root)
 	s.cancelAll(&s.f.root)
 	s.last(history.Event{Type: history.ExecutionTimedOut})
 	s.finish(Command{Status: TimedOut})
@@ -264,7 +277,7 @@ func (b *branch) halt() {
 // cancel takes back b's own invocation and timers.
 func (s *step) cancel(b *branch) {
 	if b.invocation != 0 {
-		s.command(Command{Kind: CancelInvoke, ID: b.invocation})
+		s.cancelWork(b)
 		s.f.release(&b.invocation, b)
 	}
 	s.cancelTimers(b)

@@ -12,6 +12,8 @@ type JSONOptions struct {
 	// WithoutData leaves out inputs, outputs and parameters, as GetExecutionHistory does for
 	// includeExecutionData false.
 	WithoutData bool
+	// VersionARN and AliasARN say by which version and alias of its machine the run was started, where it was by one.
+	VersionARN, AliasARN string
 }
 
 // AppendJSON appends e as GetExecutionHistory answers it: id, previousEventId, timestamp in epoch seconds,
@@ -54,10 +56,13 @@ type details struct {
 
 func appendDetails(dst []byte, e *Event, opts JSONOptions) []byte {
 	d := details{b: append(dst, '{'), empty: true}
-	if e.Type == EvaluationFailed {
+	switch e.Type {
+	case ActivityStarted:
+		d.string("workerName", e.Name, e.Name != "")
+	case EvaluationFailed:
 		d.string("state", e.Name, true)
 		d.string("location", e.Location, e.Location != "")
-	} else {
+	default:
 		d.string("name", e.Name, e.Name != "")
 	}
 	if !opts.WithoutData {
@@ -74,13 +79,20 @@ func appendDetails(dst []byte, e *Event, opts JSONOptions) []byte {
 	d.string("error", e.Error, e.HasError)
 	d.string("cause", e.Cause, e.HasCause)
 	d.string("resourceType", e.ResourceType, e.ResourceType != "")
-	d.string("resource", e.Resource, e.Resource != "")
+	mapRun := e.Type == MapRunStarted || e.Type == MapRunRedriven
+	d.string("mapRunArn", e.Resource, mapRun)
+	d.number("redriveCount", e.Length, e.Type == MapRunRedriven)
+	d.string("resource", e.Resource, e.Resource != "" && !mapRun)
 	d.string("region", e.Region, e.Region != "")
 	switch e.Type {
 	case TaskScheduled, LambdaFunctionScheduled:
 		d.credentials(e.RoleARN)
 	default:
 		d.string("roleArn", e.RoleARN, e.RoleARN != "")
+	}
+	if e.Type == ExecutionStarted {
+		d.string("stateMachineAliasArn", opts.AliasARN, opts.AliasARN != "")
+		d.string("stateMachineVersionArn", opts.VersionARN, opts.VersionARN != "")
 	}
 	d.number("timeoutInSeconds", e.Timeout, e.Timeout != 0)
 	d.number("heartbeatInSeconds", e.Heartbeat, e.Heartbeat != 0)
