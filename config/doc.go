@@ -16,6 +16,7 @@
 //	  notify: {runtime: http, url: "http://127.0.0.1:9000/notify", idempotent: true}
 //
 //	limits: {payload: 256KiB}  # or: limits: aws
+//	objects: ./buckets         # or: objects: s3
 //	retain: 7d                 # or per status: {succeeded: 1d, failed: forever}
 //
 //	aws: {endpoints: {sqs: "http://127.0.0.1:9324"}}
@@ -67,6 +68,9 @@
 //
 // limits takes payload, definition and variables (sizes) and history (a number of events), or the word aws
 // for what Step Functions documents; see package limits for what they bound.
+//
+// objects says where the buckets of distributed Maps are: a directory, whose subdirectories are the buckets, or the word
+// s3 for S3 or the server that aws.endpoints.s3 names. Without it they are in the directory objects of the data directory.
 //
 // retain says how long ended runs are kept: a duration, or forever (or 0), for all of them or by status: succeeded,
 // failed, timed_out and aborted. What it does not name is kept for 90 days, as Step Functions does.

@@ -53,6 +53,7 @@ type branch struct {
 	phase     phase
 	input     []byte // of the state, as it came
 	item      []byte // $$.Map.Item.Value of an iteration
+	key       []byte // $$.Map.Item.Key, a JSON string, of an iteration over an object
 	variables variables
 	entered   int64 // event id of StateEntered
 	enteredAt int64 // Unix milliseconds
