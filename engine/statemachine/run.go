@@ -14,17 +14,20 @@ import (
 
 // The messages a run takes. Values are append-only: they are logged.
 const (
-	OpStart       uint8 = iota + 1 // StartMessage
-	OpStop                         // StopMessage
-	OpTaskSucceed                  // TaskMessage
-	OpTaskFail                     // TaskMessage
-	OpTaskBeat                     // TaskMessage
-	OpRedrive                      // RedriveMessage
-	OpPause                        // no body
-	OpResume                       // no body
-	OpStartAt                      // StartMessage with At
-	OpTaskTaken                    // TakenMessage, of an activity or a worker that has a task from one
-	OpTaskRefused                  // RefusedMessage, of an activity
+	OpStart        uint8 = iota + 1 // StartMessage
+	OpStop                          // StopMessage
+	OpTaskSucceed                   // TaskMessage
+	OpTaskFail                      // TaskMessage
+	OpTaskBeat                      // TaskMessage
+	OpRedrive                       // RedriveMessage
+	OpPause                         // no body
+	OpResume                        // no body
+	OpStartAt                       // StartMessage with At
+	OpTaskTaken                     // TakenMessage, of an activity or a worker that has a task from one
+	OpTaskRefused                   // RefusedMessage, of an activity
+	OpStartChild                    // StartMessage with Parent
+	OpChildStarted                  // ChildMessage, of a run that this one's task waits for
+	OpChildEnded                    // ChildMessage, of a run that this one's task waits for
 )
 
 // StartMessage starts a run.
@@ -34,13 +37,17 @@ type StartMessage struct {
 	Trace    string
 	Input    []byte // one JSON text, compact
 	At       string // state to begin with; "": the StartAt. It makes the message an OpStartAt
+	Parent   Parent // the task that starts the run, if one does. It makes the message an OpStartChild
 }
 
-// Encode returns the body of an OpStart or OpStartAt message.
+// Encode returns the body of an OpStart, OpStartAt or OpStartChild message.
 func (m *StartMessage) Encode() []byte {
 	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+len(m.At)+36)
 	if m.At != "" {
 		dst = wire.AppendString(dst, m.At)
+	}
+	if m.Parent.Run != "" {
+		dst = m.Parent.append(dst)
 	}
 	dst = wire.AppendString(dst, string(m.Revision))
 	dst = wire.AppendUint(dst, m.Seed)
@@ -50,11 +57,14 @@ func (m *StartMessage) Encode() []byte {
 
 func decodeStart(ev *partition.Event) (m StartMessage, err error) {
 	r := wire.NewReader(ev.Body)
-	at := ""
-	if ev.Op == OpStartAt {
+	at, parent := "", Parent{}
+	switch ev.Op {
+	case OpStartAt:
 		at = r.String()
+	case OpStartChild:
+		parent.read(r)
 	}
-	m = StartMessage{At: at, Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), Input: r.Rest()}
+	m = StartMessage{At: at, Parent: parent, Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), Input: r.Rest()}
 	return m, r.Err()
 }
 
@@ -187,7 +197,7 @@ type View struct {
 type Runs struct{ Library *Library }
 
 // Creates reports whether op makes a run.
-func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartAt }
+func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartAt || op == OpStartChild }
 
 // New returns a run that waits for its OpStart.
 func (p *Runs) New() partition.Instance { return &Run{library: p.Library} }
@@ -203,6 +213,8 @@ type Run struct {
 
 	held         []heldEvent // while the run is paused
 	redriveToken string      // of the last redrive
+
+	family
 }
 
 // View returns what a client sees of the run now.
@@ -238,7 +250,7 @@ func (r *Run) Receive(env *partition.Env, ev *partition.Event) {
 
 func (r *Run) message(env *partition.Env, ev *partition.Event) {
 	switch ev.Op {
-	case OpStart, OpStartAt:
+	case OpStart, OpStartAt, OpStartChild:
 		r.start(env, ev)
 	case OpStop:
 		if r.view.Status == machine.Running {
@@ -253,6 +265,10 @@ func (r *Run) message(env *partition.Env, ev *partition.Event) {
 		r.redrive(env, ev)
 	case OpPause, OpResume:
 		r.suspend(env, ev.Op == OpPause)
+	case OpChildStarted:
+		r.childStarted(env, ev)
+	case OpChildEnded:
+		r.childEnded(env, ev)
 	case OpTaskTaken:
 		r.taken(env, ev)
 	case OpTaskRefused:
@@ -314,13 +330,23 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 	r.first = 1
 	r.frame = rev.Interpreter.NewFrame(r.execution())
 	env.List(r.summary())
+	if m.Parent.Run != "" {
+		r.adopt(env, m.Parent)
+	}
 	r.step(env, machine.Event{Kind: machine.Start, Output: m.Input, Amendment: machine.Amendment{State: m.At}})
 	r.reply(env)
 }
 
 // startAgain answers a second start of the same name: the open run if it had the same input, else an error.
 func (r *Run) startAgain(env *partition.Env, m *StartMessage) {
+	if m.Parent.Run != "" && r.has(m.Parent) {
+		r.reply(env) // the same call again, after a crash
+		return
+	}
 	if r.view.Status == machine.Running && bytes.Equal(m.Input, r.view.Input) {
+		if m.Parent.Run != "" {
+			r.adopt(env, m.Parent)
+		}
 		r.reply(env)
 		return
 	}
@@ -344,10 +370,16 @@ func (r *Run) summary() partition.Summary {
 // flagToken marks the invocations of tasks that wait for a token: a good answer of theirs completes nothing.
 const flagToken = 1
 
+// flagJob marks the invocations of tasks that wait for a run: it tells itself that it has begun.
+const flagJob = 2
+
 // done takes the answer of a function. The partition has checked that it was waited for.
 func (r *Run) done(env *partition.Env, ev *partition.Event) {
 	if ev.Error != "" || ev.Cause != "" || ev.Flag {
 		r.step(env, machine.Event{Kind: machine.TaskFailed, ID: ev.ID, Error: ev.Error, Cause: ev.Cause, StartFailed: ev.Flag})
+		return
+	}
+	if ev.Call.Flags&flagJob != 0 {
 		return
 	}
 	kind := machine.TaskSucceeded
@@ -382,6 +414,7 @@ func (r *Run) report(env *partition.Env, ev *partition.Event) {
 	}
 	if ev.Op != OpTaskBeat {
 		env.Cancel(task)
+		r.forgetChild(task)
 	}
 	r.stepShowing(env, e, empty)
 	r.reply(env)
@@ -442,9 +475,13 @@ func (r *Run) command(env *partition.Env, c *machine.Command) {
 		if c.Token {
 			call.Flags = flagToken
 		}
+		if c.Job {
+			call.Flags = flagJob
+		}
 		env.Invoke(call)
 	case machine.CancelInvoke:
 		env.Cancel(c.ID)
+		r.stopChild(env, c.ID)
 	case machine.SetTimer:
 		env.SetTimer(c.ID, c.Due)
 	case machine.CancelTimer:
@@ -468,6 +505,7 @@ func (r *Run) finish(env *partition.Env, c *machine.Command) {
 	v.Output, v.Error, v.Cause = c.Output, c.Error, c.Cause
 	v.HasError, v.HasCause = c.HasError, c.HasCause
 	v.Paused, r.held = false, nil
+	r.tellParents(env)
 	if r.frame.Redrivable() != nil {
 		r.frame = nil
 	}
@@ -490,8 +528,9 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
-// runVersion is the first byte of a run's record. Version 2 has redrives and pauses; 1 is read.
-const runVersion = 2
+// runVersion is the first byte of a run's record. Version 2 has redrives and pauses, 3 parents and children; those before
+// are read.
+const runVersion = 3
 
 // Append implements partition.Instance.
 func (r *Run) Append(dst []byte) []byte {
@@ -507,6 +546,7 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendInt(dst, v.Redrives)
 	dst = wire.AppendInt(dst, v.Redriven)
 	dst = wire.AppendString(dst, r.redriveToken)
+	dst = r.appendFamily(dst)
 	if v.Status == machine.Running {
 		return r.frame.AppendBinary(r.appendHeld(dst)) // has the input
 	}
@@ -550,6 +590,9 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	v.Trace = in.String()
 	if version >= 2 {
 		v.Redrives, v.Redriven, r.redriveToken = in.Int(), in.Int(), in.String()
+	}
+	if version >= 3 {
+		r.readFamily(in)
 	}
 	r.first = v.Events + 1
 	var frame []byte
