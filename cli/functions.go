@@ -62,7 +62,7 @@ func openFunctions(path string, o functionOptions) (*functions, error) {
 	if err != nil {
 		return nil, err
 	}
-	integrations, err := cfg.Integrations()
+	integrations, err := cfg.Integrations(config.Services{Functions: registry})
 	if err != nil {
 		return nil, errors.Join(err, registry.Close())
 	}

@@ -245,7 +245,7 @@ func integrationsBeside(path string) (asl.Integrations, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cfg.Integrations()
+	return cfg.Integrations(config.Services{})
 }
 
 // showProblems prints problems to stdout, where they are this command's data.

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/weftworks/weft/engine/function"
+	"github.com/weftworks/weft/engine/integration/web"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
@@ -37,6 +38,12 @@ type Config struct {
 	Retain map[machine.Status]time.Duration
 	// AWS says where the services are that integrations call.
 	AWS AWS
+	// Objects says where the buckets of distributed Maps are.
+	Objects Objects
+	// Own are the integrations of the file, Connections what http:invoke may use, Sinks where messages and events go.
+	Own         []Integration
+	Connections map[string]web.Connection
+	Sinks       Sinks
 }
 
 // Runtime says what runs a function.
@@ -182,13 +189,18 @@ func (r *reader) config(n *yaml.Node, c *Config) {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return
 	}
-	var defaults, functions *yaml.Node
+	var defaults, functions, integrations *yaml.Node
 	r.mapping(n, "weft.yaml", fields{
 		"defaults":  func(v *yaml.Node) { defaults = v },
 		"functions": func(v *yaml.Node) { functions = v },
 		"limits":    func(v *yaml.Node) { r.limits(v, &c.Limits) },
 		"retain":    func(v *yaml.Node) { r.retain(v, &c.Retain) },
 		"aws":       func(v *yaml.Node) { r.aws(v, &c.AWS) },
+		"objects":   func(v *yaml.Node) { r.objects(v, &c.Objects) },
+
+		"integrations": func(v *yaml.Node) { integrations = v },
+		"connections":  func(v *yaml.Node) { r.connections(v, &c.Connections) },
+		"sinks":        func(v *yaml.Node) { r.sinks(v, &c.Sinks) },
 	})
 	base := Function{}
 	if defaults != nil {
@@ -196,6 +208,9 @@ func (r *reader) config(n *yaml.Node, c *Config) {
 	}
 	if functions != nil {
 		r.functions(functions, base, c)
+	}
+	if integrations != nil {
+		r.integrations(integrations, c)
 	}
 }
 

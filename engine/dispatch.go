@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/statemachine"
 	"github.com/weftworks/weft/fault"
 )
 
@@ -152,17 +154,23 @@ func (d *dispatcher) run(f *flight) {
 	} else if own := d.node.ownAction(f); own != nil {
 		res, err = own.invoke(f)
 	} else {
-		res, err = d.invoker(call.Function).Invoke(f, &f.req)
+		if _, ok := asl.IntegrationName(call.Function); ok {
+			f.req.Run = d.execution(call.Instance)
+			res, err = d.node.opts.Integrations.Invoke(f, &f.req)
+		} else {
+			res, err = d.node.opts.Functions.Invoke(f, &f.req)
+		}
 	}
 	returned = true
 }
 
-// invoker is what runs the function, or the service integration, of that name.
-func (d *dispatcher) invoker(name string) function.Invoker {
-	if _, ok := asl.IntegrationName(name); ok {
-		return d.node.opts.Integrations
+// execution returns the ARN of the run that an instance is. Names of express runs have a part that is theirs alone.
+func (d *dispatcher) execution(instance string) string {
+	machine, run, ok := statemachine.SplitRun(instance)
+	if !ok {
+		return instance
 	}
-	return d.node.opts.Functions
+	return d.node.library.RunARN(machine, run, strings.Contains(run, ":"))
 }
 
 // answer takes a call's answer to its partition.

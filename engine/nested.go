@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -113,12 +114,17 @@ func (c *nested) text(key string) string {
 
 // start starts the run that the arguments say.
 func (c *nested) start(ctx context.Context) (*Run, error) {
-	m, err := c.machine("StateMachineArn")
+	m, qualifier, err := c.machine("StateMachineArn")
 	if err != nil {
 		return nil, err
 	}
 	s := StartRun{Machine: m.Name, Name: c.text("Name"), Trace: c.text("TraceHeader"),
 		parent: statemachine.Parent{Run: c.flight.call.Instance, Task: c.flight.call.ID, Form: c.form}}
+	if v, err := strconv.Atoi(qualifier); err == nil {
+		s.Version = v
+	} else {
+		s.Alias = qualifier
+	}
 	if input := c.optional("Input"); input != nil {
 		s.Input = []byte(*input)
 	}
@@ -135,7 +141,7 @@ func (c *nested) start(ctx context.Context) (*Run, error) {
 }
 
 func (c *nested) startSync(ctx context.Context) ([]byte, error) {
-	m, err := c.machine("StateMachineArn")
+	m, _, err := c.machine("StateMachineArn")
 	if err != nil {
 		return nil, err
 	}
@@ -172,21 +178,23 @@ func (c *nested) describe(ctx context.Context, id RunID) ([]byte, error) {
 	return statemachine.Describe(v, c.library.RunARN(id.Machine, id.Name, v.Revision.Express), statemachine.Ended), nil
 }
 
-// machine returns the machine whose ARN, or name, an argument is.
-func (c *nested) machine(key string) (*Machine, error) {
+// machine returns the machine whose ARN, or name, an argument is, and the version or alias behind it.
+func (c *nested) machine(key string) (m *Machine, qualifier string, err error) {
 	text := c.text(key)
-	part := strings.Split(text, ":")
-	if len(part) == 7 && part[0] == "arn" && part[2] == "states" && part[5] == "stateMachine" {
-		m := c.catalog.get(part[6])
-		if m == nil {
-			return nil, fault.New("", fault.MachineNotFound, text, "State Machine Does Not Exist: '%s'", text)
+	name := text
+	if part := strings.SplitN(text, ":", 8); len(part) >= 7 && part[0] == "arn" && part[2] == "states" && part[5] == "stateMachine" {
+		name = part[6]
+		if len(part) == 8 {
+			qualifier = part[7]
 		}
-		return c.Node.machine(m.machine), nil
+	} else if c.catalog.get(name) == nil {
+		return nil, "", fault.New("", fault.InvalidArn, text, "Invalid Arn: 'Invalid ARN prefix: %s'", text)
 	}
-	if m := c.catalog.get(text); m != nil {
-		return c.Node.machine(m.machine), nil
+	found := c.catalog.get(name)
+	if found == nil {
+		return nil, "", fault.New("", fault.MachineNotFound, text, "State Machine Does Not Exist: '%s'", text)
 	}
-	return nil, fault.New("", fault.InvalidArn, text, "Invalid Arn: 'Invalid ARN prefix: %s'", text)
+	return c.Node.machine(found.machine), qualifier, nil
 }
 
 // run returns the run whose ARN an argument is.

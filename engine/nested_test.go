@@ -138,10 +138,10 @@ func TestTokenEndsAWaitForAChild(t *testing.T) {
 func TestChildrenSurviveReopen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	var calls atomic.Int32
+	var reopened atomic.Bool
 	fns := map[string]func(context.Context, []byte) ([]byte, error){
 		"slow": func(ctx context.Context, in []byte) ([]byte, error) {
-			if calls.Add(1) <= 8 {
+			if !reopened.Load() {
 				<-ctx.Done()
 				return nil, ctx.Err()
 			}
@@ -159,6 +159,7 @@ func TestChildrenSurviveReopen(t *testing.T) {
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
+	reopened.Store(true)
 	opts.Functions = registry(t, fns)
 	n = reopen(t, opts)
 	for i, id := range ids {

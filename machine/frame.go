@@ -17,6 +17,7 @@ type Frame struct {
 	random    uint64 // state of the run's random numbers
 	deadline  uint64 // timer of the machine's TimeoutSeconds; 0: none
 	yielded   bool   // a Yield is out
+	variables int    // bytes that the variables of all branches take
 	redrives  int64  // how often the run has been redriven
 	redriven  int64  // Unix milliseconds of the last time; 0: never
 	root      branch
@@ -52,9 +53,12 @@ type branch struct {
 	phase     phase
 	input     []byte // of the state, as it came
 	item      []byte // $$.Map.Item.Value of an iteration
-	entered   int64  // event id of StateEntered
-	enteredAt int64  // Unix milliseconds
-	prev      int64  // last event of this line of control
+	key       []byte // $$.Map.Item.Key, a JSON string, of an iteration over an object
+	variables variables
+	entered   int64 // event id of StateEntered
+	enteredAt int64 // Unix milliseconds
+	before    int64 // last event of this line of control before StateEntered
+	prev      int64 // last event of this line of control
 
 	attempts []int64 // per retrier of the state; nil: none yet
 	retries  int64   // $$.State.RetryCount

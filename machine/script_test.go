@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-var limit = regexp.MustCompile(`(payload|history|transitions)=(\d+)`)
+var limit = regexp.MustCompile(`(payload|history|transitions|run)=(\d+)`)
 
 func runScript(t *testing.T, text string) string {
 	t.Helper()
@@ -74,6 +74,8 @@ func runScript(t *testing.T, text string) string {
 			l.PayloadBytes = n
 		case "history":
 			l.HistoryEvents = int64(n)
+		case "run":
+			l.RunSeconds = int64(n)
 		case "transitions":
 			transitions = n
 		}
@@ -107,7 +109,8 @@ func scriptEvent(t *testing.T, w *world, line string) Event {
 	}
 	ev := Event{Now: w.now}
 	kinds := map[string]EventKind{"start": Start, "continue": Continue, "succeed": TaskSucceeded, "submit": TaskSubmitted, "take": TaskTaken,
-		"fail": TaskFailed, "startfail": TaskFailed, "heartbeat": TaskHeartbeat, "fire": TimerFired, "stop": Stop, "redrive": Redrive, "skip": Redrive, "edit": Redrive}
+		"fail": TaskFailed, "startfail": TaskFailed, "heartbeat": TaskHeartbeat, "fire": TimerFired, "stop": Stop,
+		"redrive": Redrive, "skip": Redrive, "edit": Redrive}
 	if ev.Kind = kinds[verb]; ev.Kind == 0 {
 		t.Fatalf("unknown event %q", line)
 	}

@@ -101,6 +101,9 @@ func (w *world) step(ev Event) {
 		if copied, err = DecodeFrame(data, w.in); err != nil {
 			w.t.Fatalf("decoding the frame before event %+v: %v", ev, err)
 		}
+		if copied.variables != w.f.variables {
+			w.t.Fatalf("variables take %d bytes, after decoding %d, before event %+v", w.f.variables, copied.variables, ev)
+		}
 		if again := copied.AppendBinary(nil); string(again) != string(data) {
 			w.t.Fatalf("a decoded frame encodes differently before event %+v", ev)
 		}

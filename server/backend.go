@@ -22,6 +22,17 @@ type Machines interface {
 	TagMachine(ctx context.Context, name string, set map[string]string, remove []string) (*engine.Machine, error)
 }
 
+// Versions keeps the versions and aliases of machines. Errors are faults: MachineNotFound, MachineDeleting, Conflict,
+// ResourceNotFound (what an alias refers to), LimitExceeded, and Unavailable or Busy from every method.
+type Versions interface {
+	PublishVersion(ctx context.Context, p engine.PublishVersion) (*engine.Version, error)
+	DeleteVersion(ctx context.Context, machine string, number int) error
+	MachineVersion(ctx context.Context, name string, number int) (*engine.Machine, error)
+	CreateAlias(ctx context.Context, a engine.SetAlias) (*engine.Alias, error)
+	UpdateAlias(ctx context.Context, a engine.SetAlias) (*engine.Alias, error)
+	DeleteAlias(ctx context.Context, machine, name string) error
+}
+
 // Runs keeps runs. Errors are faults: MachineNotFound, RunNotFound, RunExists, InvalidInput, InvalidToken (a
 // cursor that is not ours).
 type Runs interface {
@@ -59,6 +70,7 @@ type Activities interface {
 // Backend is what the server serves. It is safe for concurrent use.
 type Backend interface {
 	Machines
+	Versions
 	Runs
 	Tasks
 	Activities

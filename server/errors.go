@@ -66,7 +66,7 @@ var faults = map[fault.Kind]struct {
 	fault.RunExists:         {errorType: "ExecutionAlreadyExists", format: "Execution Already Exists: '%s'"},
 	fault.TaskNotFound:      {errorType: "TaskDoesNotExist", format: "Task Does Not Exist: 'Provided task does not exist'"},
 	fault.TaskTimedOut:      {errorType: "TaskTimedOut", format: "Task Timed Out: 'Provided task does not exist anymore'"},
-	fault.ResourceNotFound:  {errorType: "ResourceNotFound", format: "Resource not found: '%s'"},
+	fault.ResourceNotFound:  {errorType: "ResourceNotFound"},
 	fault.TooManyTags:       {errorType: "TooManyTags"},
 	fault.LimitExceeded:     {errorType: "ServiceQuotaExceededException"},
 	fault.Conflict:          {errorType: "ConflictException"},

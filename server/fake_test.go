@@ -22,6 +22,7 @@ import (
 // fake is a Backend in memory for the server's own tests. It runs Pass states to their end, stops forever at
 // a Wait, and fails at anything else. Its clock stands still, so goldens hold its times.
 type fake struct {
+	Versions   // has none
 	mu         sync.Mutex
 	machines   map[string]*engine.Machine
 	runs       map[engine.RunID]*fakeRun
@@ -185,9 +186,10 @@ func (r *fakeRun) play() {
 	var d struct {
 		StartAt string
 		States  map[string]struct {
-			Type, Next, Error, Cause string
-			Result                   json.RawMessage
-			End                      bool
+			Type, Next, Error, Cause   string
+			Result                     json.RawMessage
+			SecondsPath, TimestampPath string
+			End                        bool
 		}
 	}
 	_ = json.Unmarshal(r.machine.Definition, &d) // the server checked it
@@ -199,7 +201,10 @@ func (r *fakeRun) play() {
 		r.event(history.Event{Type: entered, Name: name, Input: data})
 		switch s.Type {
 		case "Wait":
-			return
+			if s.SecondsPath+s.TimestampPath == "" {
+				return
+			}
+			r.event(history.Event{Type: history.WaitStateExited, Name: name, Output: data})
 		case "Pass":
 			if s.Result != nil {
 				data = s.Result

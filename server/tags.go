@@ -7,7 +7,6 @@ import (
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/server/arn"
-	"github.com/weftworks/weft/server/awsjson"
 )
 
 type tag struct {
@@ -15,13 +14,11 @@ type tag struct {
 	Value string `json:"value"`
 }
 
-var tagKeyRules = []awsjson.Rule{awsjson.Required, awsjson.Length(1, 128)}
-
 // readTags reads the tags of a request; of a key given twice the last value counts.
-func (c *call) readTags(rules ...awsjson.Rule) (map[string]string, error) {
+func (c *call) readTags() (map[string]string, error) {
 	tags := map[string]string{}
-	for _, t := range c.in.Objects("tags", rules...) {
-		tags[t.String("key", tagKeyRules...)] = t.String("value", awsjson.Length(0, 256))
+	for _, t := range c.in.Objects("tags") {
+		tags[t.String("key")] = t.String("value")
 	}
 	if len(tags) > limits.Tags {
 		return nil, tooManyTags()
@@ -44,17 +41,17 @@ func (c *call) tagged(text string) (*tagged, error) {
 	c.subject = text
 	a, err := arn.Parse(text)
 	if err == nil && a.Kind == arn.Activity {
-		return c.taggedActivity(a.Name)
+		return c.taggedActivity(text, a.Name)
 	}
 	if err == nil && (a.Kind != arn.Machine || a.Qualifier != "" || a.Label != "") {
 		if a.Kind != arn.Machine {
 			return nil, wrongType(a.Kind)
 		}
-		return nil, fault.New("", fault.ResourceNotFound, text, "only machines and activities have tags")
+		return nil, noResource(text)
 	}
 	m, err := c.machine(text)
 	if fault.Is(err, fault.MachineNotFound) {
-		return nil, fault.New("", fault.ResourceNotFound, text, "no machine has this ARN")
+		return nil, noResource(text)
 	}
 	if err != nil {
 		return nil, err
@@ -65,10 +62,10 @@ func (c *call) tagged(text string) (*tagged, error) {
 	}}, nil
 }
 
-func (c *call) taggedActivity(name string) (*tagged, error) {
+func (c *call) taggedActivity(text, name string) (*tagged, error) {
 	a, err := c.backend.Activity(c.ctx, name)
 	if fault.Is(err, fault.ActivityNotFound) {
-		return nil, fault.New("", fault.ResourceNotFound, name, "no activity has this ARN")
+		return nil, noResource(text)
 	}
 	if err != nil {
 		return nil, err
@@ -80,9 +77,9 @@ func (c *call) taggedActivity(name string) (*tagged, error) {
 }
 
 func (c *call) tagResource() (any, error) {
-	text := c.in.String("resourceArn", awsjson.Required, arnLength)
-	tags, err := c.readTags(awsjson.Required)
-	if err := firstError(c.in.Err(), err); err != nil {
+	text := c.in.String("resourceArn")
+	tags, err := c.readTags()
+	if err != nil {
 		return nil, err
 	}
 	m, err := c.tagged(text)
@@ -112,11 +109,8 @@ func firstError(errs ...error) error {
 }
 
 func (c *call) untagResource() (any, error) {
-	text := c.in.String("resourceArn", awsjson.Required, arnLength)
-	keys := c.in.Strings("tagKeys", tagKeyRules, awsjson.Required)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("resourceArn")
+	keys := c.in.Strings("tagKeys", nil)
 	m, err := c.tagged(text)
 	if err != nil || len(keys) == 0 {
 		return empty{}, err
@@ -125,10 +119,7 @@ func (c *call) untagResource() (any, error) {
 }
 
 func (c *call) listTagsForResource() (any, error) {
-	text := c.in.String("resourceArn", awsjson.Required, arnLength)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("resourceArn")
 	m, err := c.tagged(text)
 	if err != nil {
 		return nil, err
@@ -141,4 +132,9 @@ func (c *call) listTagsForResource() (any, error) {
 	return struct {
 		Tags []tag `json:"tags"`
 	}{tags}, nil
+}
+
+// noResource says that nothing that has tags has an ARN.
+func noResource(text string) error {
+	return fault.New("", fault.ResourceNotFound, text, "Resource not found: '%s'", text)
 }

@@ -27,6 +27,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/function"
@@ -41,7 +42,7 @@ type Request struct {
 	Arguments []byte
 	ID        string // of this attempt
 	Key       string // the same for every attempt of one call and for no other call
-	Run       string // on whose behalf the call is made
+	Run       string // the ARN of the execution on whose behalf the call is made
 }
 
 // Integration does an action of a service. Call blocks until the service has answered, failed or ctx is done. The
@@ -56,6 +57,29 @@ type Func func(ctx context.Context, req *Request) ([]byte, error)
 
 // Call implements Integration.
 func (f Func) Call(ctx context.Context, req *Request) ([]byte, error) { return f(ctx, req) }
+
+// Of makes an Integration of a function: it gets the arguments as its input, its result is the answer, its error the
+// task's. timeout bounds a call; 0: nothing does but the task's own time-out.
+func Of(f function.Invoker, name string, timeout time.Duration) Integration {
+	return &ofFunction{f, name, timeout}
+}
+
+type ofFunction struct {
+	function.Invoker
+	name    string
+	timeout time.Duration
+}
+
+// Call implements Integration.
+func (f *ofFunction) Call(ctx context.Context, req *Request) ([]byte, error) {
+	res, err := f.Invoke(ctx, &function.Request{
+		Function: f.name, Input: req.Arguments, ID: req.ID, Attempt: 1, Key: req.Key, Run: req.Run, Timeout: f.timeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res.Output, nil
+}
 
 // Error is a failure as a state machine sees it: Name is what Retry and Catch match, e.g. "SQS.QueueDoesNotExistException".
 type Error struct{ Name, Cause string }
@@ -101,6 +125,19 @@ func (s *Set) Register(name string, i Integration) error {
 		return fault.New(op, fault.Conflict, name, "there is an integration of this name already; give it another name")
 	}
 	s.entries[name] = &entry{integration: i, slots: make(chan struct{}, Concurrency)}
+	return nil
+}
+
+// RegisterMissing adds the integrations of other whose names are not taken.
+func (s *Set) RegisterMissing(other *Set) error {
+	for _, name := range other.Names() {
+		if s.find(name) != nil {
+			continue
+		}
+		if err := s.Register(name, other.find(name).integration); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -195,12 +232,15 @@ func call(ctx context.Context, i Integration, req *Request) (out []byte, err err
 // failure turns what an integration returned into what the engine takes: the end of the context is nobody's failure.
 func failure(ctx context.Context, err error) error {
 	var own *Error
+	var failed *function.Error
 	var closed *fault.Error
 	switch {
 	case ctx.Err() != nil:
 		return function.Ended(ctx)
 	case errors.As(err, &own):
 		return &function.Error{Type: own.Name, Cause: own.Cause}
+	case errors.As(err, &failed):
+		return failed
 	case errors.As(err, &closed) && closed.Kind == fault.Unavailable:
 		return err
 	}

@@ -1,5 +1,7 @@
 package partition
 
+import "slices"
+
 // ProgramID names a program in logs and snapshots. Values are append-only.
 type ProgramID uint8
 
@@ -223,6 +225,29 @@ func (e *Env) Pin(id BlobID) {
 	if was != "" {
 		e.core.blobs.unpin(was)
 	}
+}
+
+// KeepBlob makes the instance keep a blob beside the one it pins, until it releases it or is removed, and returns the blob's id.
+// Keeping what it keeps already changes nothing.
+func (e *Env) KeepBlob(data []byte) BlobID {
+	id := BlobOf(data)
+	if slices.Contains(e.inst.kept, id) {
+		return id
+	}
+	e.core.blobs.define(data)
+	e.core.blobs.pin(id)
+	e.inst.kept = append(e.inst.kept, id)
+	return id
+}
+
+// ReleaseBlob undoes KeepBlob.
+func (e *Env) ReleaseBlob(id BlobID) {
+	i := slices.Index(e.inst.kept, id)
+	if i < 0 {
+		return
+	}
+	e.inst.kept = slices.Delete(e.inst.kept, i, i+1)
+	e.core.blobs.unpin(id)
 }
 
 // List says how the instance is listed from now on.

@@ -22,10 +22,9 @@ const (
 	OpRedrive                       // RedriveMessage
 	OpPause                         // no body
 	OpResume                        // no body
-	OpStartAt                       // StartMessage with At
+	OpStartWith                     // StartMessage with options
 	OpTaskTaken                     // TakenMessage, of an activity or a worker that has a task from one
 	OpTaskRefused                   // RefusedMessage, of an activity
-	OpStartChild                    // StartMessage with Parent
 	OpChildStarted                  // ChildMessage, of a run that this one's task waits for
 	OpChildEnded                    // ChildMessage, of a run that this one's task waits for
 )
@@ -35,19 +34,54 @@ type StartMessage struct {
 	Revision partition.BlobID
 	Seed     uint64 // drawn at random: of jitter, ids and task tokens
 	Trace    string
+	As       Qualifier
 	Input    []byte // one JSON text, compact
-	At       string // state to begin with; "": the StartAt. It makes the message an OpStartAt
-	Parent   Parent // the task that starts the run, if one does. It makes the message an OpStartChild
+	At       string // state to begin with; "": the StartAt
+	Parent   Parent // the task that starts the run; the zero Parent: a client
 }
 
-// Encode returns the body of an OpStart, OpStartAt or OpStartChild message.
-func (m *StartMessage) Encode() []byte {
-	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+len(m.At)+36)
+// What a start may say beyond the least. The bits are logged: append-only.
+const (
+	startAt uint64 = 1 << iota // At
+	startAs                    // As
+	startBy                    // Parent
+)
+
+func (m *StartMessage) options() (mask uint64) {
 	if m.At != "" {
-		dst = wire.AppendString(dst, m.At)
+		mask |= startAt
+	}
+	if m.As.Version != 0 {
+		mask |= startAs
 	}
 	if m.Parent.Run != "" {
-		dst = m.Parent.append(dst)
+		mask |= startBy
+	}
+	return mask
+}
+
+// Op returns what the message is sent as.
+func (m *StartMessage) Op() uint8 {
+	if m.options() != 0 {
+		return OpStartWith
+	}
+	return OpStart
+}
+
+// Encode returns the body of the message.
+func (m *StartMessage) Encode() []byte {
+	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+32)
+	if mask := m.options(); mask != 0 {
+		dst = wire.AppendUint(dst, mask)
+		if mask&startAt != 0 {
+			dst = wire.AppendString(dst, m.At)
+		}
+		if mask&startAs != 0 {
+			dst = m.As.append(dst)
+		}
+		if mask&startBy != 0 {
+			dst = m.Parent.append(dst)
+		}
 	}
 	dst = wire.AppendString(dst, string(m.Revision))
 	dst = wire.AppendUint(dst, m.Seed)
@@ -55,16 +89,21 @@ func (m *StartMessage) Encode() []byte {
 	return append(dst, m.Input...)
 }
 
-func decodeStart(ev *partition.Event) (m StartMessage, err error) {
-	r := wire.NewReader(ev.Body)
-	at, parent := "", Parent{}
-	switch ev.Op {
-	case OpStartAt:
-		at = r.String()
-	case OpStartChild:
-		parent.read(r)
+func decodeStart(op uint8, body []byte) (m StartMessage, err error) {
+	r := wire.NewReader(body)
+	if op == OpStartWith {
+		mask := r.Uint()
+		if mask&startAt != 0 {
+			m.At = r.String()
+		}
+		if mask&startAs != 0 {
+			m.As = readQualifier(r)
+		}
+		if mask&startBy != 0 {
+			m.Parent.read(r)
+		}
 	}
-	m = StartMessage{At: at, Parent: parent, Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), Input: r.Rest()}
+	m.Revision, m.Seed, m.Trace, m.Input = partition.BlobID(r.Bytes()), r.Uint(), r.String(), r.Rest()
 	return m, r.Err()
 }
 
@@ -179,6 +218,7 @@ type View struct {
 	Started  int64 // Unix milliseconds
 	Stopped  int64
 	Trace    string
+	As       Qualifier
 	Input    []byte
 	Output   []byte
 	Error    string
@@ -197,7 +237,7 @@ type View struct {
 type Runs struct{ Library *Library }
 
 // Creates reports whether op makes a run.
-func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartAt || op == OpStartChild }
+func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartWith }
 
 // New returns a run that waits for its OpStart.
 func (p *Runs) New() partition.Instance { return &Run{library: p.Library} }
@@ -250,7 +290,7 @@ func (r *Run) Receive(env *partition.Env, ev *partition.Event) {
 
 func (r *Run) message(env *partition.Env, ev *partition.Event) {
 	switch ev.Op {
-	case OpStart, OpStartAt, OpStartChild:
+	case OpStart, OpStartWith:
 		r.start(env, ev)
 	case OpStop:
 		if r.view.Status == machine.Running {
@@ -307,7 +347,7 @@ func (r *Run) reply(env *partition.Env) {
 }
 
 func (r *Run) start(env *partition.Env, ev *partition.Event) {
-	m, err := decodeStart(ev)
+	m, err := decodeStart(ev.Op, ev.Body)
 	if err != nil {
 		env.Discard()
 		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "start message does not decode: %w", err))
@@ -326,7 +366,7 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 	env.Pin(m.Revision)
 	_, name, _ := SplitRun(env.Name)
 	r.seed = m.Seed
-	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, Input: m.Input}
+	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, As: m.As, Input: m.Input}
 	r.first = 1
 	r.frame = rev.Interpreter.NewFrame(r.execution())
 	env.List(r.summary())
@@ -364,7 +404,10 @@ func (r *Run) execution() machine.Execution {
 }
 
 func (r *Run) summary() partition.Summary {
-	return partition.Summary{Group: RunsGroup(r.view.Revision.Machine), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped}
+	return partition.Summary{
+		Group: RunsGroup(r.view.Revision.Machine), Label: r.view.As.label(), Status: uint8(r.view.Status),
+		Time: r.view.Started, Ended: r.view.Stopped,
+	}
 }
 
 // flagToken marks the invocations of tasks that wait for a token: a good answer of theirs completes nothing.
@@ -528,9 +571,9 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
-// runVersion is the first byte of a run's record. Version 2 has redrives and pauses, 3 parents and children; those before
-// are read.
-const runVersion = 3
+// runVersion is the first byte of a run's record. Version 2 has redrives, pauses, qualifiers, parents and children; 1
+// is read.
+const runVersion = 2
 
 // Append implements partition.Instance.
 func (r *Run) Append(dst []byte) []byte {
@@ -546,6 +589,7 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendInt(dst, v.Redrives)
 	dst = wire.AppendInt(dst, v.Redriven)
 	dst = wire.AppendString(dst, r.redriveToken)
+	dst = v.As.append(dst)
 	dst = r.appendFamily(dst)
 	if v.Status == machine.Running {
 		return r.frame.AppendBinary(r.appendHeld(dst)) // has the input
@@ -590,8 +634,7 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	v.Trace = in.String()
 	if version >= 2 {
 		v.Redrives, v.Redriven, r.redriveToken = in.Int(), in.Int(), in.String()
-	}
-	if version >= 3 {
+		v.As = readQualifier(in)
 		r.readFamily(in)
 	}
 	r.first = v.Events + 1

@@ -194,9 +194,11 @@ type Event struct {
 	Resource     string
 	ResourceType string
 	Region       string
-	RoleARN      string
-	Timeout      int64 // seconds; 0: absent
-	Heartbeat    int64 // seconds; 0: absent
-	Index        int64 // of a Map's iteration
-	Length       int64 // items of a Map; of ExecutionRedriven, how often
+	RoleARN      string // of the machine; of a task's Credentials
+	Timeout      int64  // seconds; 0: absent
+	Heartbeat    int64  // seconds; 0: absent
+	Index        int64  // of a Map's iteration
+	Length       int64  // items of a Map; of ExecutionRedriven, how often
+	Assigned     []byte // variables that leaving a state assigned: a JSON object of names and strings of JSON
+	Location     string // the field whose expression failed
 }

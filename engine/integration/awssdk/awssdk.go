@@ -26,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/weftworks/weft/asl/jsonvalue"
@@ -180,7 +181,7 @@ func (s *service[C, P]) get(ctx context.Context) (*C, error) {
 		return s.client, nil
 	}
 	var endpoint *string
-	options := []func(*config.LoadOptions) error{config.WithAppID("weft")}
+	options := []func(*config.LoadOptions) error{config.WithAppID("weft"), config.WithLogger(logging.Nop{})}
 	if e := s.cfg.Endpoints[s.id]; e != "" {
 		endpoint = &e
 		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled)) // who has an endpoint of his own need not be on EC2

@@ -11,9 +11,11 @@ package fakes
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 )
 
 // Transport answers requests by the handler of their host. A host without one is not known, as to a resolver.
@@ -35,12 +37,19 @@ func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-func reply(w http.ResponseWriter, v any) { _ = json.NewEncoder(w).Encode(v) }
+func reply(w http.ResponseWriter, v any) { answer(w, http.StatusOK, v) }
 
 // refuse answers an error of an awsJson protocol.
 func refuse(w http.ResponseWriter, kind, message string) {
-	w.WriteHeader(http.StatusBadRequest)
-	reply(w, map[string]string{"__type": kind, "message": message})
+	answer(w, http.StatusBadRequest, map[string]string{"__type": kind, "message": message})
+}
+
+// answer writes JSON with the checksum that DynamoDB's clients look at.
+func answer(w http.ResponseWriter, status int, v any) {
+	body, _ := json.Marshal(v)
+	w.Header().Set("x-amz-crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
 }
 
 func uuid(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }
