@@ -60,7 +60,7 @@ func TestLongHistory(t *testing.T) { // not parallel: it measures what the whole
 			}
 			token, pages = page.Next, pages+1
 		}
-		if want := (events+999)/1000; int64(pages) != want || (next != 0 && next != events+1) {
+		if want := (events + 999) / 1000; int64(pages) != want || (next != 0 && next != events+1) {
 			t.Errorf("reverse %v: %d pages, next is %d", reverse, pages, next)
 		}
 		if most > 32<<20 {
