@@ -122,6 +122,7 @@ func (c *call) startSyncExecution() (any, error) {
 		execution
 		Billing billing `json:"billingDetails"`
 	}{describe(run, data == metadataOnly), bill(run)}
+	answer.VersionARN, answer.AliasARN = "", "" // StartSyncExecution says nothing of them
 	switch {
 	case run.Status == machine.Aborted:
 		answer.Status = "FAILED" // SyncExecutionStatus has no ABORTED
