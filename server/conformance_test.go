@@ -373,7 +373,7 @@ func parsed(v any) any {
 }
 
 var (
-	places   = map[string]bool{"date": true, "datetime": true, "timestamp": true, "creation-date": true}
+	places   = map[string]bool{"date": true, "datetime": true, "timestamp": true, "creation-date": true, "start-date": true, "stop-date": true}
 	tokens   = regexp.MustCompile(`<[^<>]*>`)
 	numbered = regexp.MustCompile(`\d`)
 )
