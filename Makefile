@@ -22,7 +22,13 @@ build: ## build bin/weft
 run: ## count the words of the Go source tree (examples/wordcount)
 	go run ./cmd/weft run examples/wordcount
 
-tools: bin/.versitygw-$(VERSITYGW) ## install the S3 server that tests talk to, where it is there, into bin
+DYNALITE := engine/integration/awssdk/testdata/dynalite
+ORACLE   := asl/jsonata/testdata/oracle
+
+tools: $(DYNALITE)/node_modules/.package-lock.json $(ORACLE)/node_modules/.package-lock.json bin/.versitygw-$(VERSITYGW) ## install what tests talk to, pinned: DynamoDB's API and JSONata's reference (npm), an S3 server (into bin)
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 bin/.versitygw-$(VERSITYGW):
 	GOBIN=$(CURDIR)/bin go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
 	@touch $@

@@ -73,12 +73,12 @@ const (
 )
 
 var (
-	readerFields       = fieldSet("Resource ReaderConfig", both, "Parameters", jsonPath, "Arguments", jsonata)
+	readerFields       = fieldSet("Resource ReaderConfig", both, "Parameters", onlyJSONPath, "Arguments", onlyJSONata)
 	readerConfigFields = fieldSet("InputType ManifestType Transformation CSVDelimiter CSVHeaderLocation CSVHeaders ItemsPointer MaxItems", both,
-		"MaxItemsPath", jsonPath)
+		"MaxItemsPath", onlyJSONPath)
 	batcherFields = fieldSet("BatchInput MaxItemsPerBatch MaxInputBytesPerBatch", both,
-		"MaxItemsPerBatchPath MaxInputBytesPerBatchPath", jsonPath)
-	writerFields       = fieldSet("Resource WriterConfig", both, "Parameters", jsonPath, "Arguments", jsonata)
+		"MaxItemsPerBatchPath MaxInputBytesPerBatchPath", onlyJSONPath)
+	writerFields       = fieldSet("Resource WriterConfig", both, "Parameters", onlyJSONPath, "Arguments", onlyJSONata)
 	writerConfigFields = fieldSet("Transformation OutputType", both)
 	distributedFields  = []string{"ItemReader", "ItemBatcher", "ResultWriter", "Label"}
 )

@@ -26,15 +26,16 @@ const maxSeconds = 99_999_999 // Step Functions' bound on time-outs, waits and i
 
 // parser turns the tree of a definition into a Machine and notes every problem on the way.
 type parser struct {
-	lines    []int // offsets at which lines start
-	options  Options
-	machine  *Machine
-	language QueryLanguage // of the state being read
-	current  *State        // being read; nil outside
-	problems Problems
-	dropped  int
-	seen     map[string]*spot // states by name, over the whole machine
-	assigned []assignment     // in the order of the text
+	lines     []int // offsets at which lines start
+	options   Options
+	machine   *Machine
+	language  QueryLanguage // of the state being read
+	current   *State        // being read; nil outside
+	currentAt *spot
+	problems  Problems
+	dropped   int
+	seen      map[string]*spot // states by name, over the whole machine
+	assigned  []assignment     // in the order of the text
 
 	announced map[string]bool // features that have been reported as not supported yet
 }
@@ -145,7 +146,7 @@ func (p *parser) top(s *spot) {
 	p.graph(s, &m.Graph)
 }
 
-// queryLanguage reads the field of that name and reports JSONata, which comes later.
+// queryLanguage reads the field of that name.
 func (p *parser) queryLanguage(s *spot, inherited QueryLanguage) QueryLanguage {
 	text, ok := p.text(s, "QueryLanguage")
 	if !ok {
@@ -155,7 +156,6 @@ func (p *parser) queryLanguage(s *spot, inherited QueryLanguage) QueryLanguage {
 	case "JSONPath":
 		return JSONPath
 	case "JSONata":
-		p.soon(s.member("QueryLanguage"), "the query language JSONata")
 		return JSONata
 	}
 	p.choose(s.member("QueryLanguage"), "JSONPath", "JSONata")

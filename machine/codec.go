@@ -99,6 +99,7 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 	b = wire.AppendUint(b, uint64(br.state.Index))
 	b = e.text(b, br.input)
 	b = e.text(b, br.item)
+	b = e.text(b, br.key)
 	b = e.variables(b, br.variables)
 	b = wire.AppendInt(b, br.entered)
 	b = wire.AppendInt(b, br.enteredAt)
@@ -282,6 +283,7 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	br.state = d.f.in.Definition.AllStates[index]
 	br.input, br.item = d.text(), d.text()
 	if d.version >= 3 {
+		br.key = d.text()
 		d.variables(br)
 	}
 	br.entered, br.enteredAt = r.Int(), r.Int()

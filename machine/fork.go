@@ -104,9 +104,13 @@ func (s *step) tolerance(b *branch, sc *scope) (tolerance, *failure) {
 func (s *step) iterate(fk *fork, prev int64) *failure {
 	owner := fk.owner.state
 	item, at := nextElement(fk.items, fk.at)
+	var key []byte
+	if fk.items[0] == '{' {
+		key, item = splitMember(item)
+	}
 	input := item
 	if owner.Parameters != nil {
-		candidate := &branch{parent: fk, index: fk.next, item: item}
+		candidate := &branch{parent: fk, index: fk.next, item: item, key: key}
 		v, e := flowOf(owner).selectItem(s.scope(fk.owner), fk, candidate)
 		if e != nil {
 			return e
@@ -118,7 +122,7 @@ func (s *step) iterate(fk *fork, prev int64) *failure {
 	}
 	c := fk.add(fk.next)
 	fk.next, fk.at = fk.next+1, at
-	c.item, c.prev = item, prev
+	c.item, c.key, c.prev = item, key, prev
 	s.note(c, history.Event{Type: history.MapIterationStarted, Name: owner.Name, Index: int64(c.index)})
 	s.begin(c, owner.Map.Processor.Start, input)
 	s.f.ready = append(s.f.ready, c)

@@ -54,6 +54,7 @@ type branch struct {
 	phase     phase
 	input     []byte // of the state, as it came
 	item      []byte // $$.Map.Item.Value of an iteration
+	key       []byte // $$.Map.Item.Key, a JSON string, of an iteration over an object
 	variables variables
 	entered   int64 // event id of StateEntered
 	enteredAt int64 // Unix milliseconds
@@ -98,7 +99,6 @@ type fork struct {
 	tree      any    // data, parsed when needed; not stored
 	parsed    bool
 	source    string // of the item of a distributed Map, in a Selector
-	key       any    // of that item; nil: none
 }
 
 // tolerance is how many iterations of a Map may fail.

@@ -70,6 +70,22 @@ func (jsonPathFlow) caught(sc *scope, c *asl.Catcher, e *failure) (value, *failu
 	return place(sc, c.ResultPath, treeValue(e.output()))
 }
 
+func (jsonPathFlow) fill(sc *scope, t *asl.Template) (value, *failure) {
+	v, e := inputPath(sc, sc.b.state)
+	if e != nil {
+		return value{}, e
+	}
+	return sc.with(v).template(t)
+}
+
+func (jsonPathFlow) holds(sc *scope, rule *asl.Rule) (bool, *failure) {
+	yes, err := holds(sc, &rule.Cond)
+	if err != nil {
+		return false, runtimeError(sc.b, "%v", err)
+	}
+	return yes, nil
+}
+
 func (jsonPathFlow) failure(sc *scope, st *asl.State) (*failure, *failure) {
 	e := &failure{}
 	var bad *failure
@@ -140,17 +156,26 @@ func conflictStep(err error) string {
 }
 
 func (jsonPathFlow) selectItem(sc *scope, fk *fork, c *branch) (value, *failure) {
+	in, e := sc.onItem(fk, c)
+	if e != nil {
+		return value{}, e
+	}
+	return in.template(fk.owner.state.Parameters)
+}
+
+// onItem is sc for the ItemSelector of iteration c. What it looks at is parsed once for all iterations.
+func (sc *scope) onItem(fk *fork, c *branch) (*scope, *failure) {
 	if !fk.parsed {
 		v := textValue(fk.data)
 		tree, err := v.root()
 		if err != nil {
-			return value{}, runtimeError(sc.b, "The state's input cannot be read: %v", err)
+			return nil, runtimeError(sc.b, "The state's input cannot be read: %v", err)
 		}
 		fk.tree, fk.parsed = tree, true
 	}
 	in := sc.with(value{text: fk.data, tree: fk.tree, parsed: true})
 	in.item = c
-	return in.template(fk.owner.state.Parameters)
+	return in, nil
 }
 
 func (jsonPathFlow) integer(sc *scope, st *asl.State, field string, fixed int64, path *jsonpath.Path) (int64, *failure) {

@@ -352,11 +352,8 @@ func (sel *Selector) Select(index int64, key, item []byte, source string) (input
 	f := sel.step.f
 	f.random = mix(sel.seed + uint64(index))
 	f.context.forget()
-	sel.fork.source, sel.fork.key = source, nil
-	if key != nil {
-		sel.fork.key, _ = jsonvalue.Parse(key)
-	}
-	candidate := &branch{parent: sel.fork, index: int(index), item: item}
+	sel.fork.source = source
+	candidate := &branch{parent: sel.fork, index: int(index), item: item, key: key}
 	v, e := flowOf(sel.state).selectItem(sel.step.scope(&f.root), sel.fork, candidate)
 	if e == nil {
 		text := v.json(sel.in.bounds.PayloadBytes)

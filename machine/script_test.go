@@ -60,7 +60,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-var limit = regexp.MustCompile(`(payload|history|transitions)=(\d+)`)
+var limit = regexp.MustCompile(`(payload|history|transitions|run)=(\d+)`)
 
 func runScript(t *testing.T, text string) string {
 	t.Helper()
@@ -76,6 +76,8 @@ func runScript(t *testing.T, text string) string {
 			l.PayloadBytes = n
 		case "history":
 			l.HistoryEvents = int64(n)
+		case "run":
+			l.RunSeconds = int64(n)
 		case "transitions":
 			transitions = n
 		}

@@ -144,9 +144,12 @@ func (s *step) setDeadline() {
 
 // timeout is how many seconds the run may take; 0: any.
 func (s *step) timeout() int64 {
-	t := s.in.Definition.TimeoutSeconds
-	if s.f.exec.Express && (t <= 0 || t > ExpressSeconds) {
-		return ExpressSeconds
+	t, most := s.in.Definition.TimeoutSeconds, s.in.bounds.RunSeconds
+	if s.f.exec.Express {
+		most = ExpressSeconds
+	}
+	if most > 0 && (t <= 0 || t > most) {
+		return most
 	}
 	return t
 }

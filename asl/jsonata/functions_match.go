@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/weftworks/weft/asl/jsonvalue"
 )
 
 func defineMatching() {
@@ -16,8 +18,17 @@ func defineMatching() {
 // regexFunction is the function that a regular expression is: from a text to its first match, an object with match,
 // start, end, groups and next.
 func regexFunction(re *regex, at int) *function {
-	return &function{arity: 2, re: re, node: nil, native: func(c *call, args []any) (any, error) {
+	return &function{arity: 2, re: re, native: func(c *call, args []any) (any, error) {
 		s := textArg(args, 0)
+		switch v := arg(args, 0).(type) { // JavaScript makes texts of these
+		case nil:
+			s = "null"
+		case bool:
+			s = strconv.FormatBool(v)
+		case float64, jsonvalue.Number:
+			f, _ := numberOf(v)
+			s = numberText(f)
+		}
 		m := &matching{c: c, re: re, at: at, text: newSubject(s)}
 		from := numberArg(args, 1, 0)
 		if from < 0 || from > float64(m.text.len()) {
@@ -297,8 +308,8 @@ func replace(c *call, args []any) (any, error) {
 
 func (b *builder) replaceText(s, pattern string, by any, limit float64) error {
 	text, ok := by.(string)
-	if !ok && by == undefined {
-		text = "undefined"
+	if !ok {
+		return failure("D3012", by)
 	}
 	for n := 0.0; n < limit; n++ {
 		before, after, found := strings.Cut(s, pattern)

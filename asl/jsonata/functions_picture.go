@@ -105,7 +105,7 @@ func isoMillis(year, date, clock, fraction, zone string) float64 {
 	default:
 		return math.NaN()
 	}
-	if month < 1 || month > 12 || day < 1 || day > 31 || len(clock) > 9 || clock == "" && fraction != "" {
+	if month < 1 || month > 12 || day < 1 || day > 31 || len(clock) > 9 || clock == "" && fraction+zone != "" {
 		return math.NaN()
 	}
 	hour, minute, second := 0, 0, 0

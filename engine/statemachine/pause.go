@@ -92,7 +92,7 @@ func (r *Run) notRedrivable(format string, args ...any) error {
 }
 
 // suspend pauses the run: what is out may come back, but no state begins or ends until it is resumed. A stop ends it
-// at once, and heartbeats are heard.
+// at once, and heartbeats and the word that a worker has a task are heard.
 func (r *Run) suspend(env *partition.Env, pause bool) {
 	if r.view.Status != machine.Running {
 		arn := r.library.RunARN(r.view.Revision.Machine, r.view.Name, r.view.Revision.Express)
@@ -120,7 +120,7 @@ type heldEvent struct {
 
 // holds reports whether the run keeps ev for when it is resumed. They are never more than what the frame waits for.
 func (r *Run) holds(ev *machine.Event) bool {
-	return r.view.Paused && ev.Kind != machine.Stop && ev.Kind != machine.TaskHeartbeat
+	return r.view.Paused && ev.Kind != machine.Stop && ev.Kind != machine.TaskHeartbeat && ev.Kind != machine.TaskTaken
 }
 
 // reported says whether an answer for a task is held already.

@@ -487,7 +487,7 @@ func (s shown) mark(kind machine.EventKind, out *machine.Output) {
 	for i := range out.History {
 		e := &out.History[i]
 		stopped := kind == machine.Stop && e.Type == history.ExecutionAborted
-		failed := kind == machine.TaskFailed && (e.Type == history.TaskFailed || e.Type == history.LambdaFunctionFailed)
+		failed := kind == machine.TaskFailed && (e.Type == history.TaskFailed || e.Type == history.LambdaFunctionFailed || e.Type == history.ActivityFailed)
 		if stopped || failed {
 			e.HasError, e.HasCause = e.HasError || s&emptyError != 0, e.HasCause || s&emptyCause != 0
 			break

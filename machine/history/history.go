@@ -194,7 +194,7 @@ type Event struct {
 	Resource     string // of MapRunStarted and MapRunRedriven: the ARN of the Map Run
 	ResourceType string
 	Region       string
-	RoleARN      string
+	RoleARN      string // of the machine; of a task's Credentials
 	Timeout      int64  // seconds; 0: absent
 	Heartbeat    int64  // seconds; 0: absent
 	Index        int64  // of a Map's iteration
