@@ -5,6 +5,7 @@ MAKEFLAGS   += --no-print-directory
 
 MODULES     := . test/aws bench/plot bench/jsonata
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSITYGW   := v1.8.0
 FUZZTIME    ?= 10s
 SEEDS       ?= 10000
 ROUNDS      ?= 200
@@ -21,11 +22,21 @@ build: ## build bin/weft
 run: ## count the words of the Go source tree (examples/wordcount)
 	go run ./cmd/weft run examples/wordcount
 
-oracle: ## fetch the reference implementation of JSONata that tests compare with (needs npm)
-	npm ci --prefix asl/jsonata/testdata/oracle --silent --no-audit --no-fund
+DYNALITE := engine/integration/awssdk/testdata/dynalite
+ORACLE   := asl/jsonata/testdata/oracle
+
+tools: $(DYNALITE)/node_modules/.package-lock.json $(ORACLE)/node_modules/.package-lock.json bin/.versitygw-$(VERSITYGW) ## install what tests talk to, pinned: DynamoDB's API and JSONata's reference (npm), an S3 server (into bin)
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+bin/.versitygw-$(VERSITYGW):
+	GOBIN=$(CURDIR)/bin go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
+	@touch $@
+
+# CI leaves no test out.
+test race: $(if $(CI),tools)
 
 test: ## go vet and all tests of all modules; the last line says "N passed, N failed"
-	@if [ "$${CI:-}" = true ]; then $(MAKE) oracle; fi
 	@for m in $(MODULES); do echo "go vet ($$m)"; (cd $$m && go vet ./...); done
 	@go run ./internal/testsum -timeout=9m -- $(MODULES)
 
@@ -58,7 +69,7 @@ bench: ## measure; prints tables, writes figures and pictures to bench/out (BENC
 	go run ./bench $(BENCH)
 	cd bench/plot && go run . ../out
 
-bench-jsonata: oracle ## JSONata beside the reference and gojq, one line an expression
+bench-jsonata: $(ORACLE)/node_modules/.package-lock.json ## JSONata beside the reference and gojq, one line an expression
 	cd bench/jsonata && go run . -package ../../asl/jsonata
 
 lint: ## gofmt, go vet, golangci-lint and weftvet
@@ -70,4 +81,4 @@ lint: ## gofmt, go vet, golangci-lint and weftvet
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft
 
-.PHONY: help build run oracle test race conformance test-aws crash sim fuzz bench bench-jsonata lint clean
+.PHONY: help build run tools test race conformance test-aws crash sim fuzz bench bench-jsonata lint clean

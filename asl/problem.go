@@ -13,15 +13,18 @@ type Code string
 
 // The codes. NotSupported is ours: the definition is good, but Weft lacks what it uses.
 const (
-	InvalidJSON      Code = "INVALID_JSON_DESCRIPTION"
-	SchemaInvalid    Code = "SCHEMA_VALIDATION_FAILED"
-	MissingTarget    Code = "MISSING_TRANSITION_TARGET"
-	MissingEnd       Code = "MISSING_END_STATE"
-	DuplicateState   Code = "DUPLICATE_STATE_NAME"
-	InvalidStateName Code = "INVALID_STATE_NAME"
-	NotSupported     Code = "NOT_SUPPORTED"
-	maxProblems           = 100 // as many as one answer of ValidateStateMachineDefinition holds
-	maxServiceSource      = 500 // characters of a text that Step Functions quotes in a position
+	InvalidJSON       Code = "INVALID_JSON_DESCRIPTION"
+	SchemaInvalid     Code = "SCHEMA_VALIDATION_FAILED"
+	MissingTarget     Code = "MISSING_TRANSITION_TARGET"
+	MissingEnd        Code = "MISSING_END_STATE"
+	DuplicateState    Code = "DUPLICATE_STATE_NAME"
+	InvalidStateName  Code = "INVALID_STATE_NAME"
+	InvalidQuery      Code = "INVALID_JSONATA_EXPRESSION"
+	UnsupportedQuery  Code = "UNSUPPORTED_JSONATA_EXPRESSION"
+	DuplicateVariable Code = "DUPLICATE_VARIABLE_NAME"
+	NotSupported      Code = "NOT_SUPPORTED"
+	maxProblems            = 100 // as many as one answer of ValidateStateMachineDefinition holds
+	maxServiceSource       = 500 // characters of a text that Step Functions quotes in a position
 )
 
 // Problem is one thing wrong with a definition.
@@ -133,15 +136,23 @@ type spot struct {
 
 // member returns the member of that name, or nil.
 func (s *spot) member(key string) *spot {
+	if m := s.find(key); m != nil {
+		return &spot{up: s, key: key, keyAt: m.KeyOffset, node: &m.Value}
+	}
+	return nil
+}
+
+// find returns the last member of that name, or nil.
+func (s *spot) find(key string) *jsonvalue.NodeMember {
 	for i := len(s.node.Members) - 1; i >= 0; i-- {
 		if m := &s.node.Members[i]; m.Key == key {
-			return &spot{up: s, key: key, keyAt: m.KeyOffset, node: &m.Value}
+			return m
 		}
 	}
 	return nil
 }
 
-func (s *spot) has(key string) bool { return s.member(key) != nil }
+func (s *spot) has(key string) bool { return s.find(key) != nil }
 
 // at returns the i-th item of an array or member of an object.
 func (s *spot) at(i int) *spot {
@@ -158,6 +169,9 @@ func (s *spot) name() string {
 	}
 	return s.key
 }
+
+// index is an item's place as ways write it: [0].
+func (s *spot) index() string { return "[" + strconv.Itoa(s.item) + "]" }
 
 // pointer returns the way as a JSON pointer; the definition itself is "/", as in Step Functions' answers.
 func (s *spot) pointer() string {
@@ -179,7 +193,7 @@ func (s *spot) location() string {
 	text := ""
 	for ; s.up != nil; s = s.up {
 		if s.keyAt < 0 {
-			text = fmt.Sprintf("[%d]%s", s.item, text)
+			text = s.index() + text
 		} else {
 			text = "/" + s.key + text
 		}
@@ -264,15 +278,7 @@ func (p *parser) soon(s *spot, feature string) {
 
 // closest returns ` did you mean "X"?` for the candidate that most resembles name, or "".
 func closest(name string, candidates []string) string {
-	best, bestAt := "", min(max(1, len(name)/3)+1, len(name))
-	for _, c := range candidates {
-		if strings.EqualFold(c, name) {
-			return fmt.Sprintf("did you mean %q?", c)
-		}
-		if d := distance(name, c, bestAt); d < bestAt {
-			best, bestAt = c, d
-		}
-	}
+	best := Closest(name, candidates)
 	if best == "" {
 		return ""
 	}
@@ -304,4 +310,18 @@ func distance(a, b string, limit int) int {
 		before, last, row = last, row, before
 	}
 	return last[len(b)]
+}
+
+// Closest returns the candidate that most resembles name as a person may have meant it, or "".
+func Closest(name string, candidates []string) string {
+	best, bestAt := "", min(max(1, len(name)/3)+1, len(name))
+	for _, c := range candidates {
+		if strings.EqualFold(c, name) {
+			return c
+		}
+		if d := distance(name, c, bestAt); d < bestAt {
+			best, bestAt = c, d
+		}
+	}
+	return best
 }

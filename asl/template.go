@@ -63,6 +63,7 @@ const (
 	nodeExpr
 	nodeObject
 	nodeArray
+	nodeQuery
 )
 
 // template reads an optional template field.
@@ -136,7 +137,7 @@ func (p *parser) expression(f *spot) Expr {
 			return nil
 		}
 		for _, path := range paths {
-			p.variable(f, path)
+			p.refersTo(path.Variable())
 		}
 		return c
 	}

@@ -48,7 +48,7 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	speculationFlag(fl.StringVar, &f.speculation)
 	fl.StringVar(&f.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	fl.StringVar(&f.logLevel, "log-level", "info", "least `LEVEL` to log: debug, info, warn or error")
-	fl.BoolVar(&f.awsLimits, "aws-limits", false, "refuse what AWS would refuse: 256 KiB payloads, 25,000 events a run")
+	fl.BoolVar(&f.awsLimits, "aws-limits", false, "have the limits that AWS has: 256 KiB payloads, 1 MiB definitions, 25,000 events and one year a run")
 }
 
 const serveHelp = `Serve the AWS Step Functions API over the state machines and runs in a data directory, until SIGINT or
@@ -221,7 +221,7 @@ func (s *service) open() error {
 	if s.fns, err = openFunctions(s.flags.config, o); err != nil {
 		return err
 	}
-	s.options.Functions = s.fns
+	s.options.Functions, s.options.Integrations = s.fns, s.fns.integrations
 	if !s.flags.awsLimits {
 		s.options.Limits = s.fns.config.Limits
 	}

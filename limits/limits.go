@@ -16,12 +16,15 @@ type Set struct {
 	HistoryEvents int64
 	// VariableBytes bounds the values of all variables of one run.
 	VariableBytes int
+	// RunSeconds bounds how long a run may take, also one whose machine sets no TimeoutSeconds. Past it the run is
+	// TIMED_OUT. 0: no bound.
+	RunSeconds int64
 }
 
 // Default is what a node uses unless told otherwise.
 var Default = Set{
 	PayloadBytes:    4 << 20,
-	DefinitionBytes: 1 << 20,
+	DefinitionBytes: 4 << 20,
 	HistoryEvents:   10_000_000,
 	VariableBytes:   10 << 20,
 }
@@ -32,12 +35,16 @@ var AWS = Set{
 	DefinitionBytes: 1 << 20,
 	HistoryEvents:   25_000,
 	VariableBytes:   10 << 20,
+	RunSeconds:      365 * 24 * 3600,
 }
 
 const (
 	// JSONDepth bounds the nesting of any JSON text Weft reads, so that no input can exhaust a
 	// stack. Step Functions' own parser (Jackson) stops at 1,000.
 	JSONDepth = 1000
+	// EvaluationBytes bounds every value that an expression in JSONata makes on its way, and is less than the bound of a
+	// payload only where that is larger (Step Functions: 6,990,256). Past it: States.QueryEvaluationError.
+	EvaluationBytes = 6_990_256
 	// NameChars bounds the names of machines, runs and states (Step Functions: 80).
 	NameChars = 80
 	// ErrorChars and CauseChars bound what SendTaskFailure and StopExecution take.
@@ -51,11 +58,24 @@ const (
 	// Machines bounds the state machines of a node, which are all in memory. Past it CreateMachine answers
 	// LimitExceeded. Step Functions gives an account 10,000 unless asked for more.
 	Machines = 100_000
+	// Versions and Aliases bound those of one machine, as Step Functions does. Past them: LimitExceeded.
+	Versions = 1000
+	Aliases  = 100
 	// ValueBytes bounds one value that is kept in a file and passed by reference, so that one client cannot fill a disk
 	// with one call. It is what a person still moves about in one piece. Past it: LimitExceeded.
 	ValueBytes = 1 << 30
+	// MapChildren bounds the child runs of one Map Run that run at a time, whatever MaxConcurrency says: each is in the Map
+	// Run's state. Step Functions has the same number.
+	MapChildren = 10_000
 	// Waiters bounds the clients that wait for the end of one run. Past it: Busy.
 	Waiters = 10_000
+	// Activities bounds the activities of a node (Step Functions: 10,000). Past it: LimitExceeded.
+	Activities = 10_000
+	// ActivityTasks bounds the tasks of one activity that wait for a worker: they are one record, of about 60 bytes each.
+	// A task past it fails with ActivityLimitExceeded.
+	ActivityTasks = 1_000_000
+	// ActivityPollers bounds the workers that wait at one activity. Past it: WorkerLimitExceeded.
+	ActivityPollers = 1000
 	// TransitionsPerStep bounds how many states one run may pass through before its partition
 	// serves others; the run goes on behind them. It keeps a loop of Pass states from holding a
 	// partition.
@@ -91,6 +111,8 @@ const (
 	RewindBytes = 64 << 20
 	// LocksPerSection bounds the entities of one critical section.
 	LocksPerSection = 1000
+	// MapItems bounds the items of one distributed Map, as in Step Functions (MaxItems).
+	MapItems = 100_000_000
 	// ScheduleIDChars bounds a schedule's id, so that the names of its runs, which add a time and a number, stay below
 	// NameChars. Past it: InvalidArgument.
 	ScheduleIDChars = 48

@@ -11,7 +11,11 @@ import (
 
 // frameVersion is the first byte of a stored frame. A new one is added here when the format changes, and
 // DecodeFrame goes on reading the old.
-const frameVersion = 1
+//
+//   - 1: the first
+//   - 2: how often the run has been redriven, and the branches of runs that can be
+//   - 3: branches have variables, the key of their item, and the event before StateEntered
+const frameVersion = 3
 
 var errFrame = errors.New("machine: frame is malformed, of a newer version, or of another definition")
 
@@ -33,16 +37,20 @@ func (f *Frame) AppendBinary(b []byte) []byte {
 	b = wire.AppendUint(b, f.random)
 	b = wire.AppendUint(b, f.deadline)
 	b = wire.AppendBool(b, f.yielded)
-	if f.status != Running {
+	b = wire.AppendInt(b, f.redrives)
+	b = wire.AppendInt(b, f.redriven)
+	kept := f.root.state != nil
+	b = wire.AppendBool(b, kept)
+	if !kept {
 		return b
 	}
-	e := encoder{numbers: make(map[*branch]uint64, len(f.ready))}
+	e := encoder{numbers: make(map[*branch]uint64, len(f.ready)), ended: f.status != Running}
 	b = e.text(b, f.input)
 	for _, r := range f.ready {
 		e.numbers[r] = 0
 	}
 	b = e.branch(b, &f.root)
-	queue := slices.DeleteFunc(slices.Clone(f.ready), func(r *branch) bool { return e.numbers[r] == 0 || r.phase != ready })
+	queue := slices.DeleteFunc(slices.Clone(f.ready), func(r *branch) bool { return e.numbers[r] == 0 || r.phase != ready && r.phase != revived })
 	b = wire.AppendUint(b, uint64(len(queue)))
 	for _, r := range queue {
 		b = wire.AppendUint(b, e.numbers[r])
@@ -56,6 +64,7 @@ type encoder struct {
 	numbers map[*branch]uint64 // of those in the ready queue; 0: not met
 	texts   [4][]byte          // the last texts written, which others may share
 	next    int
+	ended   bool // the run may be redriven: its branches are stopped
 }
 
 // The tags of a text; a tag past them is a reference to one of the last texts.
@@ -90,8 +99,11 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 	b = wire.AppendUint(b, uint64(br.state.Index))
 	b = e.text(b, br.input)
 	b = e.text(b, br.item)
+	b = e.text(b, br.key)
+	b = e.variables(b, br.variables)
 	b = wire.AppendInt(b, br.entered)
 	b = wire.AppendInt(b, br.enteredAt)
+	b = wire.AppendInt(b, br.before)
 	b = wire.AppendInt(b, br.prev)
 	b = wire.AppendUint(b, uint64(len(br.attempts)))
 	for _, n := range br.attempts {
@@ -109,8 +121,27 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 		b = wire.AppendInt(b, br.beatEvery)
 	}
 	b = wire.AppendBool(b, br.tail)
-	if br.phase == forked {
+	if br.ofActivity() {
+		b = e.text(b, br.arguments)
+	}
+	if br.phase == queued {
+		b = wire.AppendInt(b, br.due)
+		b = wire.AppendInt(b, br.beatEvery)
+	}
+	if e.ended {
+		b = wire.AppendBool(b, br.fork != nil)
+	}
+	if br.phase == forked || e.ended && br.fork != nil {
 		b = e.fork(b, br.fork)
+	}
+	return b
+}
+
+func (e *encoder) variables(b []byte, vs variables) []byte {
+	b = wire.AppendUint(b, uint64(len(vs)))
+	for _, v := range vs {
+		b = wire.AppendString(b, v.name)
+		b = e.text(b, v.value.text)
 	}
 	return b
 }
@@ -152,18 +183,20 @@ func DecodeFrame(b []byte, in *Interpreter) (*Frame, error) {
 }
 
 type decoder struct {
+	version  byte
 	f        *Frame
 	r        *wire.Reader
 	branches []*branch // by number - 1
 	texts    [4][]byte
 	next     int
+	ended    bool // the run is not running: its branches are stopped
 }
 
 func (d *decoder) fail() { d.r.Fail(errFrame) }
 
 func (d *decoder) frame() error {
 	f, r := d.f, d.r
-	if r.Byte() != frameVersion {
+	if d.version = r.Byte(); d.version == 0 || d.version > frameVersion {
 		d.fail()
 	}
 	for _, s := range [...]*string{&f.exec.ID, &f.exec.Name, &f.exec.RoleARN, &f.exec.MachineID, &f.exec.MachineName} {
@@ -182,7 +215,16 @@ func (d *decoder) frame() error {
 	if r.Err() == nil && (f.status > Aborted || f.lastEvent < 0 || f.deadline > f.lastID) {
 		d.fail()
 	}
-	if f.status == Running && r.Err() == nil {
+	kept := f.status == Running
+	if d.version >= 2 {
+		f.redrives, f.redriven = r.Int(), r.Int()
+		kept = r.Bool()
+	}
+	d.ended = f.status != Running
+	if r.Err() == nil && kept != (f.status == Running) && f.status <= Succeeded {
+		d.fail()
+	}
+	if kept && r.Err() == nil {
 		d.running()
 	}
 	if r.Err() == nil && r.Len() != 0 {
@@ -198,7 +240,7 @@ func (d *decoder) running() {
 	n := r.Count(1)
 	for range n {
 		i := r.Uint()
-		if i == 0 || i > uint64(len(d.branches)) || d.branches[i-1].phase != ready {
+		if i == 0 || i > uint64(len(d.branches)) || d.branches[i-1].phase != ready && d.branches[i-1].phase != revived {
 			d.fail()
 			return
 		}
@@ -234,13 +276,21 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	br.phase = phase(r.Byte())
 	br.index = int(min(r.Uint(), 1<<40))
 	index := r.Uint()
-	if r.Err() != nil || br.phase == idle || br.phase > forked || index >= uint64(len(d.f.in.Definition.AllStates)) || d.f.in.graphs[index] != g {
+	if r.Err() != nil || !d.takes(br.phase) || index >= uint64(len(d.f.in.Definition.AllStates)) || d.f.in.graphs[index] != g {
 		d.fail()
 		return
 	}
 	br.state = d.f.in.Definition.AllStates[index]
 	br.input, br.item = d.text(), d.text()
-	br.entered, br.enteredAt, br.prev = r.Int(), r.Int(), r.Int()
+	if d.version >= 3 {
+		br.key = d.text()
+		d.variables(br)
+	}
+	br.entered, br.enteredAt = r.Int(), r.Int()
+	if d.version >= 3 {
+		br.before = r.Int()
+	}
+	br.prev = r.Int()
 	n := r.Count(1)
 	if n != 0 && n != len(br.state.Retry) {
 		d.fail()
@@ -258,12 +308,38 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 		br.beatDue, br.beatEvery = r.Int(), r.Int()
 	}
 	br.tail = r.Bool()
+	if br.ofActivity() {
+		br.arguments = d.text()
+	}
+	if br.phase == queued {
+		br.due, br.beatEvery = r.Int(), r.Int()
+	}
 	if r.Err() == nil && !br.consistent() {
 		d.fail()
 	}
-	if br.phase == forked && r.Err() == nil {
+	if (br.phase == forked || d.ended && r.Bool()) && r.Err() == nil {
 		d.fork(br)
 	}
+}
+
+func (d *decoder) variables(br *branch) {
+	for range d.r.Count(2) {
+		v := &variable{name: d.r.String(), value: textValue(d.text())}
+		if d.r.Err() == nil && (len(v.value.text) == 0 || br.variables.get(v.name) != nil) {
+			d.fail()
+			return
+		}
+		br.variables = append(br.variables, v)
+		d.f.variables += len(v.value.text)
+	}
+}
+
+// takes reports whether a branch of such a run may be stored in phase p.
+func (d *decoder) takes(p phase) bool {
+	if d.ended {
+		return p == idle || p == unbegun
+	}
+	return p > idle && p <= forked || p == revived || p == queued || p == mapping
 }
 
 // consistent reports whether a decoded branch's phase fits its state and what it waits for.
@@ -271,13 +347,17 @@ func (br *branch) consistent() bool {
 	t := br.state.Type
 	switch br.phase {
 	case working:
-		return t == asl.Task && br.invocation != 0
+		return t == asl.Task && br.invocation != 0 && (len(br.arguments) > 0) == br.ofActivity()
+	case queued:
+		return br.ofActivity() && br.invocation != 0 && br.timer == 0 && br.beat == 0 && len(br.arguments) > 0
 	case waiting:
 		return t == asl.Wait && br.timer != 0
 	case backoff:
 		return br.timer != 0 && len(br.state.Retry) > 0
 	case forked:
-		return t == asl.Parallel || t == asl.Map
+		return t == asl.Parallel || t == asl.Map && br.state.Map.Distributed == nil
+	case mapping:
+		return t == asl.Map && br.state.Map.Distributed != nil && br.invocation != 0
 	}
 	return true
 }
@@ -297,6 +377,10 @@ func (d *decoder) id(br *branch) uint64 {
 
 func (d *decoder) fork(br *branch) {
 	r := d.r
+	if t := br.state.Type; t != asl.Parallel && t != asl.Map {
+		d.fail()
+		return
+	}
 	fk := &fork{owner: br, started: r.Int()}
 	fk.length = r.Count(1)
 	fk.results = make([][]byte, fk.length)
@@ -309,7 +393,7 @@ func (d *decoder) fork(br *branch) {
 		d.mapFields(fk)
 	}
 	n := r.Count(12)
-	if r.Err() != nil || fk.started <= 0 || fk.done+n+fk.length-fk.next != fk.length || n == 0 ||
+	if r.Err() != nil || fk.started <= 0 || fk.done+n+fk.length-fk.next != fk.length || n == 0 && !d.ended ||
 		br.state.Type == asl.Parallel && fk.length != len(br.state.Parallel.Branches) {
 		d.fail()
 		return

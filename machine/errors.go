@@ -21,6 +21,7 @@ const (
 	errReferencePath   = "States.ReferencePathConflict"
 	errResultPath      = "States.ResultPathMatchFailure" // what the States Language calls it
 	errIntrinsic       = "States.IntrinsicFailure"
+	errQuery           = "States.QueryEvaluationError"
 	errThreshold       = "States.ExceedToleratedFailureThreshold"
 	thresholdExceeded  = "The specified tolerated failure threshold was exceeded"
 	resultTooLargeText = "The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit."
@@ -32,6 +33,10 @@ type failure struct {
 	name, cause       string
 	hasName, hasCause bool
 	alias             string // a second name that ErrorEquals matches: a heartbeat's time-out is States.Timeout in the history, a conflict has the States Language's name beside its own
+
+	evaluation bool   // an expression in JSONata failed: there is an EvaluationFailed event
+	noted      bool   // and it is in the history
+	location   string // the field of that expression; may be empty
 }
 
 // runtimeError is a States.Runtime, which nothing catches; its cause says where, as AWS's do.
@@ -103,6 +108,7 @@ func optional(s string, present bool) any {
 // in, or the failure of the run. It returns the branch that goes on in this step. States.Runtime ends the run
 // at once: no state above b and no other branch has an event about it.
 func (s *step) failed(b *branch, e *failure) *branch {
+	s.noteEvaluation(b, e)
 	if e.name == errRuntime {
 		prev := b.prev
 		s.cancelAll(&s.f.root)
@@ -110,7 +116,8 @@ func (s *step) failed(b *branch, e *failure) *branch {
 		return nil
 	}
 	if delay, ok := s.retryAfter(b, e); ok {
-		b.phase, b.fork = backoff, nil
+		s.f.discard(b)
+		b.phase = backoff
 		b.retries++
 		s.setTimer(b, s.f.now+delay) // even for no delay: a state that fails at once must not try again within the step
 		return nil
@@ -121,12 +128,26 @@ func (s *step) failed(b *branch, e *failure) *branch {
 	if next, ok := s.catch(b, e); ok {
 		return next
 	}
-	b.phase, b.fork = idle, nil
+	b.phase = idle
 	if b.parent == nil {
 		s.fail(b.prev, e)
 		return nil
 	}
 	return s.childFailed(b, e)
+}
+
+// noteEvaluation says in the history that an expression of b's state failed, once. Like AWS's, an event that follows
+// StateEntered stands beside it: both hang on what was before.
+func (s *step) noteEvaluation(b *branch, e *failure) {
+	if !e.evaluation || e.noted {
+		return
+	}
+	e.noted = true
+	if b.prev == b.entered {
+		b.prev = b.before
+	}
+	s.note(b, history.Event{Type: history.EvaluationFailed, Name: b.state.Name, Location: e.location,
+		Error: e.name, HasError: true, Cause: e.cause, HasCause: true})
 }
 
 // retryAfter returns the milliseconds until the next attempt, when a retrier of b's state grants one. Each
@@ -172,16 +193,14 @@ func (s *step) catch(b *branch, e *failure) (*branch, bool) {
 		if !e.matches(c.ErrorEquals) {
 			continue
 		}
-		sc := s.scope(b)
-		out, bad := flowOf(b.state).caught(sc, c, e)
+		o, bad := s.caught(b, c, e)
 		if bad == nil {
-			if text := out.json(s.in.bounds.PayloadBytes); len(text) <= s.in.bounds.PayloadBytes {
-				return s.leaveTo(b, text, c.To), true
-			}
-			bad = tooLarge(b.state.Name)
+			return s.leave(b, o, c.To), true
 		}
 		// An error of the catcher itself is not caught again.
-		b.phase, b.fork = idle, nil
+		s.noteEvaluation(b, bad)
+		s.f.discard(b)
+		b.phase = idle
 		if b.parent == nil {
 			s.fail(b.prev, bad)
 			return nil, true
@@ -189,4 +208,19 @@ func (s *step) catch(b *branch, e *failure) (*branch, bool) {
 		return s.childFailed(b, bad), true
 	}
 	return nil, false
+}
+
+// caught is the outcome of b's state when catcher c covers its error.
+func (s *step) caught(b *branch, c *asl.Catcher, e *failure) (o outcome, bad *failure) {
+	sc := s.scope(b)
+	sc.caught = e
+	if o.assigned, bad = s.assigned(b, sc, c.Assign, treeValue(e.output())); bad != nil {
+		return o, bad
+	}
+	v, bad := flowOf(b.state).caught(sc, c, e)
+	if bad != nil {
+		return o, bad
+	}
+	o.output, bad = s.bounded(b, v)
+	return o, bad
 }

@@ -33,6 +33,9 @@ func (s *step) parallel(b *branch) *branch {
 
 // mapState begins a Map: its first iterations, as many as may run at a time.
 func (s *step) mapState(b *branch) *branch {
+	if b.state.Map.Distributed != nil {
+		return s.mapRun(b)
+	}
 	fk, e := s.newMap(b)
 	if e != nil {
 		return s.failed(b, e)
@@ -101,9 +104,13 @@ func (s *step) tolerance(b *branch, sc *scope) (tolerance, *failure) {
 func (s *step) iterate(fk *fork, prev int64) *failure {
 	owner := fk.owner.state
 	item, at := nextElement(fk.items, fk.at)
+	var key []byte
+	if fk.items[0] == '{' {
+		key, item = splitMember(item)
+	}
 	input := item
 	if owner.Parameters != nil {
-		candidate := &branch{parent: fk, index: fk.next, item: item}
+		candidate := &branch{parent: fk, index: fk.next, item: item, key: key}
 		v, e := flowOf(owner).selectItem(s.scope(fk.owner), fk, candidate)
 		if e != nil {
 			return e
@@ -115,7 +122,7 @@ func (s *step) iterate(fk *fork, prev int64) *failure {
 	}
 	c := fk.add(fk.next)
 	fk.next, fk.at = fk.next+1, at
-	c.item, c.prev = item, prev
+	c.item, c.key, c.prev = item, key, prev
 	s.note(c, history.Event{Type: history.MapIterationStarted, Name: owner.Name, Index: int64(c.index)})
 	s.begin(c, owner.Map.Processor.Start, input)
 	s.f.ready = append(s.f.ready, c)
@@ -141,6 +148,7 @@ func (s *step) iterationEvent(t history.Type, c *branch, prev int64) int64 {
 // next iteration hangs on c's last own event; prev is what a join hangs on.
 func (s *step) settled(c *branch, prev int64) *branch {
 	fk := c.parent
+	s.f.drop(c)
 	fk.remove(c)
 	fk.done++
 	if fk.next < fk.length {
@@ -165,30 +173,21 @@ func (s *step) joined(fk *fork, prev int64) *branch {
 	succeeded := s.emit(history.Event{Type: t, Prev: prev})
 	b.prev, b.phase = prev, redo
 	results := joinResults(fk.results)
-	b.fork = nil
-	out, e := s.joinedOutput(b, results)
+	s.f.discard(b)
+	o, e := s.joinedOutcome(b, results)
 	if e != nil {
 		b.prev = succeeded // which otherwise stands outside every line of control
 		return s.failed(b, e)
 	}
-	return s.leave(b, out)
+	return s.leave(b, o, b.state.NextState)
 }
 
-// joinedOutput is a state's output made of the results of its branches.
-func (s *step) joinedOutput(b *branch, results []byte) ([]byte, *failure) {
-	most := s.in.bounds.PayloadBytes
-	if len(results) > most {
-		return nil, tooLarge(b.state.Name)
+// joinedOutcome is a state's outcome made of the results of its branches.
+func (s *step) joinedOutcome(b *branch, results []byte) (outcome, *failure) {
+	if len(results) > s.in.bounds.PayloadBytes {
+		return outcome{}, tooLarge(b.state.Name)
 	}
-	out, e := flowOf(b.state).output(s.scope(b), b.state, textValue(results))
-	if e != nil {
-		return nil, e
-	}
-	text := out.json(most)
-	if len(text) > most {
-		return nil, tooLarge(b.state.Name)
-	}
-	return text, nil
+	return s.outcome(b, s.scope(b), textValue(results))
 }
 
 // joinResults is the array of the results, those of tolerated failures left out.
@@ -229,8 +228,7 @@ func (s *step) childFailed(c *branch, e *failure) *branch {
 		s.iterationEvent(history.MapIterationFailed, c, prev)
 	}
 	s.abortState(c, prev)
-	fk.remove(c)
-	s.abortChildren(fk, prev)
+	s.abortChildren(fk, c, prev)
 	fk.owner.prev = prev
 	return s.failed(fk.owner, e)
 }
@@ -267,36 +265,41 @@ func (fk *fork) inOrder() []*branch {
 	return cs
 }
 
-// abortChildren ends all branches of fk that still run; prev is the event that was the reason.
-func (s *step) abortChildren(fk *fork, prev int64) {
+// abortChildren ends all branches of fk that still run, which failed no longer does; prev is the event that was the
+// reason. They stay in fk until its owner goes on elsewhere: a redrive begins with them.
+func (s *step) abortChildren(fk *fork, failed *branch, prev int64) {
 	for _, c := range fk.inOrder() {
+		if c == failed {
+			continue
+		}
 		if fk.owner.state.Type == asl.Map {
 			s.iterationEvent(history.MapIterationAborted, c, prev)
 		}
 		s.abortState(c, prev)
 	}
-	fk.children = nil
 }
 
 // abortState ends the state that c is in, and everything below it, with its StateAborted event. A Parallel
 // or Map that has said StateFailed says no more.
 func (s *step) abortState(c *branch, prev int64) {
+	if c.phase == mapping {
+		s.emit(history.Event{Type: history.MapRunAborted, Prev: c.prev})
+	}
 	s.cancel(c)
 	entered := c.phase != ready && c.entered != 0
 	if t := typeEvents[c.state.Type].aborted; t != 0 && entered && (c.state.Type == asl.Task || c.phase != idle) {
 		s.emit(history.Event{Type: t, Prev: prev})
 	}
-	if c.fork != nil {
-		s.abortChildren(c.fork, prev)
-		c.fork = nil
+	if c.fork != nil && c.phase == forked {
+		s.abortChildren(c.fork, nil, prev)
 	}
-	c.phase = idle
+	c.halt()
 }
 
 // ownFailure fails a Map on its own account, with iterations still running.
 func (s *step) ownFailure(fk *fork, e *failure) *branch {
 	if e.name != errRuntime {
-		s.abortChildren(fk, fk.owner.prev)
+		s.abortChildren(fk, nil, fk.owner.prev)
 	}
 	return s.failed(fk.owner, e)
 }

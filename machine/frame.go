@@ -17,6 +17,9 @@ type Frame struct {
 	random    uint64 // state of the run's random numbers
 	deadline  uint64 // timer of the machine's TimeoutSeconds; 0: none
 	yielded   bool   // a Yield is out
+	variables int    // bytes that the variables of all branches take
+	redrives  int64  // how often the run has been redriven
+	redriven  int64  // Unix milliseconds of the last time; 0: never
 	root      branch
 	ready     []*branch          // in the order in which they go on
 	routes    map[uint64]*branch // by invocation or timer id; the root's own are not in it
@@ -28,13 +31,17 @@ type Frame struct {
 type phase uint8
 
 const (
-	idle    phase = iota // not begun, or ended
+	idle    phase = iota // not begun, or ended; in a run that ended badly: stopped in its state
 	ready                // about to enter its state
 	working              // a Task: an invocation is out
 	waiting              // a Wait: a timer is out
 	backoff              // a retry: a timer is out
 	forked               // a Parallel or Map: its branches run
 	redo                 // about to work again in the state it is in
+	unbegun              // was ready when the run ended, which it had no part in
+	revived              // after a redrive: about to work again in the state in which the run ended
+	queued               // a Task: no worker of its activity has taken it yet
+	mapping              // a distributed Map: its Map Run is out
 )
 
 // branch is one line of control: the run itself, a branch of a Parallel or an iteration of a Map.
@@ -47,20 +54,27 @@ type branch struct {
 	phase     phase
 	input     []byte // of the state, as it came
 	item      []byte // $$.Map.Item.Value of an iteration
-	entered   int64  // event id of StateEntered
-	enteredAt int64  // Unix milliseconds
-	prev      int64  // last event of this line of control
+	key       []byte // $$.Map.Item.Key, a JSON string, of an iteration over an object
+	variables variables
+	entered   int64 // event id of StateEntered
+	enteredAt int64 // Unix milliseconds
+	before    int64 // last event of this line of control before StateEntered
+	prev      int64 // last event of this line of control
 
 	attempts []int64 // per retrier of the state; nil: none yet
 	retries  int64   // $$.State.RetryCount
 
-	invocation uint64 // working
+	invocation uint64 // working, mapping
 	timer      uint64 // of a Wait, a retry or TimeoutSeconds
 	due        int64  // of timer
 	beat       uint64 // timer of HeartbeatSeconds
 	beatDue    int64
 	beatEvery  int64 // milliseconds
 	tail       bool  // the task wants the end of the function's log
+
+	// arguments are what the worker of an activity's task is given, while the task is queued or works. While it is queued,
+	// due and beatEvery hold its time-outs (milliseconds; 0: none), which begin when a worker takes it.
+	arguments []byte
 
 	fork *fork // forked
 }
@@ -84,6 +98,7 @@ type fork struct {
 	data      []byte // "$" of ItemSelector; nil without one
 	tree      any    // data, parsed when needed; not stored
 	parsed    bool
+	source    string // of the item of a distributed Map, in a Selector
 }
 
 // tolerance is how many iterations of a Map may fail.

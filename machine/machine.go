@@ -25,14 +25,18 @@ type EventKind uint8
 
 // The kinds of events, with the fields they use beside Now.
 const (
-	Start         EventKind = iota + 1 // Output: the run's input
-	Continue                           // after a Yield command
-	TaskSucceeded                      // ID, Output, LogTail
-	TaskFailed                         // ID, Error, Cause, StartFailed
-	TaskHeartbeat                      // ID
-	TimerFired                         // ID
-	Stop                               // Error, Cause (may be empty): StopExecution
-	TaskSubmitted                      // ID, Output, LogTail: the function of an invocation with Token has answered
+	Start           EventKind = iota + 1 // Output: the run's input; Amendment.State: where to begin, "": with the StartAt
+	Continue                             // after a Yield command
+	TaskSucceeded                        // ID, Output, LogTail
+	TaskFailed                           // ID, Error, Cause, StartFailed
+	TaskHeartbeat                        // ID
+	TimerFired                           // ID
+	Stop                                 // Error, Cause (may be empty): StopExecution
+	TaskSubmitted                        // ID, Output, LogTail: the function of an invocation with Token has answered
+	Redrive                              // Amendment: a run that did not succeed goes on where it stood; see Frame.Redrivable
+	TaskTaken                            // ID, Worker: a worker has the task of an Offer command
+	MapRunSucceeded                      // ID, Output: the results of a Map Run, or where they are
+	MapRunFailed                         // ID, Error, Cause
 )
 
 // Event is what a run is told.
@@ -44,7 +48,9 @@ type Event struct {
 	Error       string
 	Cause       string
 	StartFailed bool   // the function was never entered
+	Worker      string // may be empty
 	LogTail     string // end of what the function logged; shown when the task asks for it (LogType Tail)
+	Amendment   Amendment
 }
 
 // CommandKind says what a run wants. Values are append-only.
@@ -57,7 +63,11 @@ const (
 	SetTimer                            // ID, Due
 	CancelTimer                         // ID
 	Yield                               // come back with Continue: the step's budget is used up
-	Finish                              // Status, Output or Error and Cause; always the last command
+	Finish                              // Status, Output or Error and Cause; the last command until a Redrive
+	Offer                               // ID, Function: give an activity's workers a task; TaskTaken says that one has it, and answers are then as to Invoke
+	Withdraw                            // ID, Function: take back an Offer that nobody has taken
+	StartMapRun                         // ID, MapRun: process the items of a distributed Map
+	StopMapRun                          // ID, MapRun (State, Name, Label, ARN): end it and its child runs; its result will be ignored
 )
 
 // Status is the state of a run, as Step Functions has it. Values are append-only: they are stored.
@@ -85,7 +95,7 @@ func (s Status) String() string {
 type Command struct {
 	Kind      CommandKind
 	ID        uint64 // unique within the run over invocations and timers alike; never reused; only grows
-	Function  string
+	Function  string // its name; of Offer and Withdraw the activity, of a service integration the resource without a pattern (asl.IntegrationARN)
 	Input     []byte
 	TimeoutMS int64 // of the state; 0: none (the interpreter has set its own timer as well)
 	Token     bool  // .waitForTaskToken: the function's own answer does not complete the task (send it as TaskSubmitted); a failure of the call does
@@ -97,6 +107,7 @@ type Command struct {
 	Cause     string
 	HasError  bool // Finish: false when Error is absent, as for a Fail state without one
 	HasCause  bool
+	MapRun    *MapRun
 }
 
 // Output collects what a step wants and what it adds to the history. Reuse it between steps.

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/machine/history"
@@ -14,20 +15,32 @@ type step struct {
 	out      *Output
 	budget   int
 	overflow bool // the history is full
+	scratch  scope
 }
+
+// steps keeps steps for the next call of Step, so that one costs no memory.
+var steps = sync.Pool{New: func() any { return new(step) }}
 
 // Step tells the run what happened and appends what it wants and what its history gains to out. An event
 // that the run does not wait for (a result of a cancelled invocation, a timer that was cancelled, anything
 // after Finish) changes nothing and emits nothing.
 func (in *Interpreter) Step(f *Frame, ev Event, out *Output) {
-	if f.status > Running || (f.status == 0) != (ev.Kind == Start) {
+	switch {
+	case ev.Kind == Redrive:
+		if f.Redrivable() != nil {
+			return
+		}
+	case f.status > Running || (f.status == 0) != (ev.Kind == Start):
 		return
 	}
-	s := step{in: in, f: f, out: out, budget: in.maxTransitions()}
+	s := steps.Get().(*step)
+	*s = step{in: in, f: f, out: out, budget: in.maxTransitions()}
 	f.now = max(f.now, ev.Now)
 	f.context.forget()
 	s.handle(&ev)
 	s.run()
+	*s = step{}
+	steps.Put(s)
 }
 
 func (s *step) handle(ev *Event) {
@@ -39,6 +52,8 @@ func (s *step) handle(ev *Event) {
 		f.yielded = false
 	case Stop:
 		s.stop(ev)
+	case Redrive:
+		s.redrive(ev)
 	case TimerFired:
 		if ev.ID != 0 && ev.ID == f.deadline {
 			s.timeOut()
@@ -47,8 +62,12 @@ func (s *step) handle(ev *Event) {
 		if b := f.holder(ev.ID); b != nil {
 			s.timerFired(b, ev.ID)
 		}
-	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat:
-		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID {
+	case MapRunSucceeded, MapRunFailed:
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase == mapping {
+			s.resume(s.mapRunEnded(b, ev))
+		}
+	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat, TaskTaken:
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase != mapping {
 			s.taskEvent(b, ev)
 		}
 	}
@@ -61,8 +80,12 @@ func (s *step) run() {
 	for ; i < len(f.ready) && f.status == Running && s.budget > 0; i++ {
 		b := f.ready[i]
 		f.ready[i] = nil
-		if b.phase == ready {
+		switch b.phase {
+		case ready:
 			s.drive(b)
+		case revived:
+			s.budget--
+			s.resume(s.work(b))
 		}
 	}
 	if f.status != Running {
@@ -108,21 +131,33 @@ func (s *step) start(ev *Event) {
 		f.exec.StartTime = f.now
 	}
 	s.emit(history.Event{Type: history.ExecutionStarted, Input: f.input, RoleARN: f.exec.RoleARN})
-	if t := s.timeout(); t > 0 {
-		f.lastID++
-		f.deadline = f.lastID
-		s.command(Command{Kind: SetTimer, ID: f.deadline, Due: f.now + seconds(t)})
-	}
+	s.setDeadline()
 	b := &f.root
-	s.begin(b, s.in.Definition.Graph.Start, f.input)
+	first := s.in.Definition.Graph.Start
+	if other := s.in.Definition.Graph.ByName[ev.Amendment.State]; other != nil {
+		first = other
+	}
+	s.begin(b, first, f.input)
 	f.ready = append(f.ready, b)
+}
+
+// setDeadline arms the timer of the machine's TimeoutSeconds.
+func (s *step) setDeadline() {
+	if t := s.timeout(); t > 0 {
+		s.f.lastID++
+		s.f.deadline = s.f.lastID
+		s.command(Command{Kind: SetTimer, ID: s.f.deadline, Due: s.f.now + seconds(t)})
+	}
 }
 
 // timeout is how many seconds the run may take; 0: any.
 func (s *step) timeout() int64 {
-	t := s.in.Definition.TimeoutSeconds
-	if s.f.exec.Express && (t <= 0 || t > ExpressSeconds) {
-		return ExpressSeconds
+	t, most := s.in.Definition.TimeoutSeconds, s.in.bounds.RunSeconds
+	if s.f.exec.Express {
+		most = ExpressSeconds
+	}
+	if most > 0 && (t <= 0 || t > most) {
+		return most
 	}
 	return t
 }
@@ -183,6 +218,7 @@ func (s *step) fail(prev int64, e *failure) {
 // stop ends the run on a client's word. Like AWS's, the event stands outside every line of control
 // (previousEventId 0).
 func (s *step) stop(ev *Event) {
+	s.abortMapRuns(&s.f.root)
 	s.cancelAll(&s.f.root)
 	hasError, hasCause := ev.Error != "", ev.Cause != ""
 	s.last(history.Event{Type: history.ExecutionAborted, Error: ev.Error, HasError: hasError, Cause: ev.Cause, HasCause: hasCause})
@@ -192,12 +228,14 @@ func (s *step) stop(ev *Event) {
 // timeOut ends a run whose TimeoutSeconds are over.
 func (s *step) timeOut() {
 	s.f.deadline = 0
+	s.abortMapRuns(&s.f.root)
 	s.cancelAll(&s.f.root)
 	s.last(history.Event{Type: history.ExecutionTimedOut})
 	s.finish(Command{Status: TimedOut})
 }
 
-// finish drops everything the frame holds and ends the run.
+// finish ends the run. Of one that may be redriven the frame keeps its branches, each in the state in which it was
+// stopped; else it drops everything.
 func (s *step) finish(c Command) {
 	f := s.f
 	if f.deadline != 0 {
@@ -207,27 +245,39 @@ func (s *step) finish(c Command) {
 	c.Kind = Finish
 	s.command(c)
 	f.status = c.Status
-	f.root = branch{}
-	f.ready, f.routes, f.input, f.yielded = nil, nil, nil, false
+	f.ready, f.routes, f.yielded = nil, nil, false
 	f.context = contextCache{}
+	if f.Redrivable() != nil {
+		f.root, f.input, f.variables = branch{}, nil, 0
+	}
 }
 
-// cancelAll takes back what b and all below it wait for, without a word in the history.
+// cancelAll takes back what b and all below it wait for, without a word in the history. The branches stay where they
+// were stopped, for a redrive.
 func (s *step) cancelAll(b *branch) {
 	s.cancel(b)
 	if b.fork != nil {
 		for _, c := range b.fork.children {
 			s.cancelAll(c)
 		}
-		b.fork = nil
 	}
-	b.phase = idle
+	b.halt()
+}
+
+// halt notes that b has been stopped, before its state or in it.
+func (b *branch) halt() {
+	switch b.phase {
+	case ready, unbegun:
+		b.phase = unbegun
+	default:
+		b.phase = idle
+	}
 }
 
 // cancel takes back b's own invocation and timers.
 func (s *step) cancel(b *branch) {
 	if b.invocation != 0 {
-		s.command(Command{Kind: CancelInvoke, ID: b.invocation})
+		s.cancelWork(b)
 		s.f.release(&b.invocation, b)
 	}
 	s.cancelTimers(b)

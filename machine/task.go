@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/weftworks/weft/asl"
-	"github.com/weftworks/weft/asl/jsonpath"
 	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/machine/history"
 )
@@ -21,6 +20,10 @@ func (s *step) task(b *branch) *branch {
 	if e != nil {
 		f.release(&b.invocation, b)
 		return s.failed(b, e)
+	}
+	if st.Task.Target.Kind == asl.TargetActivity {
+		s.offer(b, &call)
+		return nil
 	}
 	b.phase, b.tail = working, call.tail
 	s.noteScheduled(b, &call)
@@ -46,6 +49,7 @@ type call struct {
 	timeout   int64  // seconds; 0: none
 	heartbeat int64  // seconds; 0: none
 	tail      bool
+	role      string // to call under; "": the machine's
 }
 
 func (s *step) call(b *branch, sc *scope) (call, *failure) {
@@ -64,9 +68,15 @@ func (s *step) call(b *branch, sc *scope) (call, *failure) {
 	if c.heartbeat, e = taskSeconds(sc, st, "HeartbeatSeconds", st.Task.Heartbeat); e != nil {
 		return call{}, e
 	}
+	if c.role, e = sc.role(st); e != nil {
+		return call{}, e
+	}
 	c.input = c.arguments
-	if st.Task.Target.Kind == asl.TargetLambdaInvoke {
+	switch st.Task.Target.Kind {
+	case asl.TargetLambdaInvoke:
 		e = c.lambda(b, &v)
+	case asl.TargetIntegration:
+		c.function = asl.IntegrationARN(st.Task.Target.Integration)
 	}
 	return c, e
 }
@@ -75,15 +85,37 @@ func taskSeconds(sc *scope, st *asl.State, field string, d asl.Duration) (int64,
 	if !d.Set {
 		return 0, nil
 	}
-	var path *jsonpath.Path
-	if path = d.Path; path == nil {
+	q := st.Queries[field]
+	if d.Path == nil && q == nil {
 		return d.Seconds, nil
 	}
-	n, e := flowOf(st).integer(sc, st, field, 0, path)
-	if e == nil && n <= 0 {
-		e = runtimeError(sc.b, "The %sPath field must refer to a positive integer: %s == %d", field, path, n)
+	n, e := flowOf(st).integer(sc, st, field, 0, d.Path)
+	switch {
+	case e != nil || n > 0:
+	case q != nil:
+		e = evaluationError(sc.b, q.Field, "The JSONata expression '%s' specified for the field '%s' must return a positive integer, but was: %d", q.Text, q.Field, n)
+	default:
+		e = runtimeError(sc.b, "The %sPath field must refer to a positive integer: %s == %d", field, d.Path, n)
 	}
 	return n, e
+}
+
+// role is the RoleArn of a Task's Credentials, "" without any.
+func (sc *scope) role(st *asl.State) (string, *failure) {
+	if st.Task.Credentials == nil {
+		return "", nil
+	}
+	v, e := flowOf(st).fill(sc, st.Task.Credentials)
+	if e != nil {
+		return "", e
+	}
+	o, _ := v.tree.(*jsonvalue.Object)
+	arn, _ := o.Get("RoleArn")
+	role, ok := arn.(string)
+	if !ok || role == "" {
+		return "", runtimeError(sc.b, "The field 'RoleArn' of the Credentials must be the ARN of a role but was: %s", plain(arn))
+	}
+	return role, nil
 }
 
 // lambda reads the parameters of lambda:invoke. A payload that is absent or null reaches the function as {}.
@@ -91,40 +123,86 @@ func (c *call) lambda(b *branch, arguments *value) *failure {
 	tree, err := arguments.root()
 	o, ok := tree.(*jsonvalue.Object)
 	if err != nil || !ok {
-		return runtimeError(b, "The Parameters of %s must be an object with a FunctionName.", b.state.Task.Resource)
+		return runtimeError(b, "The %s of %s must be an object with a FunctionName.", given(b.state), b.state.Task.Resource)
 	}
 	name, _ := o.Get("FunctionName")
 	text, _ := name.(string)
 	if c.function, _, ok = asl.ParseFunctionName(text); !ok {
-		return runtimeError(b, "The field 'FunctionName' of the Parameters must be the name or the ARN of a function but was: %s", plain(name))
+		return runtimeError(b, "The field 'FunctionName' of the %s must be the name or the ARN of a function but was: %s", given(b.state), plain(name))
 	}
 	c.input = []byte("{}")
 	if payload, _ := o.Get("Payload"); payload != nil {
-		c.input = jsonvalue.Append(nil, payload) // a part of the arguments, whose text is bounded
+		c.input = payloadText(payload)
 	}
 	logType, _ := o.Get("LogType")
 	c.tail = logType == "Tail"
 	return nil
 }
 
-// direct reports whether b's Task names its function itself, which history shows as LambdaFunction* events.
-func (b *branch) direct() bool { return b.state.Task.Target.Kind == asl.TargetFunction }
+// taskEvents are the types of the events that show how a Task's work ends.
+type taskEvents struct{ succeeded, failed, startFailed, timedOut history.Type }
+
+var (
+	functionEvents = taskEvents{history.LambdaFunctionSucceeded, history.LambdaFunctionFailed, history.LambdaFunctionStartFailed, history.LambdaFunctionTimedOut}
+	activityEvents = taskEvents{history.ActivitySucceeded, history.ActivityFailed, history.ActivityScheduleFailed, history.ActivityTimedOut}
+	serviceEvents  = taskEvents{history.TaskSucceeded, history.TaskFailed, history.TaskStartFailed, history.TaskTimedOut}
+)
+
+// events returns the types of b's Task.
+func (b *branch) events() *taskEvents {
+	switch b.state.Task.Target.Kind {
+	case asl.TargetFunction:
+		return &functionEvents
+	case asl.TargetActivity:
+		return &activityEvents
+	}
+	return &serviceEvents
+}
+
+// direct reports whether b's Task names its function or activity itself, so that no event about its work has to.
+func (b *branch) direct() bool {
+	k := b.state.Task.Target.Kind
+	return k == asl.TargetFunction || k == asl.TargetActivity
+}
+
+// payloadText is a Payload as the function gets it. A string that holds JSON is taken for what it holds. The text is a part
+// of the arguments, which are bounded.
+func payloadText(payload any) []byte {
+	if text, ok := payload.(string); ok {
+		if held, err := jsonvalue.Compact(nil, []byte(text)); err == nil {
+			return held
+		}
+	}
+	return jsonvalue.Append(nil, payload)
+}
+
+// given is the field that holds what a Task is given.
+func given(st *asl.State) string {
+	if st.QueryLanguage == asl.JSONata {
+		return "Arguments"
+	}
+	return "Parameters"
+}
 
 func (s *step) noteScheduled(b *branch, c *call) {
 	if b.direct() {
 		s.note(b, history.Event{Type: history.LambdaFunctionScheduled, Input: c.arguments, Resource: b.state.Task.Resource,
-			Timeout: c.timeout, Heartbeat: c.heartbeat})
+			Timeout: c.timeout, Heartbeat: c.heartbeat, RoleARN: c.role})
 		s.note(b, history.Event{Type: history.LambdaFunctionStarted})
 		return
 	}
 	t := &b.state.Task.Target
 	s.note(b, history.Event{Type: history.TaskScheduled, Parameters: c.arguments, ResourceType: t.ResourceType, Resource: t.Resource,
-		Region: region(s.f.exec.MachineID), Timeout: c.timeout, Heartbeat: c.heartbeat})
+		Region: region(s.f.exec.MachineID), Timeout: c.timeout, Heartbeat: c.heartbeat, RoleARN: c.role})
 	s.noteTask(b, history.Event{Type: history.TaskStarted})
 }
 
-// noteTask notes a Task* event, all of which name the resource.
+// noteTask notes an event about a Task's work. Task* events all name the resource.
 func (s *step) noteTask(b *branch, e history.Event) {
+	if b.direct() {
+		s.note(b, e)
+		return
+	}
 	e.ResourceType, e.Resource = b.state.Task.Target.ResourceType, b.state.Task.Target.Resource
 	s.note(b, e)
 }
@@ -151,9 +229,11 @@ func (s *step) taskEvent(b *branch, ev *Event) {
 			s.f.release(&b.beat, b)
 			s.setBeat(b)
 		}
+	case TaskTaken:
+		s.taken(b, ev)
 	case TaskSubmitted:
 		if b.state.Task.Target.WaitForToken {
-			s.noteTask(b, history.Event{Type: history.TaskSubmitted, Output: s.envelope(b, ev)})
+			s.noteTask(b, history.Event{Type: history.TaskSubmitted, Output: s.response(b, ev)})
 			s.resume(nil)
 		}
 	case TaskSucceeded:
@@ -161,6 +241,14 @@ func (s *step) taskEvent(b *branch, ev *Event) {
 	case TaskFailed:
 		s.resume(s.taskFailed(b, ev))
 	}
+}
+
+// response is what a Task makes of its target's answer.
+func (s *step) response(b *branch, ev *Event) []byte {
+	if b.state.Task.Target.Kind == asl.TargetLambdaInvoke {
+		return s.envelope(b, ev)
+	}
+	return ev.Output
 }
 
 func (s *step) setBeat(b *branch) {
@@ -177,17 +265,13 @@ func (s *step) taskSucceeded(b *branch, ev *Event) *branch {
 		}
 		return s.taskError(b, tooLarge(what), false)
 	}
-	if !b.direct() && !b.state.Task.Target.WaitForToken {
-		result = s.envelope(b, ev)
+	if !b.state.Task.Target.WaitForToken {
+		result = s.response(b, ev)
 	}
 	s.f.release(&b.invocation, b)
 	s.cancelTimers(b)
 	b.phase = redo
-	if b.direct() {
-		s.note(b, history.Event{Type: history.LambdaFunctionSucceeded, Output: result})
-	} else {
-		s.noteTask(b, history.Event{Type: history.TaskSucceeded, Output: result})
-	}
+	s.noteTask(b, history.Event{Type: b.events().succeeded, Output: result})
 	return s.complete(b, s.scope(b), textValue(result))
 }
 
@@ -200,22 +284,11 @@ func (s *step) taskError(b *branch, e *failure, startFailed bool) *branch {
 	s.f.release(&b.invocation, b)
 	s.cancelTimers(b)
 	b.phase = redo
-	out := history.Event{Error: e.name, HasError: e.hasName, Cause: e.cause, HasCause: e.hasCause}
-	switch {
-	case b.direct() && startFailed:
-		out.Type = history.LambdaFunctionStartFailed
-	case b.direct():
-		out.Type = history.LambdaFunctionFailed
-	case startFailed:
-		out.Type = history.TaskStartFailed
-	default:
-		out.Type = history.TaskFailed
+	out := history.Event{Type: b.events().failed, Error: e.name, HasError: e.hasName, Cause: e.cause, HasCause: e.hasCause}
+	if startFailed {
+		out.Type = b.events().startFailed
 	}
-	if b.direct() {
-		s.note(b, out)
-	} else {
-		s.noteTask(b, out)
-	}
+	s.noteTask(b, out)
 	return s.failed(b, e)
 }
 
@@ -233,9 +306,5 @@ func (s *step) taskTimedOut(b *branch, beat bool) *branch {
 }
 
 func (s *step) noteTimedOut(b *branch) {
-	if b.direct() {
-		s.note(b, history.Event{Type: history.LambdaFunctionTimedOut, Error: errTimeout, HasError: true})
-		return
-	}
-	s.noteTask(b, history.Event{Type: history.TaskTimedOut, Error: errTimeout, HasError: true})
+	s.noteTask(b, history.Event{Type: b.events().timedOut, Error: errTimeout, HasError: true})
 }

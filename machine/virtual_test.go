@@ -18,7 +18,7 @@ import (
 // parse returns the machine of a definition.
 func parse(t testing.TB, definition string) *asl.Machine {
 	t.Helper()
-	m, problems := asl.Parse([]byte(definition), asl.Options{})
+	m, problems := asl.Parse([]byte(definition), asl.Options{Integrations: asl.AnyIntegration})
 	if len(problems) > 0 {
 		t.Fatal(problems.Err())
 	}
@@ -101,9 +101,15 @@ func (w *world) step(ev Event) {
 		if copied, err = DecodeFrame(data, w.in); err != nil {
 			w.t.Fatalf("decoding the frame before event %+v: %v", ev, err)
 		}
+		if copied.variables != w.f.variables {
+			w.t.Fatalf("variables take %d bytes, after decoding %d, before event %+v", w.f.variables, copied.variables, ev)
+		}
 		if again := copied.AppendBinary(nil); string(again) != string(data) {
 			w.t.Fatalf("a decoded frame encodes differently before event %+v", ev)
 		}
+	}
+	if ev.Kind == Redrive && w.f.Redrivable() == nil {
+		w.finish = nil
 	}
 	w.out.Reset()
 	w.in.Step(w.f, ev, &w.out)
@@ -140,7 +146,7 @@ func (w *world) invariants() {
 	}
 	for i, c := range w.out.Commands {
 		switch c.Kind {
-		case Invoke, SetTimer:
+		case Invoke, SetTimer, Offer, StartMapRun:
 			if c.ID <= w.lastID {
 				w.t.Fatalf("id %d after %d", c.ID, w.lastID)
 			}
@@ -171,13 +177,63 @@ func (w *world) command(c Command) {
 		default:
 			at(r.after, Event{Kind: TaskSucceeded, ID: c.ID, Output: r.output, LogTail: "END\n"})
 		}
+	case Offer:
+		at(1000, Event{Kind: TaskTaken, ID: c.ID, Worker: "w"})
+		r := w.invoke(Command{ID: c.ID, Function: c.Function, Input: w.f.Arguments(c.ID)}, w.calls)
+		switch {
+		case r.never:
+		case r.err != "":
+			at(1000+r.after, Event{Kind: TaskFailed, ID: c.ID, Error: r.err, Cause: r.cause})
+		default:
+			at(1000+r.after, Event{Kind: TaskSucceeded, ID: c.ID, Output: r.output})
+		}
 	case SetTimer:
 		at(c.Due-w.now, Event{Kind: TimerFired, ID: c.ID})
-	case CancelTimer, CancelInvoke:
+	case StartMapRun:
+		after, ev := w.mapRun(c.MapRun)
+		ev.ID = c.ID
+		at(after, ev)
+	case CancelTimer, CancelInvoke, Withdraw, StopMapRun:
 		w.queue = slices.DeleteFunc(w.queue, func(d due) bool { return d.ev.ID == c.ID })
 	case Yield:
 		at(0, Event{Kind: Continue})
 	case Finish:
 		w.finish = &c
 	}
+}
+
+// mapRun processes the items of a Map Run, one after the other and without tolerance, and returns how long it takes and
+// what comes of it.
+func (w *world) mapRun(run *MapRun) (after int64, ev Event) {
+	w.t.Helper()
+	sel, err := w.in.NewSelector(run)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	exec := w.f.exec
+	exec.MachineID, exec.MachineName = exec.MachineID+"/"+run.Label, exec.MachineName+"/"+run.Label
+	out := []byte{'['}
+	item, at, more := NextItem(run.Items, 1)
+	for i := int64(0); more; i++ {
+		input, name, cause := sel.Select(i, nil, item, run.Source())
+		if name != "" {
+			return after, Event{Kind: MapRunFailed, Error: name, Cause: cause}
+		}
+		exec.Name = fmt.Sprintf("child-%d", i)
+		child := newWorld(w.t, w.in.Definition.Processor(w.in.Definition.StateNamed(run.State)), exec, w.in.Limits)
+		child.invoke, child.now = w.invoke, w.now
+		if err := child.run(string(input)); err != nil {
+			w.t.Fatal(err)
+		}
+		after = max(after, child.now-w.now)
+		if child.finish.Status != Succeeded {
+			return after, Event{Kind: MapRunFailed, Error: errThreshold, Cause: thresholdExceeded}
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, child.finish.Output...)
+		item, at, more = NextItem(run.Items, at)
+	}
+	return after, Event{Kind: MapRunSucceeded, Output: append(out, ']')}
 }

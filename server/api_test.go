@@ -12,14 +12,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the answers of testdata/*.txt anew")
 
 // TestScripts plays testdata/*.txt: each holds requests, `OPERATION BODY` on a line, and the answer below,
 // `STATUS BODY` after an arrow. Answers are compared whole. In requests $TOKEN is the nextToken of the answer
-// before, and `let $NAME VALUE` names a text; A, E and X stand for the ARN prefixes of machines, runs and express
-// runs. Random ids in answers become UUID.
+// before, and `let $NAME VALUE` names a text; A, E, X and V stand for the ARN prefixes of machines, runs,
+// express runs and activities. Random ids in answers become UUID.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txt")
@@ -33,20 +35,46 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := playScript(t, newTestServer(t, newFake()), text)
-			if *rewrite {
-				if err := os.WriteFile(file, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if !bytes.Equal(got, text) {
-				diffLines(t, text, got)
-			}
+			compareScript(t, file, text, playScript(t, newTestServer(t, newFake()), text))
 		})
 	}
 }
 
+// TestNodeScripts plays testdata/node/*.txt, which are like those of TestScripts, against a whole node under virtual time.
+// `sleep 2s` on a line lets time pass.
+func TestNodeScripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/node/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				compareScript(t, file, text, playScript(t, newTestServer(t, openNode(t)), text))
+			})
+		})
+	}
+}
+
+func compareScript(t *testing.T, file string, text, got []byte) {
+	t.Helper()
+	if *rewrite {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if !bytes.Equal(got, text) {
+		diffLines(t, text, got)
+	}
+}
+
 var (
-	short   = strings.NewReplacer("A:", fakeARN+"stateMachine:", "E:", fakeARN+"execution:", "X:", fakeARN+"express:")
+	short   = strings.NewReplacer("A:", fakeARN+"stateMachine:", "E:", fakeARN+"execution:", "X:", fakeARN+"express:", "V:", fakeARN+"activity:")
 	uuidRE  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
 	tokenRE = regexp.MustCompile(`"nextToken":"([^"]*)"`)
 )
@@ -64,6 +92,14 @@ func playScript(t *testing.T, s *Server, text []byte) []byte {
 		}
 		out.WriteString(line + "\n")
 		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if d, ok := strings.CutPrefix(line, "sleep "); ok {
+			nap, err := time.ParseDuration(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(nap) // virtual
 			continue
 		}
 		if let, ok := strings.CutPrefix(line, "let "); ok {
@@ -87,7 +123,7 @@ func playScript(t *testing.T, s *Server, text []byte) []byte {
 }
 
 func unshort(s string) string {
-	return strings.NewReplacer(fakeARN+"stateMachine:", "A:", fakeARN+"execution:", "E:", fakeARN+"express:", "X:").Replace(s)
+	return strings.NewReplacer(fakeARN+"stateMachine:", "A:", fakeARN+"execution:", "E:", fakeARN+"express:", "X:", fakeARN+"activity:", "V:").Replace(s)
 }
 
 // post sends one request as an AWS client would.

@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine"
+	"github.com/weftworks/weft/machine"
 	"github.com/weftworks/weft/machine/history"
 	"github.com/weftworks/weft/schedule"
 )
@@ -20,11 +22,24 @@ type Machines interface {
 	TagMachine(ctx context.Context, name string, set map[string]string, remove []string) (*engine.Machine, error)
 }
 
+// Versions keeps the versions and aliases of machines. Errors are faults: MachineNotFound, MachineDeleting, Conflict,
+// ResourceNotFound (what an alias refers to), LimitExceeded, and Unavailable or Busy from every method.
+type Versions interface {
+	PublishVersion(ctx context.Context, p engine.PublishVersion) (*engine.Version, error)
+	DeleteVersion(ctx context.Context, machine string, number int) error
+	MachineVersion(ctx context.Context, name string, number int) (*engine.Machine, error)
+	CreateAlias(ctx context.Context, a engine.SetAlias) (*engine.Alias, error)
+	UpdateAlias(ctx context.Context, a engine.SetAlias) (*engine.Alias, error)
+	DeleteAlias(ctx context.Context, machine, name string) error
+}
+
 // Runs keeps runs. Errors are faults: MachineNotFound, RunNotFound, RunExists, InvalidInput, InvalidToken (a
 // cursor that is not ours).
 type Runs interface {
 	StartRun(ctx context.Context, s engine.StartRun) (*engine.Run, error)
 	StopRun(ctx context.Context, id engine.RunID, why engine.Reason) (*engine.Run, error)
+	// RedriveRun takes a run that did not succeed up where it stood; NotRedrivable.
+	RedriveRun(ctx context.Context, id engine.RunID, token string, a machine.Amendment) (*engine.Run, error)
 	Run(ctx context.Context, id engine.RunID) (*engine.Run, error)
 	// RunDefinition returns the machine as it was when the run started.
 	RunDefinition(ctx context.Context, id engine.RunID) (*engine.Machine, error)
@@ -40,11 +55,25 @@ type Tasks interface {
 	HeartbeatTask(ctx context.Context, token string) error
 }
 
+// Activities keeps activities. Errors are faults: ActivityNotFound, ActivityWorkers, LimitExceeded.
+type Activities interface {
+	CreateActivity(ctx context.Context, c engine.CreateActivity) (*engine.Activity, error)
+	DeleteActivity(ctx context.Context, name string) error
+	Activity(ctx context.Context, name string) (*engine.Activity, error)
+	// ListActivities returns all, oldest first.
+	ListActivities(ctx context.Context) ([]*engine.Activity, error)
+	TagActivity(ctx context.Context, name string, set map[string]string, remove []string) (*engine.Activity, error)
+	// TakeTask waits at most wait for a task; nil: none came.
+	TakeTask(ctx context.Context, activity, worker string, wait time.Duration) (*engine.Work, error)
+}
+
 // Backend is what the server serves. It is safe for concurrent use.
 type Backend interface {
 	Machines
+	Versions
 	Runs
 	Tasks
+	Activities
 	// Healthy returns nil, or why work is not accepted.
 	Healthy() error
 }
@@ -95,8 +124,9 @@ type Schedules interface {
 	BackfillSchedule(ctx context.Context, id string, from, to int64, overlap schedule.Overlap) (*engine.ScheduleView, error)
 }
 
-// Durable is a Backend with workflows, entities and schedules.
+// Durable is a Backend with what the REST API serves: workflows, entities, schedules, and more of runs of state machines.
 type Durable interface {
+	MachineRuns
 	Workflows
 	Controls
 	Entities

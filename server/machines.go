@@ -4,13 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
-	"github.com/weftworks/weft/server/awsjson"
 )
-
-var machineTypes = awsjson.OneOf("STANDARD", "EXPRESS")
 
 // typeOf reads the type of a machine; absent is STANDARD.
 func typeOf(text string) engine.MachineType {
@@ -28,10 +27,10 @@ func typeName(t engine.MachineType) string {
 }
 
 func (c *call) createStateMachine() (any, error) {
-	name := c.in.String("name", awsjson.Required, nameLength)
-	definition := c.in.String("definition", awsjson.Required, awsjson.Sensitive, c.definitionLength())
-	role := c.in.String("roleArn", awsjson.Required, arnLength)
-	kind := typeOf(c.in.String("type", machineTypes))
+	name := c.in.String("name")
+	definition := c.in.String("definition")
+	role := c.in.String("roleArn")
+	kind := typeOf(c.in.String("type"))
 	tags, err := c.readTags()
 	if err != nil {
 		return nil, err
@@ -40,7 +39,8 @@ func (c *call) createStateMachine() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.refuseVersions(); err != nil {
+	publish, description, err := c.readPublish()
+	if err != nil {
 		return nil, err
 	}
 	if err := checkName(name); err != nil {
@@ -53,15 +53,21 @@ func (c *call) createStateMachine() (any, error) {
 		return nil, err
 	}
 	m, err := c.backend.CreateMachine(c.ctx, engine.CreateMachine{
-		Name: name, Type: kind, Definition: []byte(definition), RoleARN: role, Tags: tags, Extra: extra})
+		Name: name, Type: kind, Definition: []byte(definition), RoleARN: role, Tags: tags, Extra: extra,
+		Publish: publish, VersionDescription: description})
 	if err != nil {
 		c.subject = c.arnOf(name, err)
 		return nil, err
 	}
-	return struct {
-		ARN     string  `json:"stateMachineArn"`
-		Created seconds `json:"creationDate"`
-	}{m.ARN, seconds(m.Created)}, nil
+	answer := struct {
+		ARN        string  `json:"stateMachineArn"`
+		Created    seconds `json:"creationDate"`
+		VersionARN string  `json:"stateMachineVersionArn,omitempty"`
+	}{ARN: m.ARN, Created: seconds(m.Created)}
+	if publish {
+		answer.VersionARN = versionARN(m.ARN, m.Version)
+	}
+	return answer, nil
 }
 
 // arnOf finds the ARN that the errors of CreateStateMachine quote; the name when there is none.
@@ -74,35 +80,16 @@ func (c *call) arnOf(name string, err error) string {
 	return name
 }
 
-// definitionLength is AWS's bound, or the node's where that is another.
-func (c *call) definitionLength() awsjson.Rule {
-	return awsjson.Length(1, c.options.Limits.DefinitionBytes)
-}
-
-// refuseVersions refuses what would publish a version: silently not doing it would lose what the client wants.
-func (c *call) refuseVersions() error {
-	publish := c.in.Bool("publish", false)
-	description := c.in.Optional("versionDescription", awsjson.Sensitive, awsjson.Length(0, 256))
-	switch {
-	case c.in.Err() != nil:
-		return c.in.Err()
-	case description != nil && !publish:
-		return invalid("Version description can only be set when publish is true")
-	case publish:
-		return refuse("UnsupportedOperation", "publish: versions of state machines are not supported yet; leave it out")
-	}
-	return nil
-}
-
 func (c *call) updateStateMachine() (any, error) {
-	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
-	definition := c.in.Optional("definition", awsjson.Sensitive, c.definitionLength())
-	role := c.in.Optional("roleArn", arnLength)
+	text := c.in.String("stateMachineArn")
+	definition := c.in.Optional("definition")
+	role := c.in.Optional("roleArn")
 	extra, err := c.readSettings()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.refuseVersions(); err != nil {
+	publish, description, err := c.readPublish()
+	if err != nil {
 		return nil, err
 	}
 	if definition == nil && role == nil && len(extra) == 0 && !c.in.Has(keyEncryption) {
@@ -117,7 +104,7 @@ func (c *call) updateStateMachine() (any, error) {
 			return nil, err
 		}
 	}
-	u := engine.UpdateMachine{Name: m.Name, RoleARN: role, Extra: extra}
+	u := engine.UpdateMachine{Name: m.Name, RoleARN: role, Extra: extra, Publish: publish, VersionDescription: description}
 	if definition != nil {
 		if err := c.checkDefinition(*definition, m.Type); err != nil {
 			return nil, err
@@ -127,10 +114,15 @@ func (c *call) updateStateMachine() (any, error) {
 	if m, err = c.backend.UpdateMachine(c.ctx, u); err != nil {
 		return nil, err
 	}
-	return struct {
-		Updated  seconds `json:"updateDate"`
-		Revision string  `json:"revisionId,omitempty"`
-	}{seconds(m.Updated), m.Revision}, nil
+	answer := struct {
+		Updated    seconds `json:"updateDate"`
+		Revision   string  `json:"revisionId,omitempty"`
+		VersionARN string  `json:"stateMachineVersionArn,omitempty"`
+	}{Updated: seconds(m.Updated), Revision: m.Revision}
+	if publish {
+		answer.VersionARN = versionARN(m.ARN, m.Version)
+	}
+	return answer, nil
 }
 
 // machine returns the machine that an ARN or a name names.
@@ -143,10 +135,7 @@ func (c *call) machine(text string) (*engine.Machine, error) {
 }
 
 func (c *call) deleteStateMachine() (any, error) {
-	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("stateMachineArn")
 	name, err := c.machineName(text)
 	if fault.Is(err, fault.MachineNotFound) {
 		return empty{}, nil // deleting what is not there is no error, as on AWS
@@ -158,14 +147,22 @@ func (c *call) deleteStateMachine() (any, error) {
 }
 
 func (c *call) describeStateMachine() (any, error) {
-	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
-	data := c.in.String("includedData", includeData)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
-	m, err := c.machine(text)
+	text := c.in.String("stateMachineArn")
+	data := c.in.String("includedData")
+	q, err := c.qualified(text)
 	if err != nil {
 		return nil, err
+	}
+	m := q.Machine
+	shown := struct{ arn, description *string }{arn: &m.ARN}
+	switch {
+	case q.alias != "":
+		return nil, fault.New("", fault.MachineNotFound, text, "an alias is described by DescribeStateMachineAlias")
+	case q.version != 0:
+		if m, err = c.backend.MachineVersion(c.ctx, m.Name, q.version); err != nil {
+			return nil, err
+		}
+		shown.arn, shown.description = new(versionARN(m.ARN, q.version)), q.FindVersion(q.version).Description
 	}
 	status, definition := "ACTIVE", string(m.Definition)
 	if m.Deleting {
@@ -183,8 +180,23 @@ func (c *call) describeStateMachine() (any, error) {
 		Type       string  `json:"type"`
 		Created    seconds `json:"creationDate"`
 		shownSettings
-		Revision string `json:"revisionId,omitempty"`
-	}{m.ARN, m.Name, status, definition, m.RoleARN, typeName(m.Type), seconds(m.Created), settingsOf(m), m.Revision}, nil
+		Revision    string              `json:"revisionId,omitempty"`
+		Description *string             `json:"description,omitempty"`
+		Variables   map[string][]string `json:"variableReferences,omitempty"`
+	}{*shown.arn, m.Name, status, definition, m.RoleARN, typeName(m.Type), seconds(m.Created), settingsOf(m), m.Revision, shown.description,
+		variableReferences(definition, m.Type)}, nil
+}
+
+// variableReferences returns the variables that the states of a definition read, by state; nil when there are none.
+func variableReferences(definition string, t engine.MachineType) map[string][]string {
+	if !strings.Contains(definition, "$") {
+		return nil
+	}
+	m, _ := asl.Parse([]byte(definition), asl.Options{Express: t == engine.Express})
+	if m == nil {
+		return nil
+	}
+	return m.VariableReferences()
 }
 
 type machineItem struct {
@@ -198,10 +210,7 @@ type machineItem struct {
 func machineKey(m *engine.Machine) string { return fmt.Sprintf("%016x/%s", m.Created, m.Name) }
 
 func (c *call) listStateMachines() (any, error) {
-	size, token := c.in.Int("maxResults", pageSize), c.in.String("nextToken", pageLength)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	size, token := c.in.Int("maxResults"), c.in.String("nextToken")
 	from, err := pageCursor(token, "ListStateMachines")
 	if err != nil {
 		return nil, err
@@ -238,13 +247,10 @@ func pageOf(maxResults int) int {
 }
 
 func (c *call) validateStateMachineDefinition() (any, error) {
-	definition := c.in.String("definition", awsjson.Required, awsjson.Sensitive, c.definitionLength())
-	kind := typeOf(c.in.String("type", machineTypes))
-	least := c.in.String("severity", awsjson.OneOf("ERROR", "WARNING"))
-	size := c.in.Int("maxResults", awsjson.Range(0, 100))
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	definition := c.in.String("definition")
+	kind := typeOf(c.in.String("type"))
+	least := c.in.String("severity")
+	size := c.in.Int("maxResults")
 	answer := struct {
 		Result      string       `json:"result"`
 		Diagnostics []Diagnostic `json:"diagnostics"`

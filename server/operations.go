@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"slices"
 	"strconv"
 
 	"github.com/weftworks/weft/fault"
@@ -24,6 +23,7 @@ type call struct {
 type operation struct {
 	do    func(c *call) (any, error)
 	waits bool // for a run to end, so it is admitted by Syncs instead of Requests
+	polls bool // waits for a task, so it is admitted by Polls
 }
 
 // operations is the whole API, 37 operations.
@@ -40,6 +40,7 @@ var operations = map[string]operation{
 	"DescribeExecution":                {do: (*call).describeExecution},
 	"DescribeStateMachineForExecution": {do: (*call).describeStateMachineForExecution},
 	"ListExecutions":                   {do: (*call).listExecutions},
+	"RedriveExecution":                 {do: (*call).redriveExecution},
 	"GetExecutionHistory":              {do: (*call).getExecutionHistory},
 	"SendTaskSuccess":                  {do: (*call).sendTaskSuccess},
 	"SendTaskFailure":                  {do: (*call).sendTaskFailure},
@@ -47,25 +48,23 @@ var operations = map[string]operation{
 	"TagResource":                      {do: (*call).tagResource},
 	"UntagResource":                    {do: (*call).untagResource},
 	"ListTagsForResource":              {do: (*call).listTagsForResource},
+	"PublishStateMachineVersion":       {do: (*call).publishStateMachineVersion},
+	"DeleteStateMachineVersion":        {do: (*call).deleteStateMachineVersion},
+	"ListStateMachineVersions":         {do: (*call).listStateMachineVersions},
+	"CreateStateMachineAlias":          {do: (*call).createStateMachineAlias},
+	"UpdateStateMachineAlias":          {do: (*call).updateStateMachineAlias},
+	"DeleteStateMachineAlias":          {do: (*call).deleteStateMachineAlias},
+	"DescribeStateMachineAlias":        {do: (*call).describeStateMachineAlias},
+	"ListStateMachineAliases":          {do: (*call).listStateMachineAliases},
 
-	"CreateActivity": {}, "DeleteActivity": {}, "DescribeActivity": {}, "ListActivities": {}, "GetActivityTask": {},
-	"CreateStateMachineAlias": {}, "UpdateStateMachineAlias": {}, "DeleteStateMachineAlias": {},
-	"DescribeStateMachineAlias": {}, "ListStateMachineAliases": {},
-	"PublishStateMachineVersion": {}, "DeleteStateMachineVersion": {}, "ListStateMachineVersions": {},
+	"CreateActivity":   {do: (*call).createActivity},
+	"DeleteActivity":   {do: (*call).deleteActivity},
+	"DescribeActivity": {do: (*call).describeActivity},
+	"ListActivities":   {do: (*call).listActivities},
+	"GetActivityTask":  {do: (*call).getActivityTask, polls: true},
+
 	"DescribeMapRun": {}, "ListMapRuns": {}, "UpdateMapRun": {},
-	"RedriveExecution": {}, "TestState": {},
-}
-
-// supported lists the operations that are there, sorted.
-func supported() []string {
-	var names []string
-	for name, op := range operations {
-		if op.do != nil {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
+	"TestState": {},
 }
 
 // empty is the answer of operations that answer nothing.
@@ -90,15 +89,6 @@ func encode(answer any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// The lengths of the API's model.
-var (
-	arnLength   = awsjson.Length(1, 256)
-	nameLength  = awsjson.Length(1, 80)
-	pageSize    = awsjson.Range(0, 1000)
-	pageLength  = awsjson.Length(1, 1024)
-	includeData = awsjson.OneOf("ALL_DATA", "METADATA_ONLY")
-)
-
 const metadataOnly = "METADATA_ONLY"
 
 // machineName reads a machine's ARN, or its name: what names a machine where an ARN is expected is taken when
@@ -110,8 +100,8 @@ func (c *call) machineName(text string) (string, error) {
 	case err == nil && a.Kind != arn.Machine:
 		return "", wrongType(a.Kind)
 	case err == nil && (a.Qualifier != "" || a.Label != ""):
-		// Versions, aliases and the machines inside distributed Maps are not built yet, so none exists.
-		return "", fault.New("", fault.MachineNotFound, text, "no version, alias or label has this ARN")
+		// A version or an alias where only a machine will do, or the machine inside a distributed Map.
+		return "", fault.New("", fault.MachineNotFound, text, "a machine is meant, not a part of one")
 	case err == nil:
 		return a.Machine, nil
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/weftworks/weft/machine"
 	"github.com/weftworks/weft/machine/history"
 	"github.com/weftworks/weft/server/arn"
-	"github.com/weftworks/weft/server/awsjson"
 	"github.com/weftworks/weft/server/jackson"
 )
 
@@ -23,9 +22,6 @@ var statusNames = map[machine.Status]string{
 	machine.Running: "RUNNING", machine.Succeeded: "SUCCEEDED", machine.Failed: "FAILED",
 	machine.TimedOut: "TIMED_OUT", machine.Aborted: "ABORTED",
 }
-
-// statusFilter lists the statuses in the order AWS's message does.
-var statusFilter = awsjson.OneOf("SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING")
 
 // checkPayload says why a text cannot be an input or an output; "" when it can.
 func (c *call) checkPayload(text string) string {
@@ -47,13 +43,10 @@ func (c *call) checkPayload(text string) string {
 
 // readStart reads what StartExecution and StartSyncExecution share, and returns it with its machine.
 func (c *call) readStart() (engine.StartRun, *engine.Machine, error) {
-	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
-	s := engine.StartRun{Name: c.in.String("name", nameLength), Input: []byte("{}")}
-	input := c.in.Optional("input", awsjson.Sensitive)
-	s.Trace = c.in.String("traceHeader", awsjson.Length(0, 256))
-	if err := c.in.Err(); err != nil {
-		return s, nil, err
-	}
+	text := c.in.String("stateMachineArn")
+	s := engine.StartRun{Name: c.in.String("name"), Input: []byte("{}")}
+	input := c.in.Optional("input")
+	s.Trace = c.in.String("traceHeader")
 	if s.Name != "" {
 		if err := checkName(s.Name); err != nil {
 			return s, nil, err
@@ -65,11 +58,11 @@ func (c *call) readStart() (engine.StartRun, *engine.Machine, error) {
 		}
 		s.Input = []byte(*input)
 	}
-	m, err := c.machine(text)
+	m, err := c.qualified(text)
 	if err != nil {
 		return s, nil, err
 	}
-	s.Machine = m.Name
+	s.Machine, s.Version, s.Alias = m.Name, m.version, m.alias
 	if m.Deleting {
 		return s, nil, fault.New("", fault.MachineDeleting, text, "the machine is being deleted")
 	}
@@ -80,7 +73,7 @@ func (c *call) readStart() (engine.StartRun, *engine.Machine, error) {
 		}
 		s.Name += ":" + uuid.NewString()
 	}
-	return s, m, nil
+	return s, m.Machine, nil
 }
 
 func (c *call) startExecution() (any, error) {
@@ -110,7 +103,7 @@ func (c *call) startError(err error, m *engine.Machine, name string) error {
 }
 
 func (c *call) startSyncExecution() (any, error) {
-	data := c.in.String("includedData", includeData)
+	data := c.in.String("includedData")
 	s, m, err := c.readStart()
 	if err != nil {
 		return nil, err
@@ -190,11 +183,8 @@ func (c *call) run(text string) (*engine.Run, error) {
 }
 
 func (c *call) stopExecution() (any, error) {
-	text := c.in.String("executionArn", awsjson.Required, arnLength)
+	text := c.in.String("executionArn")
 	why := c.reason()
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
 	run, err := c.run(text)
 	if err != nil {
 		return nil, err
@@ -216,6 +206,8 @@ type included struct {
 type execution struct {
 	ARN           string    `json:"executionArn"`
 	MachineARN    string    `json:"stateMachineArn"`
+	VersionARN    string    `json:"stateMachineVersionArn,omitempty"`
+	AliasARN      string    `json:"stateMachineAliasArn,omitempty"`
 	Name          string    `json:"name"`
 	Status        string    `json:"status"`
 	Started       seconds   `json:"startDate"`
@@ -231,7 +223,8 @@ type execution struct {
 
 func describe(run *engine.Run, withoutData bool) execution {
 	e := execution{
-		ARN: runARN(run), MachineARN: run.MachineARN, Name: displayName(run), Status: statusNames[run.Status],
+		ARN: runARN(run), MachineARN: run.MachineARN, VersionARN: versionARN(run.MachineARN, run.Version),
+		AliasARN: aliasARN(run.MachineARN, run.Alias), Name: displayName(run), Status: statusNames[run.Status],
 		Started: seconds(run.Started), Stopped: ended(run), Trace: run.Trace,
 	}
 	if withoutData {
@@ -276,34 +269,22 @@ func ended(run *engine.Run) *seconds {
 }
 
 func (c *call) describeExecution() (any, error) {
-	text := c.in.String("executionArn", awsjson.Required, arnLength)
-	data := c.in.String("includedData", includeData)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("executionArn")
+	data := c.in.String("includedData")
 	run, err := c.run(text)
 	if err != nil {
 		return nil, err
 	}
 	answer := struct {
 		execution
-		RedriveCount  int    `json:"redriveCount"`
-		RedriveStatus string `json:"redriveStatus"`
-		RedriveReason string `json:"redriveStatusReason,omitempty"`
-	}{execution: describe(run, data == metadataOnly), RedriveStatus: "REDRIVABLE"}
-	if run.Status == machine.Running || run.Status == machine.Succeeded {
-		answer.RedriveStatus = "NOT_REDRIVABLE"
-		answer.RedriveReason = "Execution is " + answer.Status + " and cannot be redriven"
-	}
+		redriven
+	}{describe(run, data == metadataOnly), redrivesOf(run)}
 	return answer, nil
 }
 
 func (c *call) describeStateMachineForExecution() (any, error) {
-	text := c.in.String("executionArn", awsjson.Required, arnLength)
-	data := c.in.String("includedData", includeData)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("executionArn")
+	data := c.in.String("includedData")
 	run, err := c.run(text)
 	if err != nil {
 		return nil, err
@@ -328,13 +309,17 @@ func (c *call) describeStateMachineForExecution() (any, error) {
 		RoleARN    string  `json:"roleArn"`
 		Updated    seconds `json:"updateDate"`
 		shownSettings
-		Revision string `json:"revisionId,omitempty"`
-	}{run.MachineARN, run.ID.Machine, definition, run.RoleARN, seconds(updated), settingsOf(m), run.Revision}, nil
+		Revision  string              `json:"revisionId,omitempty"`
+		Variables map[string][]string `json:"variableReferences,omitempty"`
+	}{run.MachineARN, run.ID.Machine, definition, run.RoleARN, seconds(updated), settingsOf(m), run.Revision,
+		variableReferences(definition, m.Type)}, nil
 }
 
 type runItem struct {
 	ARN          string   `json:"executionArn"`
 	MachineARN   string   `json:"stateMachineArn"`
+	VersionARN   string   `json:"stateMachineVersionArn,omitempty"`
+	AliasARN     string   `json:"stateMachineAliasArn,omitempty"`
 	Name         string   `json:"name"`
 	Status       string   `json:"status"`
 	Started      seconds  `json:"startDate"`
@@ -348,15 +333,12 @@ type runList struct {
 }
 
 func (c *call) listExecutions() (any, error) {
-	text := c.in.Optional("stateMachineArn", arnLength)
-	filter := c.in.String("statusFilter", statusFilter)
-	size := c.in.Int("maxResults", pageSize)
-	token := c.in.String("nextToken", awsjson.Length(1, 3096))
-	mapRun := c.in.Optional("mapRunArn", awsjson.Length(1, 2000))
-	redrive := c.in.Optional("redriveFilter", awsjson.OneOf("REDRIVEN", "NOT_REDRIVEN"))
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.Optional("stateMachineArn")
+	filter := c.in.String("statusFilter")
+	size := c.in.Int("maxResults")
+	token := c.in.String("nextToken")
+	mapRun := c.in.Optional("mapRunArn")
+	redrive := c.in.Optional("redriveFilter")
 	switch {
 	case mapRun != nil && text == nil:
 		return nil, refuse("UnsupportedOperation", "mapRunArn: distributed Maps are not supported yet; list by stateMachineArn")
@@ -365,14 +347,14 @@ func (c *call) listExecutions() (any, error) {
 	case redrive != nil:
 		return nil, invalid("redriveFilter goes with mapRunArn only")
 	}
-	m, err := c.machine(*text)
+	m, err := c.qualified(*text)
 	if err != nil {
 		return nil, err
 	}
 	if m.Type == engine.Express {
 		return nil, fault.New("", fault.MachineType, m.Name, "runs of express machines are not listed")
 	}
-	query := []string{"ListExecutions", m.Name, filter}
+	query := []string{"ListExecutions", *text, filter}
 	cursor, err := pageCursor(token, query...)
 	if err != nil {
 		return nil, err
@@ -381,7 +363,7 @@ func (c *call) listExecutions() (any, error) {
 		return runList{Runs: []runItem{}}, nil // a status that only children of a distributed Map have
 	}
 	page, err := c.backend.ListRuns(c.ctx, engine.ListRuns{
-		Machine: m.Name, Status: statusOf(filter), Limit: pageOf(size), Cursor: cursor})
+		Machine: m.Name, Version: m.version, Alias: m.alias, Status: statusOf(filter), Limit: pageOf(size), Cursor: cursor})
 	if err != nil {
 		return nil, err
 	}
@@ -389,7 +371,7 @@ func (c *call) listExecutions() (any, error) {
 	for i := range page.Runs {
 		r := &page.Runs[i]
 		answer.Runs = append(answer.Runs, runItem{ARN: r.ARN, MachineARN: r.MachineARN, Name: r.ID.Name,
-			Status: statusNames[r.Status], Started: seconds(r.Started), Stopped: ended(r)})
+			VersionARN: versionARN(r.MachineARN, r.Version), AliasARN: aliasARN(r.MachineARN, r.Alias), Status: statusNames[r.Status], Started: seconds(r.Started), Stopped: ended(r)})
 	}
 	return answer, nil
 }
@@ -412,14 +394,11 @@ const (
 )
 
 func (c *call) getExecutionHistory() (any, error) {
-	text := c.in.String("executionArn", awsjson.Required, arnLength)
-	size := c.in.Int("maxResults", pageSize)
+	text := c.in.String("executionArn")
+	size := c.in.Int("maxResults")
 	reverse := c.in.Bool("reverseOrder", false)
-	token := c.in.String("nextToken", pageLength)
+	token := c.in.String("nextToken")
 	opts := history.JSONOptions{WithoutData: !c.in.Bool("includeExecutionData", true)}
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
 	run, err := c.run(text)
 	if err != nil {
 		return nil, err
@@ -429,6 +408,7 @@ func (c *call) getExecutionHistory() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.VersionARN, opts.AliasARN = versionARN(run.MachineARN, run.Version), aliasARN(run.MachineARN, run.Alias)
 	h := historyPage{call: c, run: run, from: from, left: pageOf(size), reverse: reverse, opts: opts}
 	if err := h.read(); err != nil {
 		return nil, err
@@ -443,11 +423,7 @@ func (c *call) getExecutionHistory() (any, error) {
 }
 
 func historyFrom(token string, query []string) (int64, error) {
-	cursor, err := pageCursor(token, query...)
-	if err != nil || cursor == "" {
-		return 0, err
-	}
-	return strconv.ParseInt(cursor, 10, 64)
+	return numberCursor(token, query)
 }
 
 // historyPage renders one page of a run's history.

@@ -53,7 +53,7 @@ func startOracle(t testing.TB, args ...string) *oracle {
 		missing("node is missing: install Node.js 20 or later to compare with the reference")
 	}
 	if _, err := os.Stat(filepath.Join("testdata", "oracle", "node_modules", "jsonata")); err != nil {
-		missing("the reference is missing: run `make oracle`")
+		missing("the reference is missing: run `make tools`")
 	}
 	o := &oracle{args: append([]string{filepath.Join("testdata", "oracle", "oracle.js")}, args...)}
 	o.start(t)

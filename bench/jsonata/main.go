@@ -55,7 +55,7 @@ func run(dir string, slice time.Duration, out io.Writer) error {
 	}
 	ref, err := startReference(dir)
 	if err != nil {
-		return fmt.Errorf("%w; install Node.js and run `make oracle`", err)
+		return fmt.Errorf("%w; install Node.js and run `make tools`", err)
 	}
 	defer ref.stop()
 	var ratios []float64

@@ -379,6 +379,9 @@ func (l *Lane) do(it *Item) error {
 		return nil
 	}
 	ev.Time = l.now
+	if w := ev.With; w != nil {
+		it.Blob, it.BlobID = w.Data, w.ID
+	}
 	if it.BlobID != "" && !l.core.HasBlob(it.BlobID) {
 		if err := l.step(&partition.Event{Kind: partition.Define, Time: l.now, Body: it.Blob}); err != nil {
 			return err
@@ -405,6 +408,8 @@ func (l *Lane) step(ev *partition.Event) error {
 				l.out = append(l.out, partition.Effect{Kind: partition.Reply, Client: client, Value: e.Value})
 			}
 			delete(l.waiters, e.Ref)
+		case partition.Wake:
+			l.wakeOne(e.Ref, e.Value)
 		default:
 			l.out = append(l.out, e)
 		}

@@ -19,6 +19,15 @@ const (
 	OpTaskSucceed                  // TaskMessage
 	OpTaskFail                     // TaskMessage
 	OpTaskBeat                     // TaskMessage
+	OpRedrive                      // RedriveMessage
+	OpPause                        // no body
+	OpResume                       // no body
+	OpStartWith                    // StartMessage with options
+	OpTaskTaken                    // TakenMessage, of an activity or a worker that has a task from one
+	OpTaskRefused                  // RefusedMessage, of an activity
+	OpStartChild                   // startChild
+	OpChildAgain                   // startChild without Input
+	OpMapEnded                     // mapEnd
 )
 
 // StartMessage starts a run.
@@ -26,21 +35,65 @@ type StartMessage struct {
 	Revision partition.BlobID
 	Seed     uint64 // drawn at random: of jitter, ids and task tokens
 	Trace    string
+	As       Qualifier
 	Input    []byte // one JSON text, compact
+	At       string // state to begin with; "": the StartAt
 }
 
-// Encode returns the body of an OpStart message.
+// What a start may say beyond the least. The bits are logged: append-only.
+const (
+	startAt uint64 = 1 << iota // At
+	startAs                    // As
+)
+
+func (m *StartMessage) options() (mask uint64) {
+	if m.At != "" {
+		mask |= startAt
+	}
+	if m.As.Version != 0 {
+		mask |= startAs
+	}
+	return mask
+}
+
+// Op returns what the message is sent as.
+func (m *StartMessage) Op() uint8 {
+	if m.options() != 0 {
+		return OpStartWith
+	}
+	return OpStart
+}
+
+// Encode returns the body of the message.
 func (m *StartMessage) Encode() []byte {
 	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+32)
+	if mask := m.options(); mask != 0 {
+		dst = wire.AppendUint(dst, mask)
+		if mask&startAt != 0 {
+			dst = wire.AppendString(dst, m.At)
+		}
+		if mask&startAs != 0 {
+			dst = m.As.append(dst)
+		}
+	}
 	dst = wire.AppendString(dst, string(m.Revision))
 	dst = wire.AppendUint(dst, m.Seed)
 	dst = wire.AppendString(dst, m.Trace)
 	return append(dst, m.Input...)
 }
 
-func decodeStart(body []byte) (m StartMessage, err error) {
+func decodeStart(op uint8, body []byte) (m StartMessage, err error) {
 	r := wire.NewReader(body)
-	m = StartMessage{Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), Input: r.Rest()}
+	if op == OpStartWith {
+		mask := r.Uint()
+		if mask&startAt != 0 {
+			m.At = r.String()
+		}
+		if mask&startAs != 0 {
+			m.As = readQualifier(r)
+		}
+	}
+	m.Revision, m.Seed, m.Trace, m.Input = partition.BlobID(r.Bytes()), r.Uint(), r.String(), r.Rest()
 	return m, r.Err()
 }
 
@@ -119,6 +172,34 @@ func (m *TaskMessage) Encode() []byte {
 	return append(dst, m.shown...)
 }
 
+// TakenMessage says that a worker has a task of an activity.
+type TakenMessage struct {
+	Task   uint64
+	Worker string // may be empty
+}
+
+// Encode returns the body of the message.
+func (m *TakenMessage) Encode() []byte {
+	return append(wire.AppendUint(nil, m.Task), m.Worker...)
+}
+
+// Work is what a worker gets: the answer to a client's OpTaskTaken.
+type Work struct {
+	Token string
+	Input []byte
+}
+
+// RefusedMessage says that an activity does not take a task.
+type RefusedMessage struct {
+	Task         uint64
+	Error, Cause string
+}
+
+// Encode returns the body of the message.
+func (m *RefusedMessage) Encode() []byte {
+	return wire.AppendString(wire.AppendString(wire.AppendUint(nil, m.Task), m.Error), m.Cause)
+}
+
 // View is a run as a client sees it.
 type View struct {
 	Revision *Loaded
@@ -127,6 +208,7 @@ type View struct {
 	Started  int64 // Unix milliseconds
 	Stopped  int64
 	Trace    string
+	As       Qualifier
 	Input    []byte
 	Output   []byte
 	Error    string
@@ -134,13 +216,21 @@ type View struct {
 	HasError bool
 	HasCause bool
 	Events   int64 // length of the history
+	Paused   bool
+	Redrives int64  // how often the run was redriven
+	Redriven int64  // Unix milliseconds of the last time; 0: never
+	MapRun   string // instance name of the Map Run that it is a child of; "": none
+
+	Redrivable error // why a run that has ended cannot be redriven; nil: it can, or has not ended
 }
 
 // Runs is the program of runs.
 type Runs struct{ Library *Library }
 
 // Creates reports whether op makes a run.
-func (p *Runs) Creates(op uint8) bool { return op == OpStart }
+func (p *Runs) Creates(op uint8) bool {
+	return op == OpStart || op == OpStartWith || op == OpStartChild || op == OpChildAgain
+}
 
 // New returns a run that waits for its OpStart.
 func (p *Runs) New() partition.Instance { return &Run{library: p.Library} }
@@ -150,14 +240,29 @@ type Run struct {
 	library *Library
 	view    View
 	seed    uint64
-	frame   *machine.Frame // nil once the run has ended
+	frame   *machine.Frame // nil once the run has ended, unless it can be redriven
 	writer  history.Writer
 	first   int64 // id of the first event in writer
+	child   *child
+
+	held         []heldEvent // while the run is paused
+	redriveToken string      // of the last redrive
 }
 
 // View returns what a client sees of the run now.
 func (r *Run) View() *View {
 	v := r.view
+	if r.child != nil {
+		v.MapRun = r.child.mapRun
+	}
+	if v.Status > machine.Running {
+		v.Redrivable = machine.ErrNotKept
+		if v.Status == machine.Succeeded {
+			v.Redrivable = machine.ErrNotEnded
+		} else if r.frame != nil {
+			v.Redrivable = r.frame.Redrivable()
+		}
+	}
 	return &v
 }
 
@@ -180,10 +285,10 @@ func (r *Run) Receive(env *partition.Env, ev *partition.Event) {
 
 func (r *Run) message(env *partition.Env, ev *partition.Event) {
 	switch ev.Op {
-	case OpStart:
+	case OpStart, OpStartWith:
 		r.start(env, ev)
 	case OpStop:
-		if r.frame != nil {
+		if r.view.Status == machine.Running {
 			body := wire.NewReader(ev.Body)
 			stop := machine.Event{Kind: machine.Stop, Error: body.String(), Cause: body.String()}
 			r.stepShowing(env, stop, readShown(body.Rest()))
@@ -191,7 +296,45 @@ func (r *Run) message(env *partition.Env, ev *partition.Event) {
 		r.reply(env)
 	case OpTaskSucceed, OpTaskFail, OpTaskBeat:
 		r.report(env, ev)
+	case OpRedrive:
+		r.redrive(env, ev)
+	case OpPause, OpResume:
+		r.suspend(env, ev.Op == OpPause)
+	case OpTaskTaken:
+		r.taken(env, ev)
+	case OpTaskRefused:
+		body := wire.NewReader(ev.Body)
+		r.step(env, machine.Event{Kind: machine.TaskFailed, ID: body.Uint(), Error: body.String(), Cause: body.String(), StartFailed: true})
+	case OpStartChild:
+		r.startChild(env, ev)
+	case OpChildAgain:
+		r.again(env, ev)
+	case OpMapEnded:
+		r.mapEnded(env, ev.Body)
 	}
+}
+
+// taken takes the word that a worker has a task. It comes twice: from the activity, so that it comes whatever crashes, and
+// from the worker, who is told what to do before anything else can happen to the task.
+func (r *Run) taken(env *partition.Env, ev *partition.Event) {
+	body := wire.NewReader(ev.Body)
+	task, worker := body.Uint(), string(body.Rest())
+	var input []byte
+	if r.frame != nil {
+		input = r.frame.Arguments(task)
+	}
+	if input == nil {
+		env.Reply(errNoTask())
+		return
+	}
+	r.step(env, machine.Event{Kind: machine.TaskTaken, ID: task, Worker: worker})
+	if env.HasClient() {
+		env.Reply(&Work{Token: r.library.token(r.frame.Execution(), task), Input: input})
+	}
+}
+
+func errNoTask() error {
+	return fault.New("", fault.TaskTimedOut, "", "Task Timed Out: 'Provided task does not exist anymore'")
 }
 
 func (r *Run) reply(env *partition.Env) {
@@ -201,7 +344,7 @@ func (r *Run) reply(env *partition.Env) {
 }
 
 func (r *Run) start(env *partition.Env, ev *partition.Event) {
-	m, err := decodeStart(ev.Body)
+	m, err := decodeStart(ev.Op, ev.Body)
 	if err != nil {
 		env.Discard()
 		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "start message does not decode: %w", err))
@@ -217,15 +360,20 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "%w", err))
 		return
 	}
+	r.begin(env, rev, &m)
+	r.reply(env)
+}
+
+// begin lets the run start.
+func (r *Run) begin(env *partition.Env, rev *Loaded, m *StartMessage) {
 	env.Pin(m.Revision)
 	_, name, _ := SplitRun(env.Name)
 	r.seed = m.Seed
-	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, Input: m.Input}
+	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, As: m.As, Input: m.Input}
 	r.first = 1
 	r.frame = rev.Interpreter.NewFrame(r.execution())
 	env.List(r.summary())
-	r.step(env, machine.Event{Kind: machine.Start, Output: m.Input})
-	r.reply(env)
+	r.step(env, machine.Event{Kind: machine.Start, Output: m.Input, Amendment: machine.Amendment{State: m.At}})
 }
 
 // startAgain answers a second start of the same name: the open run if it had the same input, else an error.
@@ -248,7 +396,14 @@ func (r *Run) execution() machine.Execution {
 }
 
 func (r *Run) summary() partition.Summary {
-	return partition.Summary{Group: RunsGroup(r.view.Revision.Machine), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped}
+	group := RunsGroup(r.view.Revision.Machine)
+	if r.child != nil {
+		each, mapRun, _ := SplitMapRun(r.child.mapRun)
+		group = ChildrenGroup(each, mapRun)
+	}
+	return partition.Summary{
+		Group: group, Label: r.view.As.label(), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped,
+	}
 }
 
 // flagToken marks the invocations of tasks that wait for a token: a good answer of theirs completes nothing.
@@ -276,8 +431,8 @@ func (r *Run) report(env *partition.Env, ev *partition.Event) {
 	case body.Err() != nil || sum != check(r.seed, task):
 		env.Reply(fault.New("", fault.InvalidToken, "", "Invalid Token: 'Invalid token'"))
 		return
-	case r.frame == nil || !r.frame.Waits(task):
-		env.Reply(fault.New("", fault.TaskTimedOut, "", "Task Timed Out: 'Provided task does not exist anymore'"))
+	case r.frame == nil || !r.frame.Waits(task) || r.reported(task):
+		env.Reply(errNoTask())
 		return
 	}
 	e := machine.Event{ID: task, Error: errorName, Cause: cause}
@@ -305,6 +460,10 @@ func (r *Run) stepShowing(env *partition.Env, ev machine.Event, empty shown) {
 	if r.frame == nil {
 		return
 	}
+	if r.holds(&ev) {
+		r.held = append(r.held, heldEvent{ev, empty})
+		return
+	}
 	out := outputs.get()
 	ev.Now = env.Now
 	r.view.Revision.Interpreter.Step(r.frame, ev, out)
@@ -328,7 +487,7 @@ func (s shown) mark(kind machine.EventKind, out *machine.Output) {
 	for i := range out.History {
 		e := &out.History[i]
 		stopped := kind == machine.Stop && e.Type == history.ExecutionAborted
-		failed := kind == machine.TaskFailed && (e.Type == history.TaskFailed || e.Type == history.LambdaFunctionFailed)
+		failed := kind == machine.TaskFailed && (e.Type == history.TaskFailed || e.Type == history.LambdaFunctionFailed || e.Type == history.ActivityFailed)
 		if stopped || failed {
 			e.HasError, e.HasCause = e.HasError || s&emptyError != 0, e.HasCause || s&emptyCause != 0
 			break
@@ -359,6 +518,14 @@ func (r *Run) command(env *partition.Env, c *machine.Command) {
 		env.Continue()
 	case machine.Finish:
 		r.finish(env, c)
+	case machine.Offer:
+		m := OfferMessage{Run: env.Name, Task: c.ID}
+		env.Send(ActivityInstance(c.Function), ActivitiesID, OpActivityOffer, m.Encode())
+	case machine.Withdraw:
+		m := OfferMessage{Run: env.Name, Task: c.ID}
+		env.Send(ActivityInstance(c.Function), ActivitiesID, OpActivityWithdraw, m.Encode())
+	case machine.StartMapRun, machine.StopMapRun:
+		r.mapCommand(env, c)
 	}
 }
 
@@ -367,7 +534,17 @@ func (r *Run) finish(env *partition.Env, c *machine.Command) {
 	v.Status, v.Stopped = c.Status, env.Now
 	v.Output, v.Error, v.Cause = c.Output, c.Error, c.Cause
 	v.HasError, v.HasCause = c.HasError, c.HasCause
-	r.frame = nil
+	v.Paused, r.held = false, nil
+	if r.child != nil {
+		r.tellMapRun(env, v.Status, v.Output)
+		if r.view.Revision.Express && v.Status == machine.Succeeded && !r.child.keep {
+			env.Remove() // nobody can ask for it
+			return
+		}
+	}
+	if r.frame.Redrivable() != nil {
+		r.frame = nil
+	}
 	env.List(r.summary())
 	var value any
 	if env.Waited() {
@@ -387,10 +564,13 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
+// runVersion is the first byte of a run's record. Version 3 has Map Runs, 2 redrives, pauses and qualifiers; all are read.
+const runVersion = 3
+
 // Append implements partition.Instance.
 func (r *Run) Append(dst []byte) []byte {
 	v := &r.view
-	dst = append(dst, formatVersion, byte(v.Status))
+	dst = append(dst, runVersion, byte(v.Status))
 	dst = wire.AppendString(dst, string(v.Revision.Blob))
 	dst = wire.AppendString(dst, v.Name)
 	dst = wire.AppendInt(dst, v.Started)
@@ -398,15 +578,24 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendInt(dst, v.Events)
 	dst = wire.AppendUint(dst, r.seed)
 	dst = wire.AppendString(dst, v.Trace)
-	if r.frame != nil {
-		return r.frame.AppendBinary(dst) // has the input
+	dst = wire.AppendInt(dst, v.Redrives)
+	dst = wire.AppendInt(dst, v.Redriven)
+	dst = wire.AppendString(dst, r.redriveToken)
+	dst = v.As.append(dst)
+	dst = r.child.append(dst)
+	if v.Status == machine.Running {
+		return r.frame.AppendBinary(r.appendHeld(dst)) // has the input
 	}
 	dst = wire.AppendBytes(dst, v.Input)
 	dst = wire.AppendBool(dst, v.HasError)
 	dst = wire.AppendBool(dst, v.HasCause)
 	dst = wire.AppendString(dst, v.Error)
 	dst = wire.AppendString(dst, v.Cause)
-	return wire.AppendBytes(dst, v.Output)
+	dst = wire.AppendBytes(dst, v.Output)
+	if r.frame != nil {
+		dst = r.frame.AppendBinary(dst)
+	}
+	return dst
 }
 
 // Decode implements partition.Program. The run aliases data.
@@ -419,13 +608,14 @@ func (p *Runs) Decode(data []byte, blob func(partition.BlobID) []byte) (partitio
 func (p *Runs) ReadView(data []byte, blob func(partition.BlobID) []byte) (*View, error) {
 	r := &Run{library: p.Library}
 	err := r.decode(data, blob)
-	return &r.view, err
+	return r.View(), err
 }
 
 func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error) {
 	in := wire.NewReader(data)
-	if b := in.Byte(); b != formatVersion && in.Err() == nil {
-		return fmt.Errorf("statemachine: run has format version %d; this program reads %d", b, formatVersion)
+	version := in.Byte()
+	if (version == 0 || version > runVersion) && in.Err() == nil {
+		return fmt.Errorf("statemachine: run has format version %d; this program reads up to %d", version, runVersion)
 	}
 	v := &r.view
 	v.Status = machine.Status(in.Byte())
@@ -434,15 +624,26 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	v.Started, v.Stopped, v.Events = in.Int(), in.Int(), in.Int()
 	r.seed = in.Uint()
 	v.Trace = in.String()
+	if version >= 2 {
+		v.Redrives, v.Redriven, r.redriveToken = in.Int(), in.Int(), in.String()
+		v.As = readQualifier(in)
+	}
+	if version >= 3 {
+		r.child = readChild(in)
+	}
 	r.first = v.Events + 1
 	var frame []byte
 	if v.Status == machine.Running {
+		if version >= 2 {
+			r.readHeld(in)
+		}
 		frame = in.Rest()
 	} else {
 		v.Input = in.Bytes()
 		v.HasError, v.HasCause = in.Bool(), in.Bool()
 		v.Error, v.Cause = in.String(), in.String()
 		v.Output = in.Bytes()
+		frame = something(in.Rest())
 	}
 	if err := in.Err(); err != nil {
 		return err
@@ -450,7 +651,7 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	if v.Revision, err = r.library.Load(id, blob(id)); err != nil || frame == nil {
 		return err
 	}
-	if r.frame, err = machine.DecodeFrame(frame, v.Revision.Interpreter); err == nil {
+	if r.frame, err = machine.DecodeFrame(frame, v.Revision.Interpreter); err == nil && v.Status == machine.Running {
 		v.Input = r.frame.Input()
 	}
 	return err

@@ -12,6 +12,8 @@ type JSONOptions struct {
 	// WithoutData leaves out inputs, outputs and parameters, as GetExecutionHistory does for
 	// includeExecutionData false.
 	WithoutData bool
+	// VersionARN and AliasARN say by which version and alias of its machine the run was started, where it was by one.
+	VersionARN, AliasARN string
 }
 
 // AppendJSON appends e as GetExecutionHistory answers it: id, previousEventId, timestamp in epoch seconds,
@@ -54,22 +56,49 @@ type details struct {
 
 func appendDetails(dst []byte, e *Event, opts JSONOptions) []byte {
 	d := details{b: append(dst, '{'), empty: true}
-	d.string("name", e.Name, e.Name != "")
+	switch e.Type {
+	case ActivityStarted:
+		d.string("workerName", e.Name, e.Name != "")
+	case EvaluationFailed:
+		d.string("state", e.Name, true)
+		d.string("location", e.Location, e.Location != "")
+	default:
+		d.string("name", e.Name, e.Name != "")
+	}
 	if !opts.WithoutData {
 		d.payload("input", e.Input)
 		d.payload("output", e.Output)
+		if len(e.Assigned) > 0 {
+			d.key("assignedVariables")
+			d.b = append(d.b, e.Assigned...)
+			d.key("assignedVariablesDetails")
+			d.b = append(d.b, `{"truncated":false}`...)
+		}
 		d.string("parameters", asString(e.Parameters), len(e.Parameters) > 0)
 	}
 	d.string("error", e.Error, e.HasError)
 	d.string("cause", e.Cause, e.HasCause)
 	d.string("resourceType", e.ResourceType, e.ResourceType != "")
-	d.string("resource", e.Resource, e.Resource != "")
+	mapRun := e.Type == MapRunStarted || e.Type == MapRunRedriven
+	d.string("mapRunArn", e.Resource, mapRun)
+	d.number("redriveCount", e.Length, e.Type == MapRunRedriven)
+	d.string("resource", e.Resource, e.Resource != "" && !mapRun)
 	d.string("region", e.Region, e.Region != "")
-	d.string("roleArn", e.RoleARN, e.RoleARN != "")
+	switch e.Type {
+	case TaskScheduled, LambdaFunctionScheduled:
+		d.credentials(e.RoleARN)
+	default:
+		d.string("roleArn", e.RoleARN, e.RoleARN != "")
+	}
+	if e.Type == ExecutionStarted {
+		d.string("stateMachineAliasArn", opts.AliasARN, opts.AliasARN != "")
+		d.string("stateMachineVersionArn", opts.VersionARN, opts.VersionARN != "")
+	}
 	d.number("timeoutInSeconds", e.Timeout, e.Timeout != 0)
 	d.number("heartbeatInSeconds", e.Heartbeat, e.Heartbeat != 0)
 	d.number("index", e.Index, e.Type >= MapIterationAborted && e.Type <= MapIterationSucceeded)
 	d.number("length", e.Length, e.Type == MapStateStarted)
+	d.number("redriveCount", e.Length, e.Type == ExecutionRedriven)
 	return append(d.b, '}')
 }
 
@@ -88,6 +117,17 @@ func (d *details) string(k, v string, present bool) {
 		d.key(k)
 		d.b = jsonvalue.AppendString(d.b, v)
 	}
+}
+
+// credentials writes the role that a task is called under.
+func (d *details) credentials(role string) {
+	if role == "" {
+		return
+	}
+	d.key("taskCredentials")
+	d.b = append(d.b, `{"roleArn":`...)
+	d.b = jsonvalue.AppendString(d.b, role)
+	d.b = append(d.b, '}')
 }
 
 func (d *details) number(k string, v int64, present bool) {
