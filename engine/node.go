@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
@@ -60,6 +61,9 @@ type Node struct {
 	gone    bool // the store is closed; guarded by reading
 }
 
+// Integrations returns the service integrations that machines of the node may use.
+func (n *Node) Integrations() asl.Integrations { return n.opts.Integrations }
+
 // useStore keeps the store open until release is called.
 func (n *Node) useStore() (release func(), err error) {
 	n.reading.RLock()
@@ -96,6 +100,9 @@ func (h host) Send(dest partition.ID, ev *partition.Event) {
 func (h host) Reply(client, value any, missing bool) { h.reply(client, value, missing) }
 
 func (h host) Idempotent(name string) bool {
+	if name == statemachine.ReadItems {
+		return true
+	}
 	info, ok := h.opts.Functions.Lookup(name)
 	return ok && info.Idempotent
 }

@@ -164,6 +164,7 @@ func TestS3(t *testing.T) {
 		{"aws-sdk:s3:headObject", `{"Bucket":"b","Key":"k"}`, `{"ContentLength":4,"ContentType":"text/plain","ETag":"\"e\"","LastModified":"2026-01-02T03:04:05Z","Metadata":{}}`},
 		{"aws-sdk:s3:putObject", `{"Bucket":"b","Key":"n","Body":{"a":[1.0]},"ContentType":"x/y"}`, `{"ETag":"\"{\\\"a\\\":[1.0]}\""}`},
 		{"aws-sdk:s3:putObject", `{"Bucket":"b","Key":"n","Body":false}`, `{"ETag":"\"false\""}`},
+		{"aws-sdk:s3:putObject", `{"Bucket":"b","Key":"n","Body":"x"}`, `{"ETag":"\"\\\"x\\\"\""}`},
 		{"aws-sdk:s3:listObjectsV2", `{"Bucket":"b"}`, `{"Contents":[{"Key":"k","LastModified":"2026-01-02T03:04:05Z","Size":4}],"IsTruncated":false,"KeyCount":1,"Name":"b"}`},
 		{"aws-sdk:s3:getObject", `{"Bucket":"b","Key":"none"}`, `S3.NoSuchKeyException: The specified key does not exist.` + where(404)},
 		{"aws-sdk:s3:getObject", `{"Bucket":"c","Key":"k"}`, `S3.NoSuchBucketException: The specified bucket does not exist` + where(404)},
