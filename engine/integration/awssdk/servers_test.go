@@ -38,8 +38,8 @@ func TestDynamoDB(t *testing.T) {
 			`DynamoDB.ResourceNotFoundException: Requested resource not found (Service: AmazonDynamoDBv2; Status Code: 400; Error Code: ResourceNotFoundException; Request ID: *; Proxy: null)`},
 		{"dynamodb:putItem", `{"TableName":"/tab","Item":{"id":{"S":"1"}}}`, `DynamoDB.AmazonDynamoDBException: *1 validation error detected: Value '/tab' at 'tableName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+ (Service: AmazonDynamoDBv2; Status Code: 400; Error Code: ValidationException; Request ID: *; Proxy: null)`},
 		{"aws-sdk:dynamodb:putItem", `{"TableName":"tab","Item":null}`, `DynamoDb.DynamoDbException: *Value null at 'item' failed to satisfy constraint: Member must not be null (Service: DynamoDb, Status Code: 400, Request ID: *)`},
-		{"aws-sdk:dynamodb:putItem", `{"TableName":"tab","Item":{"id":{"X":"1"}}}`, `States.Runtime: The field 'Item.id.X' is not supported by Step Functions`},
-		{"aws-sdk:dynamodb:putItem", `{"TableName":"tab","Item":{"id":"1"}}`, `States.Runtime: The field 'Item.id' must be an object with one member but was: "1"`},
+		{"aws-sdk:dynamodb:putItem", `{"TableName":"tab","Item":{"id":{"X":"1"}}}`, `States.Runtime: The field "Item.id.X" is not supported by Step Functions`},
+		{"aws-sdk:dynamodb:putItem", `{"TableName":"tab","Item":{"id":"1"}}`, `States.Runtime: The field "Item.id" must be an object with one member but was: "1"`},
 	} {
 		if got := call(t, set, tc.name, tc.arguments); !like(got, tc.want) {
 			t.Errorf("%s %s:\n got %s\nwant %s", tc.name, tc.arguments, got, tc.want)

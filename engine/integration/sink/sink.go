@@ -65,12 +65,27 @@ func Register(set *integration.Set, cfg Config) error {
 	optimised := &sinks{cfg, optimisedSNS, optimisedEvents}
 	sdk := &sinks{cfg, sdkSNS, sdkEvents}
 	return errors.Join(
-		set.Register("sns:publish", integration.Func(optimised.publish)),
-		set.Register("events:putEvents", integration.Func(optimised.putEvents)),
-		set.Register("aws-sdk:sns:publish", integration.Func(sdk.publish)),
-		set.Register("aws-sdk:eventbridge:putEvents", integration.Func(sdk.putEvents)),
+		set.Register("sns:publish", &task{optimised.publish, publishParameters}),
+		set.Register("events:putEvents", &task{optimised.putEvents, eventsParameters}),
+		set.Register("aws-sdk:sns:publish", &task{sdk.publish, publishParameters}),
+		set.Register("aws-sdk:eventbridge:putEvents", &task{sdk.putEvents, eventsParameters}),
 	)
 }
+
+// task is an integration that says what its parameters are.
+type task struct {
+	integration.Func
+	parameters []string
+}
+
+// Parameters implements integration.Described.
+func (t *task) Parameters() []string { return t.parameters }
+
+var (
+	publishParameters = []string{"TopicArn", "TargetArn", "PhoneNumber", "Message", "Subject", "MessageStructure", "MessageAttributes",
+		"MessageGroupId", "MessageDeduplicationId"}
+	eventsParameters = []string{"Entries", "EndpointId"}
+)
 
 // sinks are the integrations of one kind, optimised or of the AWS SDK.
 type sinks struct {
