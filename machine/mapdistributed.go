@@ -92,6 +92,7 @@ func (s *step) mapRun(b *branch) *branch {
 		return s.failed(b, e)
 	}
 	b.invocation, b.phase = s.f.newID(b), mapping
+	b.mapped = b.invocation
 	names := s.mapRunOf(b)
 	run.Name, run.Label, run.ARN = names.Name, names.Label, names.ARN
 	s.note(b, history.Event{Type: history.MapRunStarted, Resource: run.ARN})
@@ -240,6 +241,7 @@ func (s *step) mapRunEnded(b *branch, ev *Event) *branch {
 		s.note(b, history.Event{Type: history.MapRunFailed, Error: ev.Error, HasError: true, Cause: ev.Cause, HasCause: ev.Cause != ""})
 		return s.failed(b, &failure{name: ev.Error, hasName: true, cause: ev.Cause, hasCause: ev.Cause != ""})
 	}
+	b.mapped = 0
 	ended := s.emit(history.Event{Type: history.MapRunSucceeded, Prev: b.prev})
 	succeeded := s.emit(history.Event{Type: history.MapStateSucceeded, Prev: ended})
 	out, e := s.joinedOutcome(b, ev.Output)
@@ -249,6 +251,18 @@ func (s *step) mapRunEnded(b *branch, ev *Event) *branch {
 	}
 	return s.leave(b, out, b.state.NextState)
 }
+
+// redriveMap takes up the Map Run of a distributed Map that had failed or was stopped.
+func (s *step) redriveMap(b *branch) {
+	b.invocation, b.phase = b.mapped, mapping
+	s.f.route(b.invocation, b)
+	run := s.mapRunOf(b)
+	s.note(b, history.Event{Type: history.MapRunRedriven, Resource: run.ARN, Length: s.f.redrives})
+	s.command(Command{Kind: RedriveMapRun, ID: b.invocation, MapRun: run})
+}
+
+// distributed reports whether st is a distributed Map.
+func distributed(st *asl.State) bool { return st.Map != nil && st.Map.Distributed != nil }
 
 // abortMapRuns says of the Map Runs at and below b that they are aborted.
 func (s *step) abortMapRuns(b *branch) {
