@@ -21,7 +21,7 @@ type MapRun struct {
 	Label string // the state's, or one made of its name
 	ARN   string
 
-	Items  []byte // a JSON array; nil when there is a Reader
+	Items  []byte // a JSON array or object; nil when there is a Reader
 	Reader *MapReader
 	Batch  *MapBatch  // nil: each item is a child run's
 	Writer *MapWriter // nil: the results are the state's
@@ -92,6 +92,7 @@ func (s *step) mapRun(b *branch) *branch {
 		return s.failed(b, e)
 	}
 	b.invocation, b.phase = s.f.newID(b), mapping
+	b.mapped = b.invocation
 	names := s.mapRunOf(b)
 	run.Name, run.Label, run.ARN = names.Name, names.Label, names.ARN
 	s.note(b, history.Event{Type: history.MapRunStarted, Resource: run.ARN})
@@ -185,7 +186,7 @@ func (s *step) evaluated(sc *scope, t *asl.Template) ([]byte, *failure) {
 	if t == nil {
 		return []byte("{}"), nil
 	}
-	v, e := sc.template(t)
+	v, e := flowOf(sc.b.state).fill(sc, t)
 	if e != nil {
 		return nil, e
 	}
@@ -198,7 +199,10 @@ func (s *step) evaluated(sc *scope, t *asl.Template) ([]byte, *failure) {
 
 // amount is a number of a reader or a batcher, which Step Functions also takes as text. Below 0 is the Map Run's to judge.
 func amount(sc *scope, st *asl.State, field string, a asl.Amount) (int64, *failure) {
-	if a.Path == nil {
+	switch {
+	case a.Query != nil:
+		return queriedAmount(sc, a.Query)
+	case a.Path == nil:
 		return a.Fixed, nil
 	}
 	v, e := fieldPath(sc, st, a.Path)
@@ -216,6 +220,18 @@ func amount(sc *scope, st *asl.State, field string, a asl.Amount) (int64, *failu
 	return 0, runtimeError(sc.b, "The %sPath field refers to value \"%s\" which is not a valid integer: %s", field, plain(v), a.Path)
 }
 
+func queriedAmount(sc *scope, q *asl.Query) (int64, *failure) {
+	v, e := sc.evaluate(q)
+	if e != nil {
+		return 0, e
+	}
+	n, ok := wholeNumber(v)
+	if !ok {
+		return 0, sc.unexpected(q, "number", v)
+	}
+	return n, nil
+}
+
 // mapRunEnded goes on with a distributed Map whose Map Run has ended. The run's own end stands outside the line of
 // control, as MapStateSucceeded does: what follows hangs on MapRunStarted.
 func (s *step) mapRunEnded(b *branch, ev *Event) *branch {
@@ -225,6 +241,7 @@ func (s *step) mapRunEnded(b *branch, ev *Event) *branch {
 		s.note(b, history.Event{Type: history.MapRunFailed, Error: ev.Error, HasError: true, Cause: ev.Cause, HasCause: ev.Cause != ""})
 		return s.failed(b, &failure{name: ev.Error, hasName: true, cause: ev.Cause, hasCause: ev.Cause != ""})
 	}
+	b.mapped = 0
 	ended := s.emit(history.Event{Type: history.MapRunSucceeded, Prev: b.prev})
 	succeeded := s.emit(history.Event{Type: history.MapStateSucceeded, Prev: ended})
 	out, e := s.joinedOutcome(b, ev.Output)
@@ -234,6 +251,18 @@ func (s *step) mapRunEnded(b *branch, ev *Event) *branch {
 	}
 	return s.leave(b, out, b.state.NextState)
 }
+
+// redriveMap takes up the Map Run of a distributed Map that had failed or was stopped.
+func (s *step) redriveMap(b *branch) {
+	b.invocation, b.phase = b.mapped, mapping
+	s.f.route(b.invocation, b)
+	run := s.mapRunOf(b)
+	s.note(b, history.Event{Type: history.MapRunRedriven, Resource: run.ARN, Length: s.f.redrives})
+	s.command(Command{Kind: RedriveMapRun, ID: b.invocation, MapRun: run})
+}
+
+// distributed reports whether st is a distributed Map.
+func distributed(st *asl.State) bool { return st.Map != nil && st.Map.Distributed != nil }
 
 // abortMapRuns says of the Map Runs at and below b that they are aborted.
 func (s *step) abortMapRuns(b *branch) {
@@ -297,6 +326,7 @@ type Selector struct {
 	fork  *fork
 	step  step
 	seed  uint64
+	pairs bool // a member of an object is {"Key":…,"Value":…}
 }
 
 // NewSelector returns the selector of a Map Run, for the interpreter whose machine has the Map.
@@ -306,7 +336,7 @@ func (in *Interpreter) NewSelector(run *MapRun) (*Selector, error) {
 	if st == nil || st.Map == nil {
 		return nil, errFrame
 	}
-	sel := &Selector{in: in, state: st}
+	sel := &Selector{in: in, state: st, pairs: run.Reader != nil}
 	if run.Scope == nil {
 		return sel, nil
 	}
@@ -343,7 +373,7 @@ func (in *Interpreter) NewSelector(run *MapRun) (*Selector, error) {
 // is none.
 func (sel *Selector) Select(index int64, key, item []byte, source string) (input []byte, name, cause string) {
 	switch {
-	case sel.fork == nil && key == nil:
+	case sel.fork == nil && (key == nil || !sel.pairs):
 		return item, "", ""
 	case sel.fork == nil:
 		input = append(append(append([]byte(`{"Key":`), key...), `,"Value":`...), item...)
@@ -368,14 +398,17 @@ func (sel *Selector) Select(index int64, key, item []byte, source string) (input
 // UUID returns a UUID made of r.
 func UUID(r uint64) string { return uuid(r) }
 
-// NextItem returns the item of a JSON array, compact and valid, that starts at i, and where the one after it starts. The
-// first starts at 1; more is false at the end.
-func NextItem(array []byte, i int) (item []byte, next int, more bool) {
-	if len(array) <= 2 || i >= len(array) {
-		return nil, i, false
+// NextItem returns the item of a JSON array or object, compact and valid, that starts at i, and where the one after it starts.
+// The first starts at 1; more is false at the end. The key of a member is a JSON text.
+func NextItem(items []byte, i int) (key, item []byte, next int, more bool) {
+	if len(items) <= 2 || i >= len(items) {
+		return nil, nil, i, false
 	}
-	item, next = nextElement(array, i)
-	return item, next, true
+	item, next = nextElement(items, i)
+	if items[0] == '{' {
+		key, item = splitMember(item)
+	}
+	return key, item, next, true
 }
 
 // AppendBatch appends the input of a child run that processes a batch: BatchInput, when there is one, and the items.
