@@ -283,6 +283,12 @@ func partially(f *function, given []any, open func(i int) bool) *function {
 				full[i] = arg(given, i)
 			}
 		}
+		if f.sig != nil { // the reference does not look, and does what JavaScript makes of any types
+			var err error
+			if full, err = f.sig.validate(full, undefined); err != nil {
+				return nil, named(err, f)
+			}
+		}
 		return f.native(c, full)
 	}
 	return out
