@@ -40,7 +40,7 @@ type ReaderConfig struct {
 	CSVHeaderLocation string
 	CSVHeaders        []string
 	ItemsPointer      string
-	MaxItems          Amount
+	MaxItems          Amount `json:"-"`
 }
 
 // ItemBatcher says how items are put together into the inputs of child runs.

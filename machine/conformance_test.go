@@ -24,7 +24,7 @@ func TestConformance(t *testing.T) {
 	if !ok {
 		t.Skip("no recordings: set WEFT_CONFORMANCE to the directory that holds asl/pure.jsonl")
 	}
-	for _, file := range []string{"pure", "lambda", "callback", "nested", "s3"} {
+	for _, file := range []string{"pure", "lambda", "callback", "nested"} {
 		t.Run(file, func(t *testing.T) { conformanceFile(t, dir, file) })
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/internal/wire"
@@ -282,9 +283,11 @@ func (m *MapRun) readAhead(env *partition.Env) {
 	if !m.in.wants() {
 		return
 	}
+	reader := m.rev.each.Map.Distributed.Reader
 	req := ReadRequest{
-		Blob: m.rev.Blob, Machine: m.rev.Machine, Name: m.run.Name, Arguments: m.run.Reader.Arguments, MaxItems: m.run.Reader.MaxItems, Cursor: m.in.cursor,
+		Resource: reader.Resource, Arguments: m.run.Reader.Arguments, Config: reader.Config, MaxItems: m.run.Reader.MaxItems, Cursor: m.in.cursor,
 	}
+	req.Config.MaxItems = asl.Amount{}
 	m.in.reading = m.call(env, ReadItems, &req)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/internal/wire"
 	"github.com/weftworks/weft/machine"
@@ -36,10 +37,9 @@ const (
 
 // ReadRequest asks for a page of items.
 type ReadRequest struct {
-	Blob      partition.BlobID // the revision whose State has the ItemReader
-	Machine   string           // of the child runs: whose partition has the blob
-	Name      string           // of the Map Run
+	Resource  string           // of the ItemReader
 	Arguments json.RawMessage  // of the ItemReader
+	Config    asl.ReaderConfig // without MaxItems
 	MaxItems  int64            // 0: all
 	Cursor    []byte           // nil: the beginning
 }
