@@ -63,6 +63,7 @@ type Amount struct {
 	Set   bool
 	Fixed int64
 	Path  *jsonpath.Path
+	Query *Query // in JSONata
 }
 
 // The bounds of a reader and a batcher (Step Functions, "ItemReader" and "ItemBatcher").
@@ -157,7 +158,7 @@ func (r *graphReader) argumentsOf(s *spot) *Template {
 	if r.language == JSONPath {
 		return r.template(s, "Parameters")
 	}
-	return r.template(s, "Arguments")
+	return r.queryTemplate(s, "Arguments", 0)
 }
 
 // word reads an optional field that takes one of some words.
@@ -218,13 +219,20 @@ func (r *graphReader) itemBatcher(s *spot) *ItemBatcher {
 	}
 	b := &ItemBatcher{
 		MaxItems: r.amount(f, "MaxItemsPerBatch", maxSeconds), MaxBytes: r.amount(f, "MaxInputBytesPerBatch", MaxBatchBytes),
-		Input: r.template(f, "BatchInput"),
+		Input: r.batchInput(f),
 	}
 	if !b.MaxItems.Set && !b.MaxBytes.Set {
 		r.report(f, SchemaInvalid, "add MaxItemsPerBatch or MaxInputBytesPerBatch", "an ItemBatcher must say how large a batch is").ServiceMessage =
 			"This object should have at least one of the following fields: [MaxItemsPerBatch, MaxItemsPerBatchPath, MaxInputBytesPerBatch, MaxInputBytesPerBatchPath]"
 	}
 	return b
+}
+
+func (r *graphReader) batchInput(f *spot) *Template {
+	if r.language == JSONPath {
+		return r.template(f, "BatchInput")
+	}
+	return r.queryTemplate(f, "BatchInput", 0)
 }
 
 func (r *graphReader) resultWriter(s *spot) *ResultWriter {
@@ -240,11 +248,14 @@ func (r *graphReader) resultWriter(s *spot) *ResultWriter {
 	return w
 }
 
-// amount reads name or, in JSONPath, namePath.
+// amount reads name, which may be an expression in JSONata, or in JSONPath namePath.
 func (r *graphReader) amount(s *spot, name string, most int64) Amount {
 	f := r.oneOf(s, name, name+"Path")
 	if f == nil {
 		return Amount{}
+	}
+	if r.isExpression(f) {
+		return Amount{Set: true, Query: r.query(f, 0)}
 	}
 	a := Amount{Set: true, Path: r.reference(s, name+"Path", true)}
 	a.Fixed, _ = r.whole(s, name, 0, most)
