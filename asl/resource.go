@@ -78,6 +78,9 @@ func (r *graphReader) resource(s *spot, t *TaskPart) {
 		t.Target.Kind = TargetLambdaInvoke
 		return
 	}
+	if t.own(service, verb, pattern) {
+		return
+	}
 	r.integration(s, f, t, service, verb, pattern)
 }
 

@@ -24,6 +24,7 @@ type Node struct {
 	opts    Options
 	library *statemachine.Library
 	runs    *statemachine.Runs
+	mapRuns *statemachine.MapRuns
 
 	workflows *workflow.Runs
 	entities  *workflow.Entities
@@ -99,6 +100,9 @@ func (h host) Send(dest partition.ID, ev *partition.Event) {
 func (h host) Reply(client, value any, missing bool) { h.reply(client, value, missing) }
 
 func (h host) Idempotent(name string) bool {
+	if name == statemachine.ReadItems {
+		return true
+	}
 	info, ok := h.opts.Functions.Lookup(name)
 	return ok && info.Idempotent
 }

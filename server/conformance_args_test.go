@@ -69,8 +69,8 @@ func loggingCalls(calls []conformance.APICall) (out []conformance.APICall) {
 
 // told is what earlier answers of a case said that later calls take up.
 type told struct {
-	alias, version, token string
-	revisions             []string
+	alias, version, token, mapRun string
+	revisions                     []string
 }
 
 func (m *told) note(answer map[string]any) {
@@ -82,6 +82,9 @@ func (m *told) note(answer map[string]any) {
 	set(&m.alias, "stateMachineAliasArn")
 	set(&m.version, "stateMachineVersionArn")
 	set(&m.token, "nextToken")
+	if list, ok := answer["mapRuns"].([]any); ok && len(list) > 0 {
+		m.mapRun, _ = list[0].(map[string]any)["mapRunArn"].(string)
+	}
 	if s, ok := answer["revisionId"].(string); ok && answer["updateDate"] != nil {
 		m.revisions = append(m.revisions, s)
 	}
@@ -98,6 +101,9 @@ func (m *told) complete(text string) string {
 	}
 	if token, there := args["nextToken"]; there && token == nil {
 		args["nextToken"] = m.token
+	}
+	if arn, _ := args["mapRunArn"].(string); strings.HasSuffix(arn, ":mapRun:x/y:z") {
+		args["mapRunArn"] = m.mapRun
 	}
 	if args["stateMachineAliasArn"] == "alias" {
 		args["stateMachineAliasArn"] = m.alias

@@ -256,7 +256,13 @@ func (c *call) validateStateMachineDefinition() (any, error) {
 		Diagnostics []Diagnostic `json:"diagnostics"`
 		Truncated   bool         `json:"truncated"`
 	}{Result: "OK", Diagnostics: []Diagnostic{}}
-	for _, d := range c.options.Check([]byte(definition), kind) {
+	found := c.options.Check([]byte(definition), kind)
+	if least == SeverityWarning && !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Severity == SeverityError }) {
+		for _, a := range asl.Advise([]byte(definition)) {
+			found = append(found, Diagnostic{Severity: SeverityWarning, Code: string(a.Code), Message: a.Message, Location: a.Location})
+		}
+	}
+	for _, d := range found {
 		if d.Severity == SeverityError {
 			answer.Result = "FAIL"
 		} else if least != SeverityWarning {

@@ -333,6 +333,9 @@ func (c *call) change(n *node, match any, env *frame) error {
 			for key, v := range o.All() {
 				target.Set(key, v)
 			}
+			if err := c.spend(int64(o.Len())); err != nil {
+				return err
+			}
 			target.Object = target.arrange().Object
 		}
 	}
@@ -351,6 +354,9 @@ func (c *call) change(n *node, match any, env *frame) error {
 	for _, key := range listOf(gone) {
 		if isObject {
 			target.Object = *target.Without(key.(string))
+			if err := c.spend(int64(target.Len() >> 2)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
