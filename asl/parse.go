@@ -174,15 +174,14 @@ type graphReader struct {
 	*parser
 	graph   *Graph
 	pending []pending
-	spots   []*spot          // of graph.States
-	edges   map[*State][]int // states to places in pending
-	reading *State
-	broken  bool // some state's way on is unknown
+	spots   []*spot // of graph.States
+	edges   []int   // where in pending the names begin that each of graph.States gives
+	broken  bool    // some state's way on is unknown
 }
 
 // graph reads StartAt and States of s into g.
 func (p *parser) graph(s *spot, g *Graph) {
-	r := &graphReader{parser: p, graph: g, edges: map[*State][]int{}}
+	r := &graphReader{parser: p, graph: g}
 	g.ByName = map[string]*State{}
 	p.require(s, "States", "StartAt")
 	if name, ok := p.text(s, "StartAt"); ok {
@@ -197,7 +196,10 @@ func (p *parser) graph(s *spot, g *Graph) {
 		p.empty(states, `add a state such as "Done": {"Type": "Succeed"}`, "a graph needs at least one state")
 		return
 	}
-	for i := range states.node.Members {
+	n := len(states.node.Members)
+	g.ByName, g.States = make(map[string]*State, n), make([]*State, 0, n)
+	r.spots, r.edges, r.pending = make([]*spot, 0, n), make([]int, 0, n), slices.Grow(r.pending, n)
+	for i := range n {
 		r.state(states.at(i))
 	}
 	r.resolve(states)
@@ -205,7 +207,6 @@ func (p *parser) graph(s *spot, g *Graph) {
 
 // refer notes that at names a state, to be filled in by resolve.
 func (r *graphReader) refer(at *spot, name string, to **State) {
-	r.edges[r.reading] = append(r.edges[r.reading], len(r.pending))
 	r.pending = append(r.pending, pending{at, name, to})
 }
 
@@ -231,7 +232,7 @@ func (r *graphReader) resolve(states *spot) {
 	}
 	reached := r.reach()
 	for i, st := range r.graph.States {
-		if !reached[st] {
+		if !reached[i] {
 			r.reportKey(r.spots[i], MissingTarget, "let a Next, Default or Catch name it, or remove it", "no state leads to it").ServiceMessage =
 				fmt.Sprintf("State \"%s\" is not reachable.", st.Name)
 		}
@@ -258,13 +259,23 @@ func (r *graphReader) names() []string {
 }
 
 // reach returns the states that can be reached from the start.
-func (r *graphReader) reach() map[*State]bool {
-	reached := map[*State]bool{r.graph.Start: true}
-	for queue := []*State{r.graph.Start}; len(queue) > 0; {
-		st := queue[0]
+func (r *graphReader) reach() []bool {
+	places := make(map[*State]int, len(r.graph.States))
+	for i, st := range r.graph.States {
+		places[st] = i
+	}
+	reached := make([]bool, len(r.graph.States))
+	start := places[r.graph.Start]
+	reached[start] = true
+	for queue := []int{start}; len(queue) > 0; {
+		at := queue[0]
 		queue = queue[1:]
-		for _, i := range r.edges[st] {
-			if to := *r.pending[i].to; to != nil && !reached[to] {
+		last := len(r.pending)
+		if at+1 < len(r.edges) {
+			last = r.edges[at+1]
+		}
+		for _, ref := range r.pending[r.edges[at]:last] {
+			if to := places[*ref.to]; *ref.to != nil && !reached[to] {
 				reached[to] = true
 				queue = append(queue, to)
 			}
@@ -278,7 +289,7 @@ func (r *graphReader) enter(s *spot) *State {
 	st := &State{Name: s.key, Graph: r.graph, Index: len(r.machine.AllStates), Pos: r.pos(s.keyAt)}
 	r.machine.AllStates = append(r.machine.AllStates, st)
 	r.graph.States = append(r.graph.States, st)
-	r.spots = append(r.spots, s)
+	r.spots, r.edges = append(r.spots, s), append(r.edges, len(r.pending))
 	switch n := utf8.RuneCountInString(s.key); {
 	case n == 0:
 		r.reportKey(s, SchemaInvalid, "name it", "a state needs a name")
