@@ -182,7 +182,7 @@ type graphReader struct {
 // graph reads StartAt and States of s into g.
 func (p *parser) graph(s *spot, g *Graph) {
 	r := &graphReader{parser: p, graph: g}
-	g.ByName = map[string]*State{}
+	r.expect(s)
 	p.require(s, "States", "StartAt")
 	if name, ok := p.text(s, "StartAt"); ok {
 		g.StartAt = name
@@ -196,13 +196,27 @@ func (p *parser) graph(s *spot, g *Graph) {
 		p.empty(states, `add a state such as "Done": {"Type": "Succeed"}`, "a graph needs at least one state")
 		return
 	}
-	n := len(states.node.Members)
-	g.ByName, g.States = make(map[string]*State, n), make([]*State, 0, n)
-	r.spots, r.edges, r.pending = make([]*spot, 0, n), make([]int, 0, n), slices.Grow(r.pending, n)
-	for i := range n {
+	for i := range states.node.Members {
 		r.state(states.at(i))
 	}
 	r.resolve(states)
+}
+
+// expect makes room for the states of s.
+func (r *graphReader) expect(s *spot) {
+	n := 0
+	if states := s.member("States"); states != nil {
+		n = len(states.node.Members)
+	}
+	r.graph.ByName = make(map[string]*State, n)
+	r.graph.States = make([]*State, 0, n)
+	r.spots = make([]*spot, 0, n)
+	r.pending = make([]pending, 0, n+1)
+	r.edges = make([]int, 0, n)
+	if len(r.seen) == 0 {
+		r.seen = make(map[string]*spot, n)
+		r.machine.AllStates = make([]*State, 0, n)
+	}
 }
 
 // refer notes that at names a state, to be filled in by resolve.

@@ -151,8 +151,12 @@ func (d *dispatcher) run(f *flight) {
 	}()
 	if f.req.Input, err = d.node.values.Text(call.Input); err != nil {
 		err = function.Failure("Weft.Unreadable", "the call's input cannot be read: %v", err)
+	} else if own := d.node.ownAction(f); own != nil {
+		res, err = own.invoke(f)
 	} else {
-		if _, ok := asl.IntegrationName(call.Function); ok {
+		if call.Function == statemachine.ReadItems || call.Function == statemachine.ExportResults {
+			res, err = d.node.mapCall(f, call.Function, f.req.Input)
+		} else if _, ok := asl.IntegrationName(call.Function); ok {
 			f.req.Run = d.execution(call.Instance)
 			res, err = d.node.opts.Integrations.Invoke(f, &f.req)
 		} else {

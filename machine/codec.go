@@ -339,7 +339,7 @@ func (d *decoder) takes(p phase) bool {
 	if d.ended {
 		return p == idle || p == unbegun
 	}
-	return p > idle && p <= forked || p == revived || p == queued
+	return p > idle && p <= forked || p == revived || p == queued || p == mapping
 }
 
 // consistent reports whether a decoded branch's phase fits its state and what it waits for.
@@ -355,7 +355,9 @@ func (br *branch) consistent() bool {
 	case backoff:
 		return br.timer != 0 && len(br.state.Retry) > 0
 	case forked:
-		return t == asl.Parallel || t == asl.Map
+		return t == asl.Parallel || t == asl.Map && br.state.Map.Distributed == nil
+	case mapping:
+		return t == asl.Map && br.state.Map.Distributed != nil && br.invocation != 0
 	}
 	return true
 }

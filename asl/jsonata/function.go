@@ -60,14 +60,10 @@ func (n *node) called() any {
 	switch n.lhs.kind {
 	case kindPath:
 		return n.lhs.list[0].op
-	case kindVariable:
-		return n.lhs.op
-	case kindFunction, kindPartial:
-		return "("
-	case kindString, kindNumber, kindValue:
-		return n.lhs.val
+	case kindBlock, kindLambda, kindCondition, kindParent, kindTransform:
+		return nil
 	}
-	return nil
+	return n.lhs.shown()
 }
 
 // function evaluates a call; of x ~> f(y), first is x.
@@ -87,10 +83,10 @@ func (ev *evaluator) function(n *node, input any, env *frame, first *any) (any, 
 		}
 		args = append(args, v)
 	}
-	v, err := ev.call(f, args, input, env)
+	v, err := ev.callAt(n.at, f, args, input, env)
 	if err != nil {
 		e := asError(err)
-		if f != nil && f.re == nil || e.Position <= 0 {
+		if e.Position <= 0 {
 			e.Position = n.at
 		}
 		if e.token == nil || e.token == "" {
@@ -101,9 +97,17 @@ func (ev *evaluator) function(n *node, input any, env *frame, first *any) (any, 
 	return v, nil
 }
 
-// call calls f, and whatever f ends in a call of.
+// call calls a function where the text has no call of it.
 func (ev *evaluator) call(f *function, args []any, input any, env *frame) (any, error) {
+	return ev.callAt(-1, f, args, input, env)
+}
+
+// callAt calls f, and whatever f ends in a call of. Errors of f itself get the place of the call, if it has one.
+func (ev *evaluator) callAt(at int, f *function, args []any, input any, env *frame) (any, error) {
 	v, err := ev.callOnce(f, args, input, env)
+	if err != nil && at >= 0 && f != nil && f.re == nil {
+		asError(err).Position = at
+	}
 	for err == nil {
 		t, ok := v.(*function)
 		if !ok || !t.thunk {
@@ -333,6 +337,9 @@ func (c *call) change(n *node, match any, env *frame) error {
 			for key, v := range o.All() {
 				target.Set(key, v)
 			}
+			if err := c.spend(int64(o.Len())); err != nil {
+				return err
+			}
 			target.Object = target.arrange().Object
 		}
 	}
@@ -351,6 +358,9 @@ func (c *call) change(n *node, match any, env *frame) error {
 	for _, key := range listOf(gone) {
 		if isObject {
 			target.Object = *target.Without(key.(string))
+			if err := c.spend(int64(target.Len() >> 2)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

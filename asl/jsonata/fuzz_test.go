@@ -2,70 +2,75 @@ package jsonata
 
 import (
 	"errors"
+	"math/rand/v2"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/weftworks/weft/asl/jsonvalue"
 )
 
-// FuzzEval compiles and evaluates what it gets under small limits: an answer or an *Error comes, in bounded time
-// and memory, the answer is JSON, a second evaluation gives the same, and the input stays as it was.
-func FuzzEval(f *testing.F) {
-	const order = `{"items":[{"sku":"a b","price":2.5,"n":3},{"sku":"é","price":1e3,"n":-1,"tags":["x",null,true]}],"o":{"k":[[1,2],[3]]}}`
-	for _, expr := range []string{
-		`$sum(items.(price * n))`,
-		`items[price > 2 and $contains(sku, /A\s(?=b)/i)].{sku: tags[-1]}`,
-		`items{sku: $join(tags, "-")}^(>n, sku)`,
-		`($f := function($x) <n:n> { $x < 2 ? 1 : $x * $f($x - 1) }; [1..5].$f($))`,
-		`o ~> |k|{"z": $$.items.%.n}, ["k"]|`,
-		`$replace(items[0].sku, /(a)|(b)/, "<$1$2$$>") & $formatNumber(1234.5, "#,##0.00") & $fromMillis(0, "[Y0001]-[M01] [FNn]")`,
-		`$reduce($map(**.n@$v#$i, function($x, $j) { $v + $i + $j }), function($a, $b) { $a & $b }, "")`,
-		`$sort($distinct($spread(o).*)) ~> $reverse() ~> $partition(2)`,
-		`$toMillis("1 Jan 2024", "[D] [MNn,3-3] [Y]") ? $parse("[1]") : $formatInteger(1999, "I;o(-th)")`,
-	} {
-		f.Add(expr, order)
+// fuzzLimits are small, so that what runs away ends soon.
+var fuzzLimits = Limits{Steps: 50_000, Depth: 400, ResultBytes: 1 << 20}
+
+func seedExpressions(add func(text string)) {
+	for i := range 60 {
+		g := &generator{Rand: rand.New(rand.NewPCG(99, uint64(i)))}
+		add(g.expr(3))
+		add(g.picture())
+		add("$match('abc', /" + g.regex(3) + "/i)")
 	}
-	f.Fuzz(func(t *testing.T, expr, data string) {
-		if len(expr) > 4096 || len(data) > 4096 {
-			return
-		}
-		input, err := jsonvalue.ParseString(data)
-		if err != nil {
-			return
-		}
-		x, err := Compile(expr)
-		if err != nil {
-			wantError(t, expr, err)
-			return
-		}
-		before := jsonvalue.Text(input)
-		env := Env{Input: input, HasInput: true, Limits: Limits{Steps: 50_000, Depth: 200, ResultBytes: 1 << 16}}
-		v, defined, err := x.Eval(&env)
-		if err != nil {
-			wantError(t, expr, err)
-		}
-		again, definedAgain, errAgain := x.Eval(&env)
-		if defined != definedAgain || (err == nil) != (errAgain == nil) {
-			t.Fatalf("%q gives %v %v, then %v %v", expr, defined, err, definedAgain, errAgain)
-		}
-		if _, function := v.(Function); defined && !function {
-			text := jsonvalue.Text(v)
-			if back, err := jsonvalue.ParseString(text); err != nil || !jsonvalue.Equal(v, back) {
-				t.Errorf("%q gives %s: %v", expr, text, err)
-			}
-			if text != jsonvalue.Text(again) {
-				t.Errorf("%q gives %s, then %s", expr, text, jsonvalue.Text(again))
-			}
-		}
-		if jsonvalue.Text(input) != before {
-			t.Errorf("%q changed its input", expr)
+	for _, text := range []string{
+		"", "(", "/", "/(/", "a.b[", "$x := ", "function($a)<s-n?:b>{", "|a|b|", "`", "\"\\uD800", "a ?? b", "a ?: b", "%.%", "a@$x#$y", "/*", "1e999",
+		"/(a*)*b/ ~> $match('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')", "($f := function($n){$f($n) & 'x'}; $f(1))", "[1..1e7]", "$pad('x', 1e9)",
+	} {
+		add(text)
+	}
+}
+
+// FuzzCompile looks for texts that make compiling, or looking at what was compiled, panic or say something wrong.
+func FuzzCompile(f *testing.F) {
+	seedExpressions(func(text string) { f.Add(text) })
+	f.Fuzz(func(t *testing.T, text string) {
+		x, err := CompileWith(text, Options{Eval: true})
+		var e *Error
+		switch {
+		case err == nil:
+			x.Uses()
+		case !errors.As(err, &e):
+			t.Fatalf("%T is no *Error", err)
+		case e.Code == "" || e.Message == "" || e.Position < 0 || e.Position > len(text):
+			t.Fatalf("%+v", e)
 		}
 	})
 }
 
-func wantError(t *testing.T, expr string, err error) {
-	t.Helper()
-	var e *Error
-	if !errors.As(err, &e) || e.Code == "" || e.Message == "" {
-		t.Fatalf("%q: %T %v", expr, err, err)
-	}
+// FuzzEval looks for evaluations that panic, do not end, or give what is no JSON.
+func FuzzEval(f *testing.F) {
+	seedExpressions(func(text string) { f.Add(text, oracleInput) })
+	f.Fuzz(func(t *testing.T, text, input string) {
+		in, err := jsonvalue.ParseString(input)
+		x, err2 := CompileWith(text, Options{Eval: true})
+		if err != nil || err2 != nil {
+			return
+		}
+		before := jsonvalue.Text(in)
+		v, defined, err := x.Eval(&Env{Input: in, HasInput: true, Limits: fuzzLimits})
+		if after := jsonvalue.Text(in); after != before {
+			t.Fatalf("the input has changed from %s to %s", before, after)
+		}
+		var e *Error
+		if err != nil && (!errors.As(err, &e) || e.Code == "" || e.Message == "") {
+			t.Fatalf("%#v", err)
+		}
+		if _, isFunction := v.(Function); err != nil || !defined || isFunction {
+			return
+		}
+		out, whole := jsonvalue.AppendMax(nil, v, 8<<20)
+		if !whole {
+			return
+		}
+		if _, err := jsonvalue.Parse(out); err != nil || utf8.ValidString(before) && !utf8.Valid(out) {
+			t.Fatalf("%.200s is no JSON: %v", out, err)
+		}
+	})
 }

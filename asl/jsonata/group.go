@@ -1,5 +1,7 @@
 package jsonata
 
+import "github.com/weftworks/weft/asl/jsonvalue"
+
 // grouping is one key of a grouping: the data that gave it and the pair that did.
 type grouping struct {
 	key  string
@@ -23,7 +25,10 @@ func (ev *evaluator) group(pairs [][2]*node, at int, input any, env *frame) (any
 	if err != nil {
 		return nil, err
 	}
-	out := newObject()
+	if err := ev.spend(int64(2 * len(groups))); err != nil {
+		return nil, err
+	}
+	out := &object{Object: *jsonvalue.NewObject(len(groups))}
 	for i := range groups {
 		g := &groups[i]
 		context, scope := g.data, env
@@ -45,7 +50,7 @@ func (ev *evaluator) group(pairs [][2]*node, at int, input any, env *frame) (any
 
 // groups evaluates the keys.
 func (ev *evaluator) groups(pairs [][2]*node, at int, items []any, reduce bool, env *frame) ([]grouping, error) {
-	var groups []grouping
+	groups := make([]grouping, 0, min(len(items)*len(pairs), 16))
 	var index map[string]int
 	find := func(key string) int {
 		if index != nil {
@@ -96,7 +101,7 @@ func (ev *evaluator) groups(pairs [][2]*node, at int, items []any, reduce bool, 
 			}
 			g := &groups[i]
 			g.data = gathered(g.data, item, &g.own)
-			if err := ev.spend(1); err != nil {
+			if err := ev.spend(int64(len(listOf(item)))); err != nil {
 				return nil, err
 			}
 		}
@@ -145,9 +150,10 @@ func (ev *evaluator) reduced(data any, env *frame) (context any, scope *frame, e
 					before = undefined
 				}
 				own := owned[key]
+				size := len(listOf(v))
 				v = gathered(before, v, &own)
 				owned[key] = own
-				if err := ev.spend(1); err != nil {
+				if err := ev.spend(int64(size)); err != nil {
 					return nil, nil, err
 				}
 			}

@@ -179,6 +179,9 @@ func difference(v any, defined bool, err error, want answer, parallel bool) stri
 	if got == expected || e != nil && want.Code != "" && parallel {
 		return ""
 	}
+	if strings.ReplaceAll(expected, "[null]", "[]") == strings.ReplaceAll(got, "[null]", "[]") {
+		return "" // grouping an empty array, the reference puts an undefined item into the input itself
+	}
 	return "got  " + got + "\n\twant " + expected
 }
 
