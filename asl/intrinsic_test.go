@@ -67,6 +67,7 @@ func TestIntrinsics(t *testing.T) {
 		`States.Hash('abc', 'MD5')`:                                          `"900150983cd24fb0d6963f7d28e17f72"`,
 		`States.Hash('abc', 'SHA-1')`:                                        `"a9993e364706816aba3e25717850c26c9cd0d89d"`,
 		`States.JsonMerge($.o, States.StringToJson('{"b":3,"c":4}'), false)`: `{"a":1,"b":3,"c":4}`,
+		`States.JsonMerge($.o, $.o, 'no')`:                                   `{"a":1,"b":2}`,
 		`States.MathAdd($.n, -1)`:                                            `2`,
 		`States.MathAdd(-1.5, 0)`:                                            `-2`,
 		`States.MathRandom(5, 6)`:                                            `5`,

@@ -314,7 +314,7 @@ func jsonMerge(e *evaluation) (any, error) {
 		return nil, e.wrong(0, "an object")
 	case !bOK:
 		return nil, e.wrong(1, "an object")
-	case e.args[2] != false:
+	case truthy(e.args[2]):
 		return nil, errors.New("argument 3 must be false: objects are merged at their first level only")
 	}
 	merged := a.Clone()
@@ -322,6 +322,12 @@ func jsonMerge(e *evaluation) (any, error) {
 		merged.Set(key, v)
 	}
 	return merged, nil
+}
+
+// truthy reports whether Step Functions reads v as true; most values are false to it.
+func truthy(v any) bool {
+	n, isNumber := v.(jsonvalue.Number)
+	return v == true || v == "true" || isNumber && n.Float64() != 0
 }
 
 func jsonToString(e *evaluation) (any, error) { return jsonvalue.Text(e.args[0]), nil }
