@@ -238,7 +238,7 @@ func matchesNothing(x asl.Expr, err error) (any, bool) {
 	return nil, missing.PastEnd
 }
 
-// named is an error that brings its States.* name, as those of intrinsic functions do.
+// named is an error that the States Language has a name for, as it has for those of intrinsic functions.
 type named interface{ ErrorName() string }
 
 // expressionError words the failure of an expression of a field, which may be a path or a call.
@@ -262,11 +262,11 @@ func (sc *scope) expressionError(x asl.Expr, field string, err error) *failure {
 		why = fmt.Sprintf("The JsonPath argument for the field '%s' could not be found in the input '%s'",
 			strings.Replace(missing.Path, "$$", "$", 1), sc.dataText())
 	}
-	name := errRuntime
+	e := runtimeError(sc.b, "The function '%s' had the following error: %s", x, why)
 	if n := named(nil); errors.As(err, &n) {
-		name = n.ErrorName()
+		e.alias = n.ErrorName()
 	}
-	return stateError(sc.b, name, "The function '%s' had the following error: %s", x, why)
+	return e
 }
 
 // inputPath applies a state's InputPath to its input.
