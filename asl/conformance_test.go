@@ -107,7 +107,9 @@ func compareRejection(t *testing.T, c recorded) (compared int) {
 			compareDiagnostics(t, c, serviceProblems(args.Definition, args.Type))
 			compared++
 		case want != "":
-			if got := serviceProblems(args.Definition, args.Type).ServiceMessage(); got != want {
+			got := serviceProblems(args.Definition, args.Type).ServiceMessage()
+			// Two refusals of 2024 are in Python's words, an emulator's and not the service's: that they refuse is all they say.
+			if words := strings.HasPrefix(want, "Invalid State Machine"); words && got != want || got == "" {
 				t.Errorf("%s:\n got %s\nwant %s", c.ID, got, want)
 			}
 			compared++
@@ -127,7 +129,7 @@ func rejection(c recorded) string {
 		var e struct {
 			Error struct{ Code, Message string }
 		}
-		if json.Unmarshal(answer, &e) == nil && e.Error.Code == "InvalidDefinition" && strings.HasPrefix(e.Error.Message, "Invalid State Machine") {
+		if json.Unmarshal(answer, &e) == nil && e.Error.Code == "InvalidDefinition" {
 			return e.Error.Message
 		}
 	}

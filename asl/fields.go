@@ -40,7 +40,6 @@ var (
 	both         = rule{languages: inBoth}
 	onlyJSONPath = rule{languages: inJSONPath}
 	onlyJSONata  = rule{languages: inJSONata}
-	bigMap       = rule{inBoth, "the distributed Map"}
 )
 
 var (
@@ -70,7 +69,7 @@ var (
 		Map: fieldSet(everyState, both, flow, both, pathsInOut, onlyJSONPath, "Output Items", onlyJSONata, "Assign", both,
 			"ItemProcessor Iterator ItemSelector MaxConcurrency ToleratedFailureCount ToleratedFailurePercentage Retry Catch", both,
 			"Parameters ItemsPath MaxConcurrencyPath ToleratedFailureCountPath ToleratedFailurePercentagePath ResultSelector ResultPath", onlyJSONPath,
-			"ItemReader ItemBatcher ResultWriter Label", bigMap),
+			"ItemReader ItemBatcher ResultWriter Label", both),
 	}
 )
 

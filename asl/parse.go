@@ -182,8 +182,8 @@ type graphReader struct {
 
 // graph reads StartAt and States of s into g.
 func (p *parser) graph(s *spot, g *Graph) {
-	r := &graphReader{parser: p, graph: g, edges: map[*State][]int{}}
-	g.ByName = map[string]*State{}
+	r := &graphReader{parser: p, graph: g}
+	r.expect(s)
 	p.require(s, "States", "StartAt")
 	if name, ok := p.text(s, "StartAt"); ok {
 		g.StartAt = name
@@ -201,6 +201,23 @@ func (p *parser) graph(s *spot, g *Graph) {
 		r.state(states.at(i))
 	}
 	r.resolve(states)
+}
+
+// expect makes room for the states of s.
+func (r *graphReader) expect(s *spot) {
+	n := 0
+	if states := s.member("States"); states != nil {
+		n = len(states.node.Members)
+	}
+	r.graph.ByName = make(map[string]*State, n)
+	r.graph.States = make([]*State, 0, n)
+	r.spots = make([]*spot, 0, n)
+	r.pending = make([]pending, 0, n)
+	r.edges = make(map[*State][]int, n)
+	if len(r.seen) == 0 {
+		r.seen = make(map[string]*spot, n)
+		r.machine.AllStates = make([]*State, 0, n)
+	}
 }
 
 // refer notes that at names a state, to be filled in by resolve.

@@ -220,6 +220,7 @@ func (r *graphReader) mapState(s *spot, st *State) {
 	m := &MapPart{}
 	st.Map = m
 	r.processor(s, st)
+	r.distributed(s, st)
 	r.oneOf(s, "MaxConcurrency", "MaxConcurrencyPath")
 	r.oneOf(s, "ToleratedFailureCount", "ToleratedFailureCountPath")
 	r.oneOf(s, "ToleratedFailurePercentage", "ToleratedFailurePercentagePath")
@@ -235,6 +236,8 @@ func (r *graphReader) mapState(s *spot, st *State) {
 	for _, name := range []string{"ToleratedFailureCount", "ToleratedFailureCountPath", "ToleratedFailurePercentage", "ToleratedFailurePercentagePath"} {
 		m.HasTolerance = m.HasTolerance || s.has(name)
 	}
+	m.HasFailureCount = s.has("ToleratedFailureCount") || s.has("ToleratedFailureCountPath")
+	m.HasFailurePercentage = s.has("ToleratedFailurePercentage") || s.has("ToleratedFailurePercentagePath")
 }
 
 // items reads Items: an array or object, in which there may be expressions, or an expression.
@@ -279,13 +282,21 @@ func (r *graphReader) processor(s *spot, st *State) {
 		return
 	}
 	if c := f.member("ProcessorConfig"); c != nil && r.fields(c, "a ProcessorConfig", configFields) {
-		r.mode(c)
+		r.mode(c, st.Map)
 	}
 	st.Map.Processor = &Graph{Parent: st}
+	d := st.Map.Distributed
+	if d == nil {
+		r.parser.graph(f, st.Map.Processor)
+		return
+	}
+	d.Text = r.machine.Text[f.node.Offset:f.node.End]
+	defer func(outer bool) { r.options.Express = outer }(r.options.Express)
+	r.options.Express = d.Express
 	r.parser.graph(f, st.Map.Processor)
 }
 
-func (r *graphReader) mode(c *spot) {
+func (r *graphReader) mode(c *spot, m *MapPart) {
 	kind, typed := r.text(c, "ExecutionType")
 	if typed && kind != "STANDARD" && kind != "EXPRESS" {
 		r.choose(c.member("ExecutionType"), "STANDARD", "EXPRESS")
@@ -298,7 +309,14 @@ func (r *graphReader) mode(c *spot) {
 				service(c, "Field 'ExecutionType' is not supported")
 		}
 	case mode == "DISTRIBUTED":
-		r.soon(c.member("Mode"), "the distributed Map")
+		m.Distributed = &DistributedPart{Express: kind == "EXPRESS"}
+		switch {
+		case r.options.Express:
+			r.report(c.member("Mode"), SchemaInvalid, "use an INLINE Map, or make the machine STANDARD", "an EXPRESS machine has no distributed Map").ServiceMessage =
+				"The DISTRIBUTED mode is not supported in EXPRESS workflows"
+		case !typed:
+			r.require(c, "ExecutionType")
+		}
 	default:
 		r.choose(c.member("Mode"), "INLINE", "DISTRIBUTED")
 	}

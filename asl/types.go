@@ -239,12 +239,13 @@ type ParallelPart struct {
 	Branches []*Graph
 }
 
-// MapPart is what only an inline Map has.
+// MapPart is what only a Map has.
 type MapPart struct {
 	Processor                  *Graph
-	Items                      *Template      // in JSONata; nil: the state's input
-	ItemsPath                  *jsonpath.Path // nil: "$"
-	MaxConcurrency             int64          // 0: no limit
+	Distributed                *DistributedPart // nil: inline
+	Items                      *Template        // in JSONata; nil: the state's input
+	ItemsPath                  *jsonpath.Path   // nil: "$"
+	MaxConcurrency             int64            // 0: no limit
 	MaxConcurrencyPath         *jsonpath.Path
 	ToleratedFailureCount      int64
 	ToleratedFailureCountPath  *jsonpath.Path
@@ -252,6 +253,8 @@ type MapPart struct {
 	ToleratedPercentagePath    *jsonpath.Path
 	// HasTolerance says that a tolerated failure field is present.
 	HasTolerance bool
+	// HasFailureCount and HasFailurePercentage say which one is.
+	HasFailureCount, HasFailurePercentage bool
 }
 
 // Retrier is one entry of Retry, with defaults filled in.

@@ -125,9 +125,10 @@ type Run struct {
 	Trace      string
 	Events     int64 // length of the history so far
 	Paused     bool
-	Redrives   int64 // how often the run was redriven
-	Redriven   int64 // Unix milliseconds of the last time; 0: never
-	Redrivable error // why a run that has ended cannot be redriven; nil: it can, or goes on
+	Redrives   int64  // how often the run was redriven
+	Redriven   int64  // Unix milliseconds of the last time; 0: never
+	MapRunARN  string // of a child run: the Map Run that started it
+	Redrivable error  // why a run that has ended cannot be redriven; nil: it can, or goes on
 }
 
 // Reason is why a client stops a run or fails a task. A nil member is absent, which Step Functions tells from an empty

@@ -154,7 +154,9 @@ func (d *dispatcher) run(f *flight) {
 	} else if own := d.node.ownAction(f); own != nil {
 		res, err = own.invoke(f)
 	} else {
-		if _, ok := asl.IntegrationName(call.Function); ok {
+		if call.Function == statemachine.ReadItems || call.Function == statemachine.ExportResults {
+			res, err = d.node.mapCall(f, call.Function, f.req.Input)
+		} else if _, ok := asl.IntegrationName(call.Function); ok {
 			f.req.Run = d.execution(call.Instance)
 			res, err = d.node.opts.Integrations.Invoke(f, &f.req)
 		} else {

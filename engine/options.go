@@ -15,6 +15,7 @@ import (
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
+	"github.com/weftworks/weft/objectstore"
 )
 
 // Functions is what a node needs of the functions it calls; *function.Registry is one.
@@ -46,6 +47,9 @@ type Options struct {
 	Functions Functions
 	// Integrations are the services that Task states may call beside functions. nil: none; machines that name one are refused.
 	Integrations Integrations
+	// Objects is where distributed Maps read their items and write their results, unless these are in the run's data. nil:
+	// nowhere.
+	Objects objectstore.Store
 	// Code has the workflows and entities that this program brings. nil: none; their runs wait.
 	Code Code
 	// Hot is how many runs of workflows and entities stay in memory as they are, so that their next step needs no replay.

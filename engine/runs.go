@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -95,13 +96,17 @@ func (n *Node) checkInput(input []byte) ([]byte, error) {
 
 // run turns a view into what clients see.
 func (n *Node) run(v *statemachine.View) *Run {
-	return &Run{
+	r := &Run{
 		ID: RunID{Machine: v.Revision.Machine, Name: v.Name}, ARN: n.library.RunARN(v.Revision.Machine, v.Name, v.Revision.Express),
 		MachineARN: v.Revision.MachineARN, Version: v.As.Version, Alias: v.As.Alias, Status: v.Status, Started: v.Started, Stopped: v.Stopped, Input: v.Input,
 		Output: v.Output, Error: v.Error, Cause: v.Cause, HasError: v.HasError, HasCause: v.HasCause,
 		Hash: v.Revision.Blob.String(), Revision: v.Revision.ID, RoleARN: v.Revision.RoleARN, Trace: v.Trace, Events: v.Events,
 		Paused: v.Paused, Redrives: v.Redrives, Redriven: v.Redriven, Redrivable: v.Redrivable,
 	}
+	if each, name, ok := statemachine.SplitMapRun(v.MapRun); ok {
+		r.MapRunARN = n.library.MapRunARN(each, name)
+	}
+	return r
 }
 
 func (n *Node) noRun(id RunID) error {
@@ -138,23 +143,27 @@ func (n *Node) view(r *lane.Reader, id RunID) (partition.Ref, *statemachine.View
 	if !ok {
 		return 0, nil, n.noRun(id)
 	}
+	view, err := n.viewAt(r, ref)
+	if err == nil && view == nil {
+		err = n.noRun(id)
+	}
+	return ref, view, err
+}
+
+// viewAt looks at run number ref of a partition; nil: it is not there any more.
+func (n *Node) viewAt(r *lane.Reader, ref partition.Ref) (*statemachine.View, error) {
 	core := r.Core()
 	if v, ok := core.View(ref); ok {
 		if run, ok := v.State.(*statemachine.Run); ok {
-			return ref, run.View(), nil
+			return run.View(), nil
 		}
-		view, err := n.runs.ReadView(v.Packed, core.Blob)
-		return ref, view, err
+		return n.runs.ReadView(v.Packed, core.Blob)
 	}
 	rec, ok, err := r.Record(ref)
-	if err != nil {
-		return 0, nil, err
+	if err != nil || !ok {
+		return nil, err
 	}
-	if !ok {
-		return 0, nil, n.noRun(id)
-	}
-	view, err := n.runs.ReadView(rec.State, core.Blob)
-	return ref, view, err
+	return n.runs.ReadView(rec.State, core.Blob)
 }
 
 // look asks a run's partition to look at it.
@@ -200,13 +209,14 @@ func (n *Node) RunDefinition(ctx context.Context, id RunID) (*Machine, error) {
 	}
 	rev := v.(*statemachine.View).Revision
 	m := &Machine{
-		Name: rev.Machine, ARN: rev.MachineARN, Type: Standard, Definition: rev.Definition, Hash: rev.Blob.String(),
+		Name: rev.Machine, ARN: rev.MachineARN, Type: Standard, Definition: rev.Text, Hash: rev.Blob.String(),
 		Revision: rev.ID, RoleARN: rev.RoleARN,
 	}
 	if rev.Express {
 		m.Type = Express
 	}
-	if c := n.catalog.get(id.Machine); c != nil {
+	name, _, _ := strings.Cut(id.Machine, "/")
+	if c := n.catalog.get(name); c != nil {
 		m.Created, m.Updated, m.Extra = c.machine.Created, c.machine.Updated, c.machine.Extra
 		if version := c.machine.Version(v.(*statemachine.View).As.Version); version != nil {
 			m.Extra = version.Extra

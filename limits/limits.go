@@ -64,6 +64,9 @@ const (
 	// ValueBytes bounds one value that is kept in a file and passed by reference, so that one client cannot fill a disk
 	// with one call. It is what a person still moves about in one piece. Past it: LimitExceeded.
 	ValueBytes = 1 << 30
+	// MapChildren bounds the child runs of one Map Run that run at a time, whatever MaxConcurrency says: each is in the Map
+	// Run's state. Step Functions has the same number.
+	MapChildren = 10_000
 	// Waiters bounds the clients that wait for the end of one run. Past it: Busy.
 	Waiters = 10_000
 	// Activities bounds the activities of a node (Step Functions: 10,000). Past it: LimitExceeded.

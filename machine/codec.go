@@ -128,6 +128,9 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 		b = wire.AppendInt(b, br.due)
 		b = wire.AppendInt(b, br.beatEvery)
 	}
+	if distributed(br.state) {
+		b = wire.AppendUint(b, br.mapped)
+	}
 	if e.ended {
 		b = wire.AppendBool(b, br.fork != nil)
 	}
@@ -314,6 +317,11 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	if br.phase == queued {
 		br.due, br.beatEvery = r.Int(), r.Int()
 	}
+	if distributed(br.state) {
+		if br.mapped = r.Uint(); br.mapped > d.f.lastID {
+			d.fail()
+		}
+	}
 	if r.Err() == nil && !br.consistent() {
 		d.fail()
 	}
@@ -339,7 +347,7 @@ func (d *decoder) takes(p phase) bool {
 	if d.ended {
 		return p == idle || p == unbegun
 	}
-	return p > idle && p <= forked || p == revived || p == queued
+	return p > idle && p <= forked || p == revived || p == queued || p == mapping
 }
 
 // consistent reports whether a decoded branch's phase fits its state and what it waits for.
@@ -355,7 +363,9 @@ func (br *branch) consistent() bool {
 	case backoff:
 		return br.timer != 0 && len(br.state.Retry) > 0
 	case forked:
-		return t == asl.Parallel || t == asl.Map
+		return t == asl.Parallel || t == asl.Map && br.state.Map.Distributed == nil
+	case mapping:
+		return t == asl.Map && br.state.Map.Distributed != nil && br.invocation != 0
 	}
 	return true
 }

@@ -87,6 +87,9 @@ func mapItem(b, item *branch) *jsonvalue.Object {
 		o.Set("Key", name)
 	}
 	o.Set("Value", tree)
+	if item.parent.source != "" {
+		o.Set("Source", item.parent.source)
+	}
 	return o
 }
 

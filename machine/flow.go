@@ -84,18 +84,22 @@ func (v *value) root() (any, error) {
 
 // scope is what the expressions of a branch's state see. It implements asl.Scope.
 type scope struct {
-	s       *step
-	b       *branch
-	item    *branch   // the iteration that ItemSelector is evaluated for
-	caught  *failure  // of a catcher
-	rule    *asl.Rule // of a Choice, the one that holds
-	result  *value    // of the work, in JSONata
-	queried *queried  // in JSONata
-	data    value
+	s         *step
+	b         *branch
+	item      *branch   // the iteration that ItemSelector is evaluated for
+	caught    *failure  // of a catcher
+	rule      *asl.Rule // of a Choice, the one that holds
+	result    value     // of the work, in JSONata
+	hasResult bool
+	queried   *queried // in JSONata
+	data      value
 }
 
-// scope returns the scope of b's state with the state's input as data.
-func (s *step) scope(b *branch) *scope { return &scope{s: s, b: b, data: textValue(b.input)} }
+// scope returns the scope of b's state with the state's input as data. It is good until the next call: no state needs two.
+func (s *step) scope(b *branch) *scope {
+	s.scratch = scope{s: s, b: b, data: textValue(b.input)}
+	return &s.scratch
+}
 
 // inputScope is scope with InputPath applied: what a Choice's rules and a Wait's paths look at.
 func (s *step) inputScope(b *branch) (*scope, *failure) {
@@ -104,7 +108,8 @@ func (s *step) inputScope(b *branch) (*scope, *failure) {
 	if e != nil {
 		return nil, e
 	}
-	return sc.with(v), nil
+	sc.data = v
+	return sc, nil
 }
 
 // with is sc with other data.

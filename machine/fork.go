@@ -33,6 +33,9 @@ func (s *step) parallel(b *branch) *branch {
 
 // mapState begins a Map: its first iterations, as many as may run at a time.
 func (s *step) mapState(b *branch) *branch {
+	if b.state.Map.Distributed != nil {
+		return s.mapRun(b)
+	}
 	fk, e := s.newMap(b)
 	if e != nil {
 		return s.failed(b, e)
@@ -279,6 +282,9 @@ func (s *step) abortChildren(fk *fork, failed *branch, prev int64) {
 // abortState ends the state that c is in, and everything below it, with its StateAborted event. A Parallel
 // or Map that has said StateFailed says no more.
 func (s *step) abortState(c *branch, prev int64) {
+	if c.phase == mapping {
+		s.emit(history.Event{Type: history.MapRunAborted, Prev: c.prev})
+	}
 	s.cancel(c)
 	entered := c.phase != ready && c.entered != 0
 	if t := typeEvents[c.state.Type].aborted; t != 0 && entered && (c.state.Type == asl.Task || c.phase != idle) {

@@ -41,6 +41,7 @@ const (
 	unbegun              // was ready when the run ended, which it had no part in
 	revived              // after a redrive: about to work again in the state in which the run ended
 	queued               // a Task: no worker of its activity has taken it yet
+	mapping              // a distributed Map: its Map Run is out
 )
 
 // branch is one line of control: the run itself, a branch of a Parallel or an iteration of a Map.
@@ -63,7 +64,8 @@ type branch struct {
 	attempts []int64 // per retrier of the state; nil: none yet
 	retries  int64   // $$.State.RetryCount
 
-	invocation uint64 // working
+	invocation uint64 // working, mapping
+	mapped     uint64 // of a distributed Map that has failed or was stopped: what invocation was; 0: none
 	timer      uint64 // of a Wait, a retry or TimeoutSeconds
 	due        int64  // of timer
 	beat       uint64 // timer of HeartbeatSeconds
@@ -97,6 +99,7 @@ type fork struct {
 	data      []byte // "$" of ItemSelector; nil without one
 	tree      any    // data, parsed when needed; not stored
 	parsed    bool
+	source    string // of the item of a distributed Map, in a Selector
 }
 
 // tolerance is how many iterations of a Map may fail.

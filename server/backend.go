@@ -67,6 +67,15 @@ type Activities interface {
 	TakeTask(ctx context.Context, activity, worker string, wait time.Duration) (*engine.Work, error)
 }
 
+// MapRuns keeps Map Runs, a Backend's second interface. Errors are faults: ResourceNotFound, InvalidInput (one that has ended
+// cannot be changed), InvalidToken (a cursor that is not ours).
+type MapRuns interface {
+	MapRun(ctx context.Context, id engine.MapRunID) (*engine.MapRun, error)
+	ListMapRuns(ctx context.Context, run engine.RunID, limit int, cursor string) (*engine.MapRunPage, error)
+	ListChildren(ctx context.Context, id engine.MapRunID, q engine.ListRuns) (*engine.RunPage, error)
+	UpdateMapRun(ctx context.Context, u engine.UpdateMapRun) (*engine.MapRun, error)
+}
+
 // Backend is what the server serves. It is safe for concurrent use.
 type Backend interface {
 	Machines
@@ -135,5 +144,6 @@ type Durable interface {
 
 var (
 	_ Backend = (*engine.Node)(nil)
+	_ MapRuns = (*engine.Node)(nil)
 	_ Durable = (*engine.Node)(nil)
 )

@@ -26,6 +26,11 @@ func callsOf(c *conformance.Case) []conformance.APICall {
 		call("list_executions", `{"stateMachineArn":%q,"maxResults":1001}`, first.StateMachineArn)
 		call("list_executions", `{"stateMachineArn":%q,"nextToken":%q}`, first.StateMachineArn, strings.Repeat("x", 3097))
 		call("delete_state_machine", `{"stateMachineArn":%q}`, strings.TrimSuffix(first.StateMachineArn, ":1"))
+	case strings.HasSuffix(name, "::test_list_sms_pagination"):
+		calls = calls[:len(calls)-1] // what made the paginator
+		for _, args := range []string{`"maxResults":10`, `"maxResults":10,"nextToken":null`, `"maxResults":1001`, `"nextToken":"` + strings.Repeat("x", 1025) + `"`} {
+			calls = append(calls, conformance.APICall{Op: "list_state_machines", Args: json.RawMessage("{" + args + "}")})
+		}
 	case strings.HasSuffix(name, "::test_update_logging_configuration"):
 		return loggingCalls(calls)
 	case strings.HasSuffix(name, "::test_publish_state_machine_version"):
@@ -69,8 +74,8 @@ func loggingCalls(calls []conformance.APICall) (out []conformance.APICall) {
 
 // told is what earlier answers of a case said that later calls take up.
 type told struct {
-	alias, version, token string
-	revisions             []string
+	alias, version, token, mapRun string
+	revisions                     []string
 }
 
 func (m *told) note(answer map[string]any) {
@@ -82,6 +87,9 @@ func (m *told) note(answer map[string]any) {
 	set(&m.alias, "stateMachineAliasArn")
 	set(&m.version, "stateMachineVersionArn")
 	set(&m.token, "nextToken")
+	if list, ok := answer["mapRuns"].([]any); ok && len(list) > 0 {
+		m.mapRun, _ = list[0].(map[string]any)["mapRunArn"].(string)
+	}
 	if s, ok := answer["revisionId"].(string); ok && answer["updateDate"] != nil {
 		m.revisions = append(m.revisions, s)
 	}
@@ -98,6 +106,9 @@ func (m *told) complete(text string) string {
 	}
 	if token, there := args["nextToken"]; there && token == nil {
 		args["nextToken"] = m.token
+	}
+	if arn, _ := args["mapRunArn"].(string); strings.HasSuffix(arn, ":mapRun:x/y:z") {
+		args["mapRunArn"] = m.mapRun
 	}
 	if args["stateMachineAliasArn"] == "alias" {
 		args["stateMachineAliasArn"] = m.alias

@@ -63,7 +63,7 @@ var operations = map[string]operation{
 	"ListActivities":   {do: (*call).listActivities},
 	"GetActivityTask":  {do: (*call).getActivityTask, polls: true},
 
-	"DescribeMapRun": {}, "ListMapRuns": {}, "UpdateMapRun": {},
+	"DescribeMapRun": {do: (*call).describeMapRun}, "ListMapRuns": {do: (*call).listMapRuns}, "UpdateMapRun": {do: (*call).updateMapRun},
 	"TestState": {},
 }
 

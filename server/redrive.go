@@ -27,6 +27,8 @@ func redrivesOf(run *engine.Run) redriven {
 	switch {
 	case run.Status == machine.Running || run.Status == machine.Succeeded:
 		r.RedriveStatus, r.RedriveReason = "NOT_REDRIVABLE", "Execution is "+run.Status.String()+" and cannot be redriven"
+	case run.MapRunARN != "":
+		r.RedriveStatus = "REDRIVABLE_BY_MAP_RUN"
 	case run.Redrivable != nil:
 		r.RedriveStatus, r.RedriveReason = "NOT_REDRIVABLE", run.Redrivable.Error()
 	}

@@ -122,6 +122,7 @@ func (c *call) startSyncExecution() (any, error) {
 		execution
 		Billing billing `json:"billingDetails"`
 	}{describe(run, data == metadataOnly), bill(run)}
+	answer.VersionARN, answer.AliasARN = "", "" // StartSyncExecution says nothing of them
 	switch {
 	case run.Status == machine.Aborted:
 		answer.Status = "FAILED" // SyncExecutionStatus has no ABORTED
@@ -218,6 +219,7 @@ type execution struct {
 	OutputDetails *included `json:"outputDetails,omitempty"`
 	Error         *string   `json:"error,omitempty"`
 	Cause         *string   `json:"cause,omitempty"`
+	MapRunARN     string    `json:"mapRunArn,omitempty"`
 	Trace         string    `json:"traceHeader,omitempty"`
 }
 
@@ -225,7 +227,7 @@ func describe(run *engine.Run, withoutData bool) execution {
 	e := execution{
 		ARN: runARN(run), MachineARN: run.MachineARN, VersionARN: versionARN(run.MachineARN, run.Version),
 		AliasARN: aliasARN(run.MachineARN, run.Alias), Name: displayName(run), Status: statusNames[run.Status],
-		Started: seconds(run.Started), Stopped: ended(run), Trace: run.Trace,
+		Started: seconds(run.Started), Stopped: ended(run), Trace: run.Trace, MapRunARN: run.MapRunARN,
 	}
 	if withoutData {
 		return e
@@ -293,6 +295,7 @@ func (c *call) describeStateMachineForExecution() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, label, _ := strings.Cut(run.ID.Machine, "/")
 	definition := string(m.Definition)
 	if data == metadataOnly {
 		definition = "{}"
@@ -310,8 +313,10 @@ func (c *call) describeStateMachineForExecution() (any, error) {
 		Updated    seconds `json:"updateDate"`
 		shownSettings
 		Revision  string              `json:"revisionId,omitempty"`
+		MapRunARN string              `json:"mapRunArn,omitempty"`
+		Label     string              `json:"label,omitempty"`
 		Variables map[string][]string `json:"variableReferences,omitempty"`
-	}{run.MachineARN, run.ID.Machine, definition, run.RoleARN, seconds(updated), settingsOf(m), run.Revision,
+	}{run.MachineARN, run.ID.Machine, definition, run.RoleARN, seconds(updated), settingsOf(m), run.Revision, run.MapRunARN, label,
 		variableReferences(definition, m.Type)}, nil
 }
 
@@ -320,6 +325,7 @@ type runItem struct {
 	MachineARN   string   `json:"stateMachineArn"`
 	VersionARN   string   `json:"stateMachineVersionArn,omitempty"`
 	AliasARN     string   `json:"stateMachineAliasArn,omitempty"`
+	MapRunARN    string   `json:"mapRunArn,omitempty"`
 	Name         string   `json:"name"`
 	Status       string   `json:"status"`
 	Started      seconds  `json:"startDate"`
@@ -341,7 +347,7 @@ func (c *call) listExecutions() (any, error) {
 	redrive := c.in.Optional("redriveFilter")
 	switch {
 	case mapRun != nil && text == nil:
-		return nil, refuse("UnsupportedOperation", "mapRunArn: distributed Maps are not supported yet; list by stateMachineArn")
+		return c.listChildren(*mapRun, filter, token, c.in.String("redriveFilter"), size)
 	case text == nil || mapRun != nil:
 		return nil, invalid("Exactly one of stateMachineArn and mapRunArn has to be given")
 	case redrive != nil:

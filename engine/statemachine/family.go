@@ -45,39 +45,39 @@ func (p *Parent) read(r *wire.Reader) {
 }
 
 // family is a run's place among others. Between a run and one whose task waits for it there are three messages, each
-// exactly once and in order: OpChildStarted, OpChildEnded, and in the other direction OpStop. A task that is not waited
-// for any more when OpChildStarted comes answers it with OpStop, so that no child outlives its cause, whatever was on its
+// exactly once and in order: OpNestedStarted, OpNestedEnded, and in the other direction OpStop. A task that is not waited
+// for any more when OpNestedStarted comes answers it with OpStop, so that no child outlives its cause, whatever was on its
 // way when the cause ended.
 type family struct {
 	parents  []Parent // Form Begun: told, or never to be told
-	children []child  // that have begun and not ended, by rising task
+	children []nested // that have begun and not ended, by rising task
 }
 
-type child struct {
+type nested struct {
 	task uint64
 	run  string // the instance
 }
 
-// ChildMessage is a run's word to the task that waits for it.
-type ChildMessage struct {
+// NestedMessage is a run's word to the task that waits for it.
+type NestedMessage struct {
 	Task    uint64
 	Run     string // the instance that speaks
 	ARN     string
 	Started int64  // Unix milliseconds
-	Failed  bool   // OpChildEnded
-	Text    []byte // OpChildEnded: JSON that describes the run
+	Failed  bool   // OpNestedEnded
+	Text    []byte // OpNestedEnded: JSON that describes the run
 }
 
 // Encode returns the body of the message.
-func (m *ChildMessage) Encode() []byte {
+func (m *NestedMessage) Encode() []byte {
 	dst := wire.AppendString(wire.AppendUint(nil, m.Task), m.Run)
 	dst = wire.AppendInt(wire.AppendString(dst, m.ARN), m.Started)
 	return append(wire.AppendBool(dst, m.Failed), m.Text...)
 }
 
-func decodeChild(body []byte) (m ChildMessage, err error) {
+func decodeChild(body []byte) (m NestedMessage, err error) {
 	r := wire.NewReader(body)
-	m = ChildMessage{Task: r.Uint(), Run: r.String(), ARN: r.String(), Started: r.Int(), Failed: r.Bool(), Text: r.Rest()}
+	m = NestedMessage{Task: r.Uint(), Run: r.String(), ARN: r.String(), Started: r.Int(), Failed: r.Bool(), Text: r.Rest()}
 	return m, r.Err()
 }
 
@@ -92,8 +92,8 @@ func (r *Run) adopt(env *partition.Env, p Parent) {
 	if p.Form == Begun {
 		return
 	}
-	m := ChildMessage{Task: p.Task, Run: env.Name, ARN: r.arn(), Started: r.view.Started}
-	env.Send(p.Run, RunsID, OpChildStarted, m.Encode())
+	m := NestedMessage{Task: p.Task, Run: env.Name, ARN: r.arn(), Started: r.view.Started}
+	env.Send(p.Run, RunsID, OpNestedStarted, m.Encode())
 }
 
 func (r *Run) arn() string {
@@ -107,11 +107,11 @@ func (r *Run) tellParents(env *partition.Env) {
 		if p.Form == Begun {
 			continue
 		}
-		m := ChildMessage{
+		m := NestedMessage{
 			Task: p.Task, Run: env.Name, ARN: r.arn(), Started: r.view.Started,
 			Failed: r.view.Status != machine.Succeeded, Text: Describe(r.View(), r.arn(), p.Form),
 		}
-		env.Send(p.Run, RunsID, OpChildEnded, m.Encode())
+		env.Send(p.Run, RunsID, OpNestedEnded, m.Encode())
 		p.Form = Begun
 	}
 }
@@ -127,8 +127,8 @@ func (r *Run) childStarted(env *partition.Env, ev *partition.Event) {
 		return
 	}
 	env.Cancel(m.Task) // if the call that started it has not come back, it need not
-	i, _ := slices.BinarySearchFunc(r.children, m.Task, func(c child, task uint64) int { return int(int64(c.task - task)) })
-	r.children = slices.Insert(r.children, i, child{m.Task, m.Run})
+	i, _ := slices.BinarySearchFunc(r.children, m.Task, func(c nested, task uint64) int { return int(int64(c.task - task)) })
+	r.children = slices.Insert(r.children, i, nested{m.Task, m.Run})
 	r.step(env, machine.Event{Kind: machine.TaskSubmitted, ID: m.Task, Output: StartAnswer(m.ARN, m.Started)})
 }
 
@@ -150,7 +150,7 @@ func (r *Run) childEnded(env *partition.Env, ev *partition.Event) {
 
 // forgetChild forgets the child of a task, and reports whether there was one.
 func (r *Run) forgetChild(task uint64) bool {
-	i := slices.IndexFunc(r.children, func(c child) bool { return c.task == task })
+	i := slices.IndexFunc(r.children, func(c nested) bool { return c.task == task })
 	if i < 0 {
 		return false
 	}
@@ -187,7 +187,7 @@ func (f *family) readFamily(r *wire.Reader) {
 		f.parents = append(f.parents, p)
 	}
 	for range r.Count(2) {
-		f.children = append(f.children, child{task: r.Uint(), run: r.String()})
+		f.children = append(f.children, nested{task: r.Uint(), run: r.String()})
 	}
 }
 

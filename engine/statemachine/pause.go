@@ -58,6 +58,9 @@ func (r *Run) redrive(env *partition.Env, ev *partition.Event) {
 	case r.frame == nil:
 		env.Reply(r.notRedrivable("%v", machine.ErrNotKept))
 		return
+	case r.child != nil:
+		env.Reply(r.notRedrivable("Execution is redriven by its Map Run: redrive the execution that started it"))
+		return
 	}
 	if err := r.frame.Redrivable(); err != nil {
 		env.Reply(r.notRedrivable("%v", err))
@@ -68,13 +71,19 @@ func (r *Run) redrive(env *partition.Env, ev *partition.Event) {
 		return
 	}
 	r.redriveToken = m.Token
+	r.takeUp(env, m.Amendment)
+	r.reply(env)
+}
+
+// takeUp lets a run that has ended, and that can be redriven, go on.
+func (r *Run) takeUp(env *partition.Env, a machine.Amendment) {
+	v := &r.view
 	env.Reopen()
 	v.Status, v.Stopped = machine.Running, 0
 	v.Output, v.Error, v.Cause, v.HasError, v.HasCause = nil, "", "", false, false
 	v.Redrives, v.Redriven = v.Redrives+1, env.Now
 	env.List(r.summary())
-	r.step(env, machine.Event{Kind: machine.Redrive, Amendment: m.Amendment})
-	r.reply(env)
+	r.step(env, machine.Event{Kind: machine.Redrive, Amendment: a})
 }
 
 func (r *Run) notRedrivable(format string, args ...any) error {

@@ -362,7 +362,7 @@ func (c *Case) compare(r record, a *Answer) Tiers {
 		}
 		return Tiers{T1: true, T2: true, T3: true}
 	}
-	want, got := readEvents(r.history), readEvents(c.oursList(a.History))
+	want, got := c.today(readEvents(r.history)), readEvents(c.oursList(a.History))
 	pairs, err := pair(want, got)
 	if err != nil {
 		return Tiers{T1: true, Why: "T2 " + err.Error()}

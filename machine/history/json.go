@@ -79,7 +79,10 @@ func appendDetails(dst []byte, e *Event, opts JSONOptions) []byte {
 	d.string("error", e.Error, e.HasError)
 	d.string("cause", e.Cause, e.HasCause)
 	d.string("resourceType", e.ResourceType, e.ResourceType != "")
-	d.string("resource", e.Resource, e.Resource != "")
+	mapRun := e.Type == MapRunStarted || e.Type == MapRunRedriven
+	d.string("mapRunArn", e.Resource, mapRun)
+	d.number("redriveCount", e.Length, e.Type == MapRunRedriven)
+	d.string("resource", e.Resource, e.Resource != "" && !mapRun)
 	d.string("region", e.Region, e.Region != "")
 	switch e.Type {
 	case TaskScheduled, LambdaFunctionScheduled:
