@@ -60,7 +60,21 @@ var shapes = []struct {
 			"Parameters":{"FunctionName":"hand","Payload":{"run.$":"$$.Execution.Name","token.$":"$$.Task.Token"}},` + retry + `,"Next":"V"},
 		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
 		func(out map[string]any, _, _ int) bool { return at(out, "t", "n") == 42 }},
+	{"nested", `{"StartAt":"S","States":{
+		"S":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2","Parameters":{"StateMachineArn":"kid","Input.$":"$"},
+			"ResultSelector":{"n.$":"$.Output.a.n"},"ResultPath":"$.kid",
+			"Retry":[{"ErrorEquals":["States.TaskFailed"],"IntervalSeconds":1,"MaxAttempts":10000,"BackoffRate":1}],"Next":"V"},
+		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
+		func(out map[string]any, n, _ int) bool { return at(out, "kid", "n") == n+1 }},
+	{"kid", `{"StartAt":"A","States":{
+		"A":{"Type":"Task","Resource":"charge","Parameters":{"run.$":"$$.Execution.Name","n.$":"$.n"},"ResultPath":"$.a",` + retry + `,"Next":"W"},
+		"W":{"Type":"Wait","Seconds":1,"Next":"V"},
+		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
+		func(out map[string]any, n, _ int) bool { return at(out, "a", "n") == n+1 }},
 }
+
+// kid is the shape of the runs that runs start.
+const kid = 5
 
 // at returns the whole number at a path of members, -1 when there is none.
 func at(v map[string]any, path ...string) int {
