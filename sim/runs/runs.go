@@ -24,6 +24,7 @@ import (
 type Runs struct {
 	w        *sim.World
 	program  *statemachine.Runs
+	maps     *statemachine.MapRuns
 	clients  []*client
 	limit    int
 	executed int
@@ -72,15 +73,15 @@ type listing struct {
 // New makes the workload.
 func New(w *sim.World) sim.Workload {
 	library := &statemachine.Library{Region: "eu-west-1", Account: "123456789012"}
-	return &Runs{w: w, program: &statemachine.Runs{Library: library}, limit: 2 + w.Rand.IntN(8)}
+	return &Runs{w: w, program: &statemachine.Runs{Library: library}, maps: &statemachine.MapRuns{Library: library}, limit: 2 + w.Rand.IntN(8)}
 }
 
 // Programs implements sim.Workload.
 func (b *Runs) Programs(fold *sim.Fold) map[partition.ProgramID]partition.Program {
 	if fold != nil {
-		return map[partition.ProgramID]partition.Program{statemachine.RunsID: witnesses{b.program, fold}}
+		return map[partition.ProgramID]partition.Program{statemachine.RunsID: witnesses{b.program, fold}, statemachine.MapRunsID: b.maps}
 	}
-	return map[partition.ProgramID]partition.Program{statemachine.RunsID: b.program}
+	return map[partition.ProgramID]partition.Program{statemachine.RunsID: b.program, statemachine.MapRunsID: b.maps}
 }
 
 // Idempotent implements sim.Workload.
