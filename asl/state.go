@@ -218,9 +218,9 @@ func (r *graphReader) mapState(s *spot, st *State) {
 	m.ToleratedFailureCountPath = r.reference(s, "ToleratedFailureCountPath", false)
 	m.ToleratedFailurePercentage = r.percentage(s)
 	m.ToleratedPercentagePath = r.reference(s, "ToleratedFailurePercentagePath", false)
-	for _, name := range []string{"ToleratedFailureCount", "ToleratedFailureCountPath", "ToleratedFailurePercentage", "ToleratedFailurePercentagePath"} {
-		m.HasTolerance = m.HasTolerance || s.has(name)
-	}
+	m.HasToleratedCount = s.has("ToleratedFailureCount") || s.has("ToleratedFailureCountPath")
+	m.HasToleratedPercentage = s.has("ToleratedFailurePercentage") || s.has("ToleratedFailurePercentagePath")
+	m.HasTolerance = m.HasToleratedCount || m.HasToleratedPercentage
 }
 
 func (r *graphReader) percentage(s *spot) float64 {

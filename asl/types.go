@@ -222,8 +222,10 @@ type MapPart struct {
 	ToleratedFailureCountPath  *jsonpath.Path
 	ToleratedFailurePercentage float64
 	ToleratedPercentagePath    *jsonpath.Path
-	// HasTolerance says that a tolerated failure field is present.
-	HasTolerance bool
+	// HasTolerance says that a tolerated failure field is present, HasToleratedCount and HasToleratedPercentage which.
+	HasTolerance           bool
+	HasToleratedCount      bool
+	HasToleratedPercentage bool
 }
 
 // Retrier is one entry of Retry, with defaults filled in.
