@@ -103,6 +103,7 @@ func optional(s string, present bool) any {
 // in, or the failure of the run. It returns the branch that goes on in this step. States.Runtime ends the run
 // at once: no state above b and no other branch has an event about it.
 func (s *step) failed(b *branch, e *failure) *branch {
+	s.f.probe.failed(b, e)
 	if e.name == errRuntime {
 		prev := b.prev
 		s.cancelAll(&s.f.root)
@@ -139,8 +140,10 @@ func (s *step) retryAfter(b *branch, e *failure) (int64, bool) {
 		}
 		if b.attempts == nil {
 			b.attempts = make([]int64, len(b.state.Retry))
+			b.attempts[i] = s.f.probe.retried(b)
 		}
 		if b.attempts[i] >= r.MaxAttempts {
+			s.f.probe.retrier(b, i, -1)
 			return 0, false
 		}
 		delay := retryDelay(r, b.attempts[i])
@@ -148,6 +151,7 @@ func (s *step) retryAfter(b *branch, e *failure) (int64, bool) {
 		if r.FullJitter && delay > 0 {
 			delay = int64(s.f.draw() % uint64(delay+1))
 		}
+		s.f.probe.retrier(b, i, delay)
 		return delay, true
 	}
 	return 0, false
@@ -175,6 +179,7 @@ func (s *step) catch(b *branch, e *failure) (*branch, bool) {
 		sc := s.scope(b)
 		out, bad := flowOf(b.state).caught(sc, c, e)
 		if bad == nil {
+			s.f.probe.catcher(b, i)
 			if text := out.json(s.in.bounds.PayloadBytes); len(text) <= s.in.bounds.PayloadBytes {
 				return s.leaveTo(b, text, c.To), true
 			}

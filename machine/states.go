@@ -27,7 +27,7 @@ func (s *step) enter(b *branch) *branch {
 	st := b.state
 	s.note(b, history.Event{Type: typeEvents[st.Type].entered, Name: st.Name, Input: b.input})
 	b.entered, b.enteredAt = b.prev, s.f.now
-	b.attempts, b.retries = nil, 0
+	b.attempts, b.retries = nil, s.f.probe.retried(b)
 	s.f.context.forget()
 	return s.work(b)
 }
@@ -59,6 +59,7 @@ func (s *step) work(b *branch) *branch {
 func (s *step) pass(b *branch) *branch {
 	sc := s.scope(b)
 	if b.state.Result != nil { // takes the place of all that is made of the input
+		sc.note(FieldResult, textValue(b.state.Result))
 		return s.complete(b, sc, textValue(b.state.Result))
 	}
 	result, e := flowOf(b.state).arguments(sc, b.state)
@@ -99,7 +100,7 @@ func (s *step) leaveTo(b *branch, output []byte, next *asl.State) *branch {
 	}
 	s.note(b, history.Event{Type: typeEvents[b.state.Type].exited, Name: b.state.Name, Output: output})
 	b.fork, b.attempts, b.retries = nil, nil, 0
-	if next != nil {
+	if next = s.f.probe.leave(b, next); next != nil {
 		s.begin(b, next, output)
 		return b
 	}

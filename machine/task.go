@@ -24,6 +24,9 @@ func (s *step) task(b *branch) *branch {
 	}
 	b.phase, b.tail = working, call.tail
 	s.noteScheduled(b, &call)
+	if r := s.mocked(b); r != nil {
+		return s.mockedTask(b, r)
+	}
 	s.command(Command{
 		Kind: Invoke, ID: b.invocation, Function: call.function, Input: call.input,
 		TimeoutMS: seconds(call.timeout), Token: st.Task.Target.WaitForToken, Logs: call.tail,
@@ -177,7 +180,7 @@ func (s *step) taskSucceeded(b *branch, ev *Event) *branch {
 		}
 		return s.taskError(b, tooLarge(what), false)
 	}
-	if !b.direct() && !b.state.Task.Target.WaitForToken {
+	if !ev.whole && !b.direct() && !b.state.Task.Target.WaitForToken {
 		result = s.envelope(b, ev)
 	}
 	s.f.release(&b.invocation, b)
@@ -188,6 +191,7 @@ func (s *step) taskSucceeded(b *branch, ev *Event) *branch {
 	} else {
 		s.noteTask(b, history.Event{Type: history.TaskSucceeded, Output: result})
 	}
+	s.f.probe.note(b, FieldResult, textValue(result))
 	return s.complete(b, s.scope(b), textValue(result))
 }
 
