@@ -31,8 +31,8 @@ const modulePath = "github.com/weftworks/weft"
 // room; rooms of one layer do not know each other. A package belongs to the room with the longest matching path.
 var layers = [][]string{
 	{"internal/wire", "internal/procs", "fault", "limits", "analysis"},
-	{"asl", "schedule"},
-	{"machine", "durable"},
+	{"asl", "schedule", "objectstore", "itembatcher"},
+	{"machine", "durable", "itemreader", "resultwriter"},
 	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/partition"},
 	{"engine/lane"},
 	{"engine/statemachine", "engine/workflow", "engine/schedule"},
@@ -45,7 +45,7 @@ var layers = [][]string{
 
 // pure rooms do no I/O, start no goroutine and read no clock. Lanes keep to that too, but log.
 var pure = []string{
-	"asl", "schedule", "machine", "durable", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
+	"asl", "schedule", "itembatcher", "machine", "durable", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
 }
 
 // pureModules are the modules of others that pure rooms may import, each with the room. What the room uses of them must be

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weftworks/weft/cli/client"
 	"github.com/weftworks/weft/cli/console"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/server/rest"
@@ -16,11 +17,13 @@ type verb struct {
 	name, did, short string
 	recursive        bool // it has --recursive
 	silent           bool // it takes no reason
+	// machine does the same to the run of a state machine with an ARN; nil: there is no such thing.
+	machine func(c *client.Client, ctx context.Context, arn string) (*rest.MachineRun, error)
 }
 
 var verbs = []verb{
-	{name: "suspend", did: "suspended", short: "Let a run of a workflow take no steps until it is resumed"},
-	{name: "resume", did: "resumed", short: "Let a suspended run go on"},
+	{name: "suspend", did: "suspended", short: "Hold a run: no state or step of it begins until it is resumed", machine: (*client.Client).PauseRun},
+	{name: "resume", did: "resumed", short: "Let a suspended run go on", machine: (*client.Client).ResumeRun},
 	{name: "terminate", did: "terminated", short: "End a run of a workflow, and the runs it waits for", recursive: true},
 	{name: "rewind", did: "rewound", short: "Take a failed run back to before its failure and make the failed calls again"},
 	{name: "restart", did: "restarted", short: "Begin an ended run anew, with the input it had", silent: true},
@@ -31,6 +34,19 @@ func (a *app) runsChange(r *remote, v verb) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: v.name + " RUN", Short: v.short, Args: args(1, 1, "RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if v.machine != nil {
+				found, err := r.find(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if found.machine != nil {
+					run, err := v.machine(r.c, cmd.Context(), found.machine.ARN)
+					if err != nil {
+						return err
+					}
+					return a.goesOn(cmd.Context(), r, run, v.did, false, false)
+				}
+			}
 			return a.change(cmd.Context(), r, args[0], v.did, func() (*rest.Run, error) { return r.c.Change(cmd.Context(), args[0], v.name, in) })
 		},
 	}
@@ -73,7 +89,7 @@ func (a *app) notWorkflow(ctx context.Context, r *remote, ref string, err error)
 	case missing != nil:
 		return missing
 	case found.machine != nil:
-		return usage("%s is a run of a state machine, which can be stopped (`weft runs stop`) but does not know this command", ref)
+		return usage("%s is a run of a state machine, to which `weft runs stop`, `suspend`, `resume`, `redrive` and `rerun` go", ref)
 	}
 	return err
 }

@@ -111,6 +111,26 @@ func TestMachinesAndRunsOfAServer(t *testing.T) {
 	s.run(3, "runs", "show", "nosuch")
 	s.run(3, "machines", "show", "nosuch")
 	checkLists(t, s)
+	checkRedrives(t, s)
+}
+
+// checkRedrives takes up runs that the test has made, leaving them as they were but for their histories.
+func checkRedrives(t *testing.T, s session) {
+	t.Helper()
+	_, stderr := s.run(1, "runs", "redrive", "kind/bad", "--wait", "--quiet")
+	says(t, "redrive --wait", stderr, "redriven kind/bad")
+	s.run(2, "runs", "redrive", "kind/bad", "--skip", "Wrong")
+	_, stderr = s.run(2, "runs", "redrive", "kind/bad", "--skip", "Wrong", "--output", "1")
+	says(t, "skipping a Fail", stderr, "no Next to skip to")
+	s.run(0, "runs", "redrive", "sleep/long")
+	s.run(0, "runs", "suspend", "sleep/long")
+	s.run(0, "runs", "resume", "sleep/long")
+	s.run(0, "runs", "stop", "sleep/long", "--error", "Enough")
+	_, stderr = s.run(4, "runs", "suspend", "sleep/long")
+	says(t, "suspending an ended run", stderr, "has ended (ABORTED)")
+	s.run(2, "runs", "rerun", "kind/bad")
+	_, stderr = s.run(2, "runs", "rerun", "kind/bad", "--from", "Fine")
+	says(t, "a state that was never entered", stderr, "never entered the state")
 }
 
 // checkLists looks at lists, tables and histories of the runs that the test above made.

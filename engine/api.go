@@ -60,6 +60,7 @@ type StartRun struct {
 	Name    string // "": a fresh UUID
 	Input   []byte // one JSON text; nil: {}
 	Trace   string // traceHeader, kept and shown
+	From    string // "": the StartAt; else the state of the machine's own graph to begin with
 }
 
 // Run is a run as a client sees it.
@@ -81,6 +82,10 @@ type Run struct {
 	RoleARN    string
 	Trace      string
 	Events     int64 // length of the history so far
+	Paused     bool
+	Redrives   int64 // how often the run was redriven
+	Redriven   int64 // Unix milliseconds of the last time; 0: never
+	Redrivable error // why a run that has ended cannot be redriven; nil: it can, or goes on
 }
 
 // Reason is why a client stops a run or fails a task. A nil member is absent, which Step Functions tells from an empty

@@ -36,11 +36,18 @@ func (n *Node) StartRun(ctx context.Context, s StartRun) (*Run, error) {
 	if fresh {
 		s.Name = uuid.NewString()
 	}
+	op := statemachine.OpStart
+	if s.From != "" {
+		if err := n.hasState(c, s.From); err != nil {
+			return nil, err
+		}
+		op = statemachine.OpStartAt
+	}
 	instance := statemachine.RunInstance(s.Machine, s.Name)
-	start := statemachine.StartMessage{Revision: c.blobID, Seed: randomSeed(), Trace: s.Trace, Input: input}
+	start := statemachine.StartMessage{Revision: c.blobID, Seed: randomSeed(), Trace: s.Trace, Input: input, At: s.From}
 	it := lane.Item{
 		Event: partition.Event{
-			Kind: partition.Message, To: instance, Program: statemachine.RunsID, Op: statemachine.OpStart, Body: start.Encode(), Fresh: fresh,
+			Kind: partition.Message, To: instance, Program: statemachine.RunsID, Op: op, Body: start.Encode(), Fresh: fresh,
 		},
 		Blob: c.blob, BlobID: c.blobID,
 	}
@@ -73,6 +80,7 @@ func (n *Node) run(v *statemachine.View) *Run {
 		MachineARN: v.Revision.MachineARN, Status: v.Status, Started: v.Started, Stopped: v.Stopped, Input: v.Input,
 		Output: v.Output, Error: v.Error, Cause: v.Cause, HasError: v.HasError, HasCause: v.HasCause,
 		Hash: v.Revision.Blob.String(), Revision: v.Revision.ID, RoleARN: v.Revision.RoleARN, Trace: v.Trace, Events: v.Events,
+		Paused: v.Paused, Redrives: v.Redrives, Redriven: v.Redriven, Redrivable: v.Redrivable,
 	}
 }
 

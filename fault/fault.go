@@ -46,13 +46,14 @@ const (
 	Unsupported                   // known to Weft, not built (yet)
 	Unauthorized                  // UnrecognizedClientException
 	ActivityNotFound              // ActivityDoesNotExist
+	NotRedrivable                 // ExecutionNotRedrivable
 )
 
 var names = [...]string{
 	"Internal", "InvalidArgument", "InvalidArn", "InvalidName", "InvalidDefinition", "InvalidInput", "InvalidOutput", "InvalidToken",
 	"MachineNotFound", "MachineExists", "MachineDeleting", "MachineType", "RunNotFound", "RunExists", "TaskNotFound", "TaskTimedOut",
 	"ResourceNotFound", "TooManyTags", "LimitExceeded", "Conflict", "Busy", "Unavailable", "Corrupt", "Unsupported", "Unauthorized",
-	"ActivityNotFound",
+	"ActivityNotFound", "NotRedrivable",
 }
 
 // String returns the kind's name, as the REST API sends it.

@@ -91,6 +91,8 @@ const (
 	RewindBytes = 64 << 20
 	// LocksPerSection bounds the entities of one critical section.
 	LocksPerSection = 1000
+	// MapItems bounds the items of one distributed Map, as in Step Functions (MaxItems).
+	MapItems = 100_000_000
 	// ScheduleIDChars bounds a schedule's id, so that the names of its runs, which add a time and a number, stay below
 	// NameChars. Past it: InvalidArgument.
 	ScheduleIDChars = 48

@@ -12,7 +12,9 @@ import (
 
 // frameVersion is the first byte of a stored frame. A new one is added here when the format changes, and
 // DecodeFrame goes on reading the old.
-const frameVersion = 1
+//
+// Version 2 has how often the run has been redriven, and the branches of runs that can be.
+const frameVersion = 2
 
 var errFrame = errors.New("machine: frame is malformed, of a newer version, or of another definition")
 
@@ -34,16 +36,20 @@ func (f *Frame) AppendBinary(b []byte) []byte {
 	b = wire.AppendUint(b, f.random)
 	b = wire.AppendUint(b, f.deadline)
 	b = wire.AppendBool(b, f.yielded)
-	if f.status != Running {
+	b = wire.AppendInt(b, f.redrives)
+	b = wire.AppendInt(b, f.redriven)
+	kept := f.root.state != nil
+	b = wire.AppendBool(b, kept)
+	if !kept {
 		return b
 	}
-	e := encoder{numbers: make(map[*branch]uint64, len(f.ready))}
+	e := encoder{numbers: make(map[*branch]uint64, len(f.ready)), ended: f.status != Running}
 	b = e.text(b, f.input)
 	for _, r := range f.ready {
 		e.numbers[r] = 0
 	}
 	b = e.branch(b, &f.root)
-	queue := slices.DeleteFunc(slices.Clone(f.ready), func(r *branch) bool { return e.numbers[r] == 0 || r.phase != ready })
+	queue := slices.DeleteFunc(slices.Clone(f.ready), func(r *branch) bool { return e.numbers[r] == 0 || r.phase != ready && r.phase != revived })
 	b = wire.AppendUint(b, uint64(len(queue)))
 	for _, r := range queue {
 		b = wire.AppendUint(b, e.numbers[r])
@@ -63,6 +69,7 @@ type encoder struct {
 	numbers map[*branch]uint64 // of those in the ready queue; 0: not met
 	texts   [4][]byte          // the last texts written, which others may share
 	next    int
+	ended   bool // the run may be redriven: its branches are stopped
 }
 
 // The tags of a text; a tag past them is a reference to one of the last texts.
@@ -116,7 +123,10 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 		b = wire.AppendInt(b, br.beatEvery)
 	}
 	b = wire.AppendBool(b, br.tail)
-	if br.phase == forked {
+	if e.ended {
+		b = wire.AppendBool(b, br.fork != nil)
+	}
+	if br.phase == forked || e.ended && br.fork != nil {
 		b = e.fork(b, br.fork)
 	}
 	return b
@@ -164,13 +174,15 @@ type decoder struct {
 	branches []*branch // by number - 1
 	texts    [4][]byte
 	next     int
+	ended    bool // the run is not running: its branches are stopped
 }
 
 func (d *decoder) fail() { d.r.Fail(errFrame) }
 
 func (d *decoder) frame() error {
 	f, r := d.f, d.r
-	if r.Byte() != frameVersion {
+	version := r.Byte()
+	if version == 0 || version > frameVersion {
 		d.fail()
 	}
 	for _, s := range [...]*string{&f.exec.ID, &f.exec.Name, &f.exec.RoleARN, &f.exec.MachineID, &f.exec.MachineName} {
@@ -189,7 +201,16 @@ func (d *decoder) frame() error {
 	if r.Err() == nil && (f.status > Aborted || f.lastEvent < 0 || f.deadline > f.lastID) {
 		d.fail()
 	}
-	if f.status == Running && r.Err() == nil {
+	kept := f.status == Running
+	if version >= 2 {
+		f.redrives, f.redriven = r.Int(), r.Int()
+		kept = r.Bool()
+	}
+	d.ended = f.status != Running
+	if r.Err() == nil && kept != (f.status == Running) && f.status <= Succeeded {
+		d.fail()
+	}
+	if kept && r.Err() == nil {
 		d.running()
 	}
 	if r.Err() == nil && r.Len() != 0 {
@@ -205,7 +226,7 @@ func (d *decoder) running() {
 	n := r.Count(1)
 	for range n {
 		i := r.Uint()
-		if i == 0 || i > uint64(len(d.branches)) || d.branches[i-1].phase != ready {
+		if i == 0 || i > uint64(len(d.branches)) || d.branches[i-1].phase != ready && d.branches[i-1].phase != revived {
 			d.fail()
 			return
 		}
@@ -258,7 +279,7 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	br.phase = phase(r.Byte())
 	br.index = int(min(r.Uint(), 1<<40))
 	index := r.Uint()
-	if r.Err() != nil || br.phase == idle || br.phase > forked || index >= uint64(len(d.f.in.Definition.AllStates)) || d.f.in.graphs[index] != g {
+	if r.Err() != nil || !d.takes(br.phase) || index >= uint64(len(d.f.in.Definition.AllStates)) || d.f.in.graphs[index] != g {
 		d.fail()
 		return
 	}
@@ -285,9 +306,17 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	if r.Err() == nil && !br.consistent() {
 		d.fail()
 	}
-	if br.phase == forked && r.Err() == nil {
+	if (br.phase == forked || d.ended && r.Bool()) && r.Err() == nil {
 		d.fork(br)
 	}
+}
+
+// takes reports whether a branch of such a run may be stored in phase p.
+func (d *decoder) takes(p phase) bool {
+	if d.ended {
+		return p == idle || p == unbegun
+	}
+	return p > idle && p <= forked || p == revived
 }
 
 // consistent reports whether a decoded branch's phase fits its state and what it waits for.
@@ -321,6 +350,10 @@ func (d *decoder) id(br *branch) uint64 {
 
 func (d *decoder) fork(br *branch) {
 	r := d.r
+	if t := br.state.Type; t != asl.Parallel && t != asl.Map {
+		d.fail()
+		return
+	}
 	fk := &fork{owner: br, started: r.Int()}
 	fk.length = r.Count(1)
 	fk.results = make([][]byte, fk.length)
@@ -333,7 +366,7 @@ func (d *decoder) fork(br *branch) {
 		d.mapFields(fk)
 	}
 	n := r.Count(12)
-	if r.Err() != nil || fk.started <= 0 || fk.done+n+fk.length-fk.next != fk.length || n == 0 ||
+	if r.Err() != nil || fk.started <= 0 || fk.done+n+fk.length-fk.next != fk.length || n == 0 && !d.ended ||
 		br.state.Type == asl.Parallel && fk.length != len(br.state.Parallel.Branches) {
 		d.fail()
 		return

@@ -36,8 +36,12 @@ func (s *step) contextObject(b, item *branch) any {
 		c.parsed = true
 	}
 	o := jsonvalue.NewObject(5)
-	o.Set("Execution", object("Id", f.exec.ID, "Input", c.input, "StartTime", formatTime(f.exec.StartTime),
-		"Name", f.exec.Name, "RoleArn", f.exec.RoleARN, "RedriveCount", jsonvalue.Int(0)))
+	execution := object("Id", f.exec.ID, "Input", c.input, "StartTime", formatTime(f.exec.StartTime),
+		"Name", f.exec.Name, "RoleArn", f.exec.RoleARN, "RedriveCount", jsonvalue.Int(f.redrives))
+	if f.redriven != 0 {
+		execution.Set("RedriveTime", formatTime(f.redriven))
+	}
+	o.Set("Execution", execution)
 	if m := mapItem(b, item); m != nil {
 		o.Set("Map", object("Item", m))
 	}

@@ -122,7 +122,7 @@ func (s *step) failed(b *branch, e *failure) *branch {
 	if next, ok := s.catch(b, e); ok {
 		return next
 	}
-	b.phase, b.fork = idle, nil
+	b.phase = idle
 	if b.parent == nil {
 		s.fail(b.prev, e)
 		return nil

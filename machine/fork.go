@@ -239,8 +239,7 @@ func (s *step) childFailed(c *branch, e *failure) *branch {
 		s.iterationEvent(history.MapIterationFailed, c, prev)
 	}
 	s.abortState(c, prev)
-	fk.remove(c)
-	s.abortChildren(fk, prev)
+	s.abortChildren(fk, c, prev)
 	fk.owner.prev = prev
 	return s.failed(fk.owner, e)
 }
@@ -277,15 +276,18 @@ func (fk *fork) inOrder() []*branch {
 	return cs
 }
 
-// abortChildren ends all branches of fk that still run; prev is the event that was the reason.
-func (s *step) abortChildren(fk *fork, prev int64) {
+// abortChildren ends all branches of fk that still run, which failed no longer does; prev is the event that was the
+// reason. They stay in fk until its owner goes on elsewhere: a redrive begins with them.
+func (s *step) abortChildren(fk *fork, failed *branch, prev int64) {
 	for _, c := range fk.inOrder() {
+		if c == failed {
+			continue
+		}
 		if fk.owner.state.Type == asl.Map {
 			s.iterationEvent(history.MapIterationAborted, c, prev)
 		}
 		s.abortState(c, prev)
 	}
-	fk.children = nil
 }
 
 // abortState ends the state that c is in, and everything below it, with its StateAborted event. A Parallel
@@ -296,17 +298,16 @@ func (s *step) abortState(c *branch, prev int64) {
 	if t := typeEvents[c.state.Type].aborted; t != 0 && entered && (c.state.Type == asl.Task || c.phase != idle) {
 		s.emit(history.Event{Type: t, Prev: prev})
 	}
-	if c.fork != nil {
-		s.abortChildren(c.fork, prev)
-		c.fork = nil
+	if c.fork != nil && c.phase == forked {
+		s.abortChildren(c.fork, nil, prev)
 	}
-	c.phase = idle
+	c.halt()
 }
 
 // ownFailure fails a Map on its own account, with iterations still running.
 func (s *step) ownFailure(fk *fork, e *failure) *branch {
 	if e.name != errRuntime {
-		s.abortChildren(fk, fk.owner.prev)
+		s.abortChildren(fk, nil, fk.owner.prev)
 	}
 	return s.failed(fk.owner, e)
 }

@@ -17,6 +17,8 @@ type Frame struct {
 	random    uint64 // state of the run's random numbers
 	deadline  uint64 // timer of the machine's TimeoutSeconds; 0: none
 	yielded   bool   // a Yield is out
+	redrives  int64  // how often the run has been redriven
+	redriven  int64  // Unix milliseconds of the last time; 0: never
 	root      branch
 	ready     []*branch          // in the order in which they go on
 	routes    map[uint64]*branch // by invocation or timer id; the root's own are not in it
@@ -31,13 +33,15 @@ type Frame struct {
 type phase uint8
 
 const (
-	idle    phase = iota // not begun, or ended
+	idle    phase = iota // not begun, or ended; in a run that ended badly: stopped in its state
 	ready                // about to enter its state
 	working              // a Task: an invocation is out
 	waiting              // a Wait: a timer is out
 	backoff              // a retry: a timer is out
 	forked               // a Parallel or Map: its branches run
 	redo                 // about to work again in the state it is in
+	unbegun              // was ready when the run ended, which it had no part in
+	revived              // after a redrive: about to work again in the state in which the run ended
 )
 
 // branch is one line of control: the run itself, a branch of a Parallel or an iteration of a Map.

@@ -36,7 +36,7 @@ func wander(w *world, r *rand.Rand, steps int) {
 	errs := []string{"X", "Y", "States.Timeout", "States.DataLimitExceeded", "States.Runtime", ""}
 	w.step(Event{Kind: Start, Now: w.now, Output: []byte(outputs[r.IntN(len(outputs))])})
 	for range steps {
-		ev := Event{Kind: EventKind(r.IntN(10)), ID: r.Uint64N(w.lastID + 2), Output: []byte(outputs[r.IntN(len(outputs))]),
+		ev := Event{Kind: EventKind(r.IntN(int(Redrive) + 2)), ID: r.Uint64N(w.lastID + 2), Output: []byte(outputs[r.IntN(len(outputs))]),
 			Error: errs[r.IntN(len(errs))], StartFailed: r.IntN(8) == 0}
 		if ev.Kind == Stop && r.IntN(20) > 0 {
 			ev.Kind = TimerFired
@@ -55,6 +55,15 @@ func wander(w *world, r *rand.Rand, steps int) {
 				ev.Kind = kind
 			case d.ev.Kind == TaskSubmitted && r.IntN(2) == 0:
 				ev.Kind = TaskSucceeded
+			}
+		}
+		if stopped := w.f.StoppedIn(); ev.Kind == Redrive && len(stopped) > 0 && r.IntN(2) == 0 {
+			ev.Amendment = Amendment{State: stopped[r.IntN(len(stopped))].State.Name, Input: ev.Output}
+			if r.IntN(2) == 0 {
+				ev.Amendment.Output = ev.Output
+			}
+			if w.f.Check(ev.Amendment) != nil {
+				ev.Amendment.Output = nil
 			}
 		}
 		w.now += r.Int64N(1500)
@@ -125,7 +134,7 @@ func FuzzDecodeFrame(f *testing.F) {
 			t.Fatalf("a decoded frame encodes to what does not decode: %v", err)
 		}
 		var out Output
-		for kind := Start; kind <= TaskSubmitted; kind++ {
+		for kind := Start; kind <= Redrive; kind++ {
 			in.Step(frame, Event{Kind: kind, ID: id, Now: 1, Output: []byte(`{}`)}, &out)
 		}
 	})

@@ -25,7 +25,7 @@ type EventKind uint8
 
 // The kinds of events, with the fields they use beside Now.
 const (
-	Start         EventKind = iota + 1 // Output: the run's input
+	Start         EventKind = iota + 1 // Output: the run's input; Amendment.State: where to begin, "": with the StartAt
 	Continue                           // after a Yield command
 	TaskSucceeded                      // ID, Output, LogTail
 	TaskFailed                         // ID, Error, Cause, StartFailed
@@ -33,6 +33,7 @@ const (
 	TimerFired                         // ID
 	Stop                               // Error, Cause (may be empty): StopExecution
 	TaskSubmitted                      // ID, Output, LogTail: the function of an invocation with Token has answered
+	Redrive                            // Amendment: a run that did not succeed goes on where it stood; see Frame.Redrivable
 )
 
 // Event is what a run is told.
@@ -45,6 +46,7 @@ type Event struct {
 	Cause       string
 	StartFailed bool   // the function was never entered
 	LogTail     string // end of what the function logged; shown when the task asks for it (LogType Tail)
+	Amendment   Amendment
 
 	whole bool // Output is the task's result and not what the function answered
 }
@@ -59,7 +61,7 @@ const (
 	SetTimer                            // ID, Due
 	CancelTimer                         // ID
 	Yield                               // come back with Continue: the step's budget is used up
-	Finish                              // Status, Output or Error and Cause; always the last command
+	Finish                              // Status, Output or Error and Cause; the last command until a Redrive
 )
 
 // Status is the state of a run, as Step Functions has it. Values are append-only: they are stored.

@@ -26,6 +26,9 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata gi
 //	> [+MS] heartbeat|fire ID
 //	> [+MS] continue
 //	> [+MS] stop ERROR CAUSE
+//	> [+MS] redrive
+//	> [+MS] skip STATE OUTPUT
+//	> [+MS] edit STATE INPUT
 //
 // +MS moves the clock. A line "limits payload=N history=N transitions=N" before the definition sets limits.
 func TestScripts(t *testing.T) {
@@ -103,11 +106,21 @@ func scriptEvent(t *testing.T, w *world, line string) Event {
 	}
 	ev := Event{Now: w.now}
 	kinds := map[string]EventKind{"start": Start, "continue": Continue, "succeed": TaskSucceeded, "submit": TaskSubmitted,
-		"fail": TaskFailed, "startfail": TaskFailed, "heartbeat": TaskHeartbeat, "fire": TimerFired, "stop": Stop}
+		"fail": TaskFailed, "startfail": TaskFailed, "heartbeat": TaskHeartbeat, "fire": TimerFired, "stop": Stop, "redrive": Redrive, "skip": Redrive, "edit": Redrive}
 	if ev.Kind = kinds[verb]; ev.Kind == 0 {
 		t.Fatalf("unknown event %q", line)
 	}
-	if verb != "start" && verb != "stop" && verb != "continue" {
+	switch verb {
+	case "start", "stop", "continue", "redrive":
+	case "skip", "edit":
+		ev.Amendment.State, rest, _ = strings.Cut(rest, " ")
+		if verb == "skip" {
+			ev.Amendment.Output = []byte(rest)
+		} else {
+			ev.Amendment.Input = []byte(rest)
+		}
+		return ev
+	default:
 		var id string
 		id, rest, _ = strings.Cut(rest, " ")
 		n, err := strconv.ParseUint(id, 10, 64)

@@ -20,7 +20,12 @@ type step struct {
 // that the run does not wait for (a result of a cancelled invocation, a timer that was cancelled, anything
 // after Finish) changes nothing and emits nothing.
 func (in *Interpreter) Step(f *Frame, ev Event, out *Output) {
-	if f.status > Running || (f.status == 0) != (ev.Kind == Start) {
+	switch {
+	case ev.Kind == Redrive:
+		if f.Redrivable() != nil {
+			return
+		}
+	case f.status > Running || (f.status == 0) != (ev.Kind == Start):
 		return
 	}
 	s := step{in: in, f: f, out: out, budget: in.maxTransitions()}
@@ -39,6 +44,8 @@ func (s *step) handle(ev *Event) {
 		f.yielded = false
 	case Stop:
 		s.stop(ev)
+	case Redrive:
+		s.redrive(ev)
 	case TimerFired:
 		if ev.ID != 0 && ev.ID == f.deadline {
 			s.timeOut()
@@ -61,8 +68,12 @@ func (s *step) run() {
 	for ; i < len(f.ready) && f.status == Running && s.budget > 0; i++ {
 		b := f.ready[i]
 		f.ready[i] = nil
-		if b.phase == ready {
+		switch b.phase {
+		case ready:
 			s.drive(b)
+		case revived:
+			s.budget--
+			s.resume(s.work(b))
 		}
 	}
 	if f.status != Running {
@@ -108,14 +119,23 @@ func (s *step) start(ev *Event) {
 		f.exec.StartTime = f.now
 	}
 	s.emit(history.Event{Type: history.ExecutionStarted, Input: f.input, RoleARN: f.exec.RoleARN})
-	if t := s.timeout(); t > 0 {
-		f.lastID++
-		f.deadline = f.lastID
-		s.command(Command{Kind: SetTimer, ID: f.deadline, Due: f.now + seconds(t)})
-	}
+	s.setDeadline()
 	b := &f.root
-	s.begin(b, s.in.Definition.Graph.Start, f.input)
+	first := s.in.Definition.Graph.Start
+	if other := s.in.Definition.Graph.ByName[ev.Amendment.State]; other != nil {
+		first = other
+	}
+	s.begin(b, first, f.input)
 	f.ready = append(f.ready, b)
+}
+
+// setDeadline arms the timer of the machine's TimeoutSeconds.
+func (s *step) setDeadline() {
+	if t := s.timeout(); t > 0 {
+		s.f.lastID++
+		s.f.deadline = s.f.lastID
+		s.command(Command{Kind: SetTimer, ID: s.f.deadline, Due: s.f.now + seconds(t)})
+	}
 }
 
 // timeout is how many seconds the run may take; 0: any.
@@ -197,7 +217,8 @@ func (s *step) timeOut() {
 	s.finish(Command{Status: TimedOut})
 }
 
-// finish drops everything the frame holds and ends the run.
+// finish ends the run. Of one that may be redriven the frame keeps its branches, each in the state in which it was
+// stopped; else it drops everything.
 func (s *step) finish(c Command) {
 	f := s.f
 	if f.deadline != 0 {
@@ -207,21 +228,33 @@ func (s *step) finish(c Command) {
 	c.Kind = Finish
 	s.command(c)
 	f.status = c.Status
-	f.root = branch{}
-	f.ready, f.routes, f.input, f.yielded = nil, nil, nil, false
+	f.ready, f.routes, f.yielded = nil, nil, false
 	f.context = contextCache{}
+	if f.Redrivable() != nil {
+		f.root, f.input = branch{}, nil
+	}
 }
 
-// cancelAll takes back what b and all below it wait for, without a word in the history.
+// cancelAll takes back what b and all below it wait for, without a word in the history. The branches stay where they
+// were stopped, for a redrive.
 func (s *step) cancelAll(b *branch) {
 	s.cancel(b)
 	if b.fork != nil {
 		for _, c := range b.fork.children {
 			s.cancelAll(c)
 		}
-		b.fork = nil
 	}
-	b.phase = idle
+	b.halt()
+}
+
+// halt notes that b has been stopped, before its state or in it.
+func (b *branch) halt() {
+	switch b.phase {
+	case ready, unbegun:
+		b.phase = unbegun
+	default:
+		b.phase = idle
+	}
 }
 
 // cancel takes back b's own invocation and timers.

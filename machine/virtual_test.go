@@ -105,6 +105,9 @@ func (w *world) step(ev Event) {
 			w.t.Fatalf("a decoded frame encodes differently before event %+v", ev)
 		}
 	}
+	if ev.Kind == Redrive && w.f.Redrivable() == nil {
+		w.finish = nil
+	}
 	w.out.Reset()
 	w.in.Step(w.f, ev, &w.out)
 	if copied != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine"
+	"github.com/weftworks/weft/machine"
 	"github.com/weftworks/weft/machine/history"
 	"github.com/weftworks/weft/schedule"
 )
@@ -25,6 +26,8 @@ type Machines interface {
 type Runs interface {
 	StartRun(ctx context.Context, s engine.StartRun) (*engine.Run, error)
 	StopRun(ctx context.Context, id engine.RunID, why engine.Reason) (*engine.Run, error)
+	// RedriveRun takes a run that did not succeed up where it stood; NotRedrivable.
+	RedriveRun(ctx context.Context, id engine.RunID, token string, a machine.Amendment) (*engine.Run, error)
 	Run(ctx context.Context, id engine.RunID) (*engine.Run, error)
 	// RunDefinition returns the machine as it was when the run started.
 	RunDefinition(ctx context.Context, id engine.RunID) (*engine.Machine, error)
@@ -95,8 +98,9 @@ type Schedules interface {
 	BackfillSchedule(ctx context.Context, id string, from, to int64, overlap schedule.Overlap) (*engine.ScheduleView, error)
 }
 
-// Durable is a Backend with workflows, entities and schedules.
+// Durable is a Backend with what the REST API serves: workflows, entities, schedules, and more of runs of state machines.
 type Durable interface {
+	MachineRuns
 	Workflows
 	Controls
 	Entities

@@ -76,6 +76,7 @@ var faults = map[fault.Kind]struct {
 	fault.Unsupported:       {errorType: "UnsupportedOperation"},
 	fault.Unauthorized:      {errorType: "UnrecognizedClientException"},
 	fault.ActivityNotFound:  {errorType: "ActivityDoesNotExist", format: "Activity Does Not Exist: '%s'"},
+	fault.NotRedrivable:     {errorType: "ExecutionNotRedrivable"},
 }
 
 // toAPI turns any error into what the client is told. subject is what the client named: an ARN or a name.

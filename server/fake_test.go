@@ -374,3 +374,7 @@ func newTestServer(t *testing.T, b Backend, edit ...func(*Options)) *Server {
 	}
 	return s
 }
+
+func (f *fake) RedriveRun(_ context.Context, id engine.RunID, _ string, _ machine.Amendment) (*engine.Run, error) {
+	return nil, fault.New("fake", fault.NotRedrivable, id.Name, "Execution is SUCCEEDED and cannot be redriven")
+}

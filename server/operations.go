@@ -40,6 +40,7 @@ var operations = map[string]operation{
 	"DescribeExecution":                {do: (*call).describeExecution},
 	"DescribeStateMachineForExecution": {do: (*call).describeStateMachineForExecution},
 	"ListExecutions":                   {do: (*call).listExecutions},
+	"RedriveExecution":                 {do: (*call).redriveExecution},
 	"GetExecutionHistory":              {do: (*call).getExecutionHistory},
 	"SendTaskSuccess":                  {do: (*call).sendTaskSuccess},
 	"SendTaskFailure":                  {do: (*call).sendTaskFailure},
@@ -53,7 +54,7 @@ var operations = map[string]operation{
 	"DescribeStateMachineAlias": {}, "ListStateMachineAliases": {},
 	"PublishStateMachineVersion": {}, "DeleteStateMachineVersion": {}, "ListStateMachineVersions": {},
 	"DescribeMapRun": {}, "ListMapRuns": {}, "UpdateMapRun": {},
-	"RedriveExecution": {}, "TestState": {},
+	"TestState": {},
 }
 
 // supported lists the operations that are there, sorted.

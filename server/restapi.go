@@ -71,6 +71,11 @@ var restRoutes = []restRoute{
 	{pattern: "POST /v1/schedules/{id}/resume", op: "ResumeSchedule", do: (*restCall).resumeSchedule},
 	{pattern: "POST /v1/schedules/{id}/trigger", op: "TriggerSchedule", do: (*restCall).triggerSchedule},
 	{pattern: "POST /v1/schedules/{id}/backfill", op: "BackfillSchedule", do: (*restCall).backfillSchedule},
+	{pattern: "GET /v1/machines/{machine}/runs/{run}", op: "MachineRun", do: (*restCall).machineRun},
+	{pattern: "POST /v1/machines/{machine}/runs/{run}/pause", op: "PauseRun", do: (*restCall).pauseRun},
+	{pattern: "POST /v1/machines/{machine}/runs/{run}/resume", op: "ResumeRun", do: (*restCall).resumeRun},
+	{pattern: "POST /v1/machines/{machine}/runs/{run}/redrive", op: "RedriveRun", do: (*restCall).redriveRun},
+	{pattern: "POST /v1/machines/{machine}/runs/{run}/rerun", op: "RerunRun", do: (*restCall).rerun},
 	{pattern: "/v1/", op: "Unknown", do: (*restCall).unknown},
 }
 

@@ -287,14 +287,8 @@ func (c *call) describeExecution() (any, error) {
 	}
 	answer := struct {
 		execution
-		RedriveCount  int    `json:"redriveCount"`
-		RedriveStatus string `json:"redriveStatus"`
-		RedriveReason string `json:"redriveStatusReason,omitempty"`
-	}{execution: describe(run, data == metadataOnly), RedriveStatus: "REDRIVABLE"}
-	if run.Status == machine.Running || run.Status == machine.Succeeded {
-		answer.RedriveStatus = "NOT_REDRIVABLE"
-		answer.RedriveReason = "Execution is " + answer.Status + " and cannot be redriven"
-	}
+		redriven
+	}{describe(run, data == metadataOnly), redrivesOf(run)}
 	return answer, nil
 }
 

@@ -19,6 +19,10 @@ const (
 	OpTaskSucceed                  // TaskMessage
 	OpTaskFail                     // TaskMessage
 	OpTaskBeat                     // TaskMessage
+	OpRedrive                      // RedriveMessage
+	OpPause                        // no body
+	OpResume                       // no body
+	OpStartAt                      // StartMessage with At
 )
 
 // StartMessage starts a run.
@@ -27,20 +31,28 @@ type StartMessage struct {
 	Seed     uint64 // drawn at random: of jitter, ids and task tokens
 	Trace    string
 	Input    []byte // one JSON text, compact
+	At       string // state to begin with; "": the StartAt. It makes the message an OpStartAt
 }
 
-// Encode returns the body of an OpStart message.
+// Encode returns the body of an OpStart or OpStartAt message.
 func (m *StartMessage) Encode() []byte {
-	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+32)
+	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+len(m.At)+36)
+	if m.At != "" {
+		dst = wire.AppendString(dst, m.At)
+	}
 	dst = wire.AppendString(dst, string(m.Revision))
 	dst = wire.AppendUint(dst, m.Seed)
 	dst = wire.AppendString(dst, m.Trace)
 	return append(dst, m.Input...)
 }
 
-func decodeStart(body []byte) (m StartMessage, err error) {
-	r := wire.NewReader(body)
-	m = StartMessage{Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), Input: r.Rest()}
+func decodeStart(ev *partition.Event) (m StartMessage, err error) {
+	r := wire.NewReader(ev.Body)
+	at := ""
+	if ev.Op == OpStartAt {
+		at = r.String()
+	}
+	m = StartMessage{At: at, Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), Input: r.Rest()}
 	return m, r.Err()
 }
 
@@ -134,13 +146,18 @@ type View struct {
 	HasError bool
 	HasCause bool
 	Events   int64 // length of the history
+	Paused   bool
+	Redrives int64 // how often the run was redriven
+	Redriven int64 // Unix milliseconds of the last time; 0: never
+
+	Redrivable error // why a run that has ended cannot be redriven; nil: it can, or has not ended
 }
 
 // Runs is the program of runs.
 type Runs struct{ Library *Library }
 
 // Creates reports whether op makes a run.
-func (p *Runs) Creates(op uint8) bool { return op == OpStart }
+func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartAt }
 
 // New returns a run that waits for its OpStart.
 func (p *Runs) New() partition.Instance { return &Run{library: p.Library} }
@@ -150,14 +167,25 @@ type Run struct {
 	library *Library
 	view    View
 	seed    uint64
-	frame   *machine.Frame // nil once the run has ended
+	frame   *machine.Frame // nil once the run has ended, unless it can be redriven
 	writer  history.Writer
 	first   int64 // id of the first event in writer
+
+	held         []heldEvent // while the run is paused
+	redriveToken string      // of the last redrive
 }
 
 // View returns what a client sees of the run now.
 func (r *Run) View() *View {
 	v := r.view
+	if v.Status > machine.Running {
+		v.Redrivable = machine.ErrNotKept
+		if v.Status == machine.Succeeded {
+			v.Redrivable = machine.ErrNotEnded
+		} else if r.frame != nil {
+			v.Redrivable = r.frame.Redrivable()
+		}
+	}
 	return &v
 }
 
@@ -180,10 +208,10 @@ func (r *Run) Receive(env *partition.Env, ev *partition.Event) {
 
 func (r *Run) message(env *partition.Env, ev *partition.Event) {
 	switch ev.Op {
-	case OpStart:
+	case OpStart, OpStartAt:
 		r.start(env, ev)
 	case OpStop:
-		if r.frame != nil {
+		if r.view.Status == machine.Running {
 			body := wire.NewReader(ev.Body)
 			stop := machine.Event{Kind: machine.Stop, Error: body.String(), Cause: body.String()}
 			r.stepShowing(env, stop, readShown(body.Rest()))
@@ -191,6 +219,10 @@ func (r *Run) message(env *partition.Env, ev *partition.Event) {
 		r.reply(env)
 	case OpTaskSucceed, OpTaskFail, OpTaskBeat:
 		r.report(env, ev)
+	case OpRedrive:
+		r.redrive(env, ev)
+	case OpPause, OpResume:
+		r.suspend(env, ev.Op == OpPause)
 	}
 }
 
@@ -201,7 +233,7 @@ func (r *Run) reply(env *partition.Env) {
 }
 
 func (r *Run) start(env *partition.Env, ev *partition.Event) {
-	m, err := decodeStart(ev.Body)
+	m, err := decodeStart(ev)
 	if err != nil {
 		env.Discard()
 		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "start message does not decode: %w", err))
@@ -224,7 +256,7 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 	r.first = 1
 	r.frame = rev.Interpreter.NewFrame(r.execution())
 	env.List(r.summary())
-	r.step(env, machine.Event{Kind: machine.Start, Output: m.Input})
+	r.step(env, machine.Event{Kind: machine.Start, Output: m.Input, Amendment: machine.Amendment{State: m.At}})
 	r.reply(env)
 }
 
@@ -276,7 +308,7 @@ func (r *Run) report(env *partition.Env, ev *partition.Event) {
 	case body.Err() != nil || sum != check(r.seed, task):
 		env.Reply(fault.New("", fault.InvalidToken, "", "Invalid Token: 'Invalid token'"))
 		return
-	case r.frame == nil || !r.frame.Waits(task):
+	case r.frame == nil || !r.frame.Waits(task) || r.reported(task):
 		env.Reply(fault.New("", fault.TaskTimedOut, "", "Task Timed Out: 'Provided task does not exist anymore'"))
 		return
 	}
@@ -303,6 +335,10 @@ func (r *Run) step(env *partition.Env, ev machine.Event) { r.stepShowing(env, ev
 // stepShowing is step for an event whose texts may be there and empty.
 func (r *Run) stepShowing(env *partition.Env, ev machine.Event, empty shown) {
 	if r.frame == nil {
+		return
+	}
+	if r.holds(&ev) {
+		r.held = append(r.held, heldEvent{ev, empty})
 		return
 	}
 	out := outputs.get()
@@ -367,7 +403,10 @@ func (r *Run) finish(env *partition.Env, c *machine.Command) {
 	v.Status, v.Stopped = c.Status, env.Now
 	v.Output, v.Error, v.Cause = c.Output, c.Error, c.Cause
 	v.HasError, v.HasCause = c.HasError, c.HasCause
-	r.frame = nil
+	v.Paused, r.held = false, nil
+	if r.frame.Redrivable() != nil {
+		r.frame = nil
+	}
 	env.List(r.summary())
 	var value any
 	if env.Waited() {
@@ -387,10 +426,13 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
+// runVersion is the first byte of a run's record. Version 2 has redrives and pauses; 1 is read.
+const runVersion = 2
+
 // Append implements partition.Instance.
 func (r *Run) Append(dst []byte) []byte {
 	v := &r.view
-	dst = append(dst, formatVersion, byte(v.Status))
+	dst = append(dst, runVersion, byte(v.Status))
 	dst = wire.AppendString(dst, string(v.Revision.Blob))
 	dst = wire.AppendString(dst, v.Name)
 	dst = wire.AppendInt(dst, v.Started)
@@ -398,15 +440,22 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendInt(dst, v.Events)
 	dst = wire.AppendUint(dst, r.seed)
 	dst = wire.AppendString(dst, v.Trace)
-	if r.frame != nil {
-		return r.frame.AppendBinary(dst) // has the input
+	dst = wire.AppendInt(dst, v.Redrives)
+	dst = wire.AppendInt(dst, v.Redriven)
+	dst = wire.AppendString(dst, r.redriveToken)
+	if v.Status == machine.Running {
+		return r.frame.AppendBinary(r.appendHeld(dst)) // has the input
 	}
 	dst = wire.AppendBytes(dst, v.Input)
 	dst = wire.AppendBool(dst, v.HasError)
 	dst = wire.AppendBool(dst, v.HasCause)
 	dst = wire.AppendString(dst, v.Error)
 	dst = wire.AppendString(dst, v.Cause)
-	return wire.AppendBytes(dst, v.Output)
+	dst = wire.AppendBytes(dst, v.Output)
+	if r.frame != nil {
+		dst = r.frame.AppendBinary(dst)
+	}
+	return dst
 }
 
 // Decode implements partition.Program. The run aliases data.
@@ -424,8 +473,9 @@ func (p *Runs) ReadView(data []byte, blob func(partition.BlobID) []byte) (*View,
 
 func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error) {
 	in := wire.NewReader(data)
-	if b := in.Byte(); b != formatVersion && in.Err() == nil {
-		return fmt.Errorf("statemachine: run has format version %d; this program reads %d", b, formatVersion)
+	version := in.Byte()
+	if (version == 0 || version > runVersion) && in.Err() == nil {
+		return fmt.Errorf("statemachine: run has format version %d; this program reads up to %d", version, runVersion)
 	}
 	v := &r.view
 	v.Status = machine.Status(in.Byte())
@@ -434,15 +484,22 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	v.Started, v.Stopped, v.Events = in.Int(), in.Int(), in.Int()
 	r.seed = in.Uint()
 	v.Trace = in.String()
+	if version >= 2 {
+		v.Redrives, v.Redriven, r.redriveToken = in.Int(), in.Int(), in.String()
+	}
 	r.first = v.Events + 1
 	var frame []byte
 	if v.Status == machine.Running {
+		if version >= 2 {
+			r.readHeld(in)
+		}
 		frame = in.Rest()
 	} else {
 		v.Input = in.Bytes()
 		v.HasError, v.HasCause = in.Bool(), in.Bool()
 		v.Error, v.Cause = in.String(), in.String()
 		v.Output = in.Bytes()
+		frame = something(in.Rest())
 	}
 	if err := in.Err(); err != nil {
 		return err
@@ -450,7 +507,7 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	if v.Revision, err = r.library.Load(id, blob(id)); err != nil || frame == nil {
 		return err
 	}
-	if r.frame, err = machine.DecodeFrame(frame, v.Revision.Interpreter); err == nil {
+	if r.frame, err = machine.DecodeFrame(frame, v.Revision.Interpreter); err == nil && v.Status == machine.Running {
 		v.Input = r.frame.Input()
 	}
 	return err

@@ -201,5 +201,5 @@ type Event struct {
 	Timeout      int64 // seconds; 0: absent
 	Heartbeat    int64 // seconds; 0: absent
 	Index        int64 // of a Map's iteration
-	Length       int64 // items of a Map
+	Length       int64 // items of a Map; of ExecutionRedriven, how often
 }

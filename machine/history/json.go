@@ -70,6 +70,7 @@ func appendDetails(dst []byte, e *Event, opts JSONOptions) []byte {
 	d.number("heartbeatInSeconds", e.Heartbeat, e.Heartbeat != 0)
 	d.number("index", e.Index, e.Type >= MapIterationAborted && e.Type <= MapIterationSucceeded)
 	d.number("length", e.Length, e.Type == MapStateStarted)
+	d.number("redriveCount", e.Length, e.Type == ExecutionRedriven)
 	return append(d.b, '}')
 }
 

@@ -1,0 +1,56 @@
+package itemreader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/weftworks/weft/objectstore"
+)
+
+// opener makes the items of a source.
+type opener struct {
+	ctx   context.Context
+	store objectstore.Store
+	src   Source
+}
+
+// open opens the source at a place.
+func (o *opener) open(at place) (items, error) {
+	if o.src.List {
+		if o.src.Flatten {
+			return nil, &Error{Cause: "LOAD_AND_FLATTEN is not built."}
+		}
+		return newList(o, at.Key), nil
+	}
+	return o.file(objectstore.Name{Bucket: o.src.Bucket, Key: o.src.Key, Version: o.src.Version}, at)
+}
+
+// file opens one object that has items.
+func (o *opener) file(name objectstore.Name, at place) (items, error) {
+	s, err := openStream(o.ctx, o.store, name, at)
+	if err != nil {
+		return nil, err
+	}
+	in, err := o.text(s, uri(name.Bucket, name.Key), at)
+	if err != nil {
+		_ = s.close() // it was only read
+		var e *Error
+		if errors.As(err, &e) {
+			return nil, &Error{Cause: e.Cause, At: uri(name.Bucket, name.Key), Err: e.Err}
+		}
+		return nil, err
+	}
+	return in, nil
+}
+
+// text reads a stream in the source's format.
+func (o *opener) text(s *stream, source string, at place) (items, error) {
+	switch o.src.Format {
+	case JSON:
+		return openJSON(s, source, o.src.Pointer, o.src.ItemBytes, at)
+	case JSONL:
+		return &jsonLines{stream: s, source: source, most: o.src.ItemBytes}, nil
+	}
+	return nil, &Error{Cause: fmt.Sprintf("There is no InputType %q.", o.src.Format)}
+}
