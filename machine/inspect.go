@@ -243,12 +243,28 @@ func optionalText(s string, present bool) *string {
 	return &s
 }
 
-// overlay puts the members of a trial's context over those of the context object.
+// overlay makes of the context object what a trial shows: of an express run, in which the state has always the same name,
+// with the trial's own members over it.
 func (p *probe) overlay(o *jsonvalue.Object) {
-	if p == nil || p.trial.Context == nil {
+	if p == nil {
 		return
 	}
-	for k, v := range p.trial.Context.All() {
-		o.Set(k, v)
+	execution := member(o, "Execution").Without("RedriveCount")
+	if p.trial.Execution.RoleARN == "" {
+		execution.Set("RoleArn", nil)
 	}
+	o.Set("Execution", execution)
+	member(o, "State").Set("Name", asl.LoneName)
+	if p.trial.Context != nil {
+		for k, v := range p.trial.Context.All() {
+			o.Set(k, v)
+		}
+	}
+}
+
+// member returns a member that is an object.
+func member(o *jsonvalue.Object, name string) *jsonvalue.Object {
+	v, _ := o.Get(name)
+	m, _ := v.(*jsonvalue.Object)
+	return m
 }

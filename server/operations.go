@@ -45,6 +45,7 @@ var operations = map[string]operation{
 	"SendTaskSuccess":                  {do: (*call).sendTaskSuccess},
 	"SendTaskFailure":                  {do: (*call).sendTaskFailure},
 	"SendTaskHeartbeat":                {do: (*call).sendTaskHeartbeat},
+	"TestState":                        {do: (*call).testState, waits: true},
 	"TagResource":                      {do: (*call).tagResource},
 	"UntagResource":                    {do: (*call).untagResource},
 	"ListTagsForResource":              {do: (*call).listTagsForResource},
@@ -54,7 +55,6 @@ var operations = map[string]operation{
 	"DescribeStateMachineAlias": {}, "ListStateMachineAliases": {},
 	"PublishStateMachineVersion": {}, "DeleteStateMachineVersion": {}, "ListStateMachineVersions": {},
 	"DescribeMapRun": {}, "ListMapRuns": {}, "UpdateMapRun": {},
-	"TestState": {},
 }
 
 // supported lists the operations that are there, sorted.
