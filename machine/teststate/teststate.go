@@ -208,7 +208,7 @@ func (r *Request) checkResult(st *asl.State, output []byte) error {
 	items, isArray := v.([]any)
 	switch {
 	case st.Type == asl.Task:
-		return nil
+		return r.Mock.checkAnswer(st, v)
 	case !isArray:
 		return invalid("Mocked result must be an array.")
 	case st.Type == asl.Parallel && len(items) != len(st.Parallel.Branches):
