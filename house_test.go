@@ -34,7 +34,7 @@ var layers = [][]string{
 	{"asl", "schedule", "objectstore", "itembatcher"},
 	{"machine", "durable", "itemreader", "resultwriter"},
 	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/partition"},
-	{"engine/lane"},
+	{"engine/lane", "engine/integration"},
 	{"engine/statemachine", "engine/workflow", "engine/schedule"},
 	{"engine/scheduled"},
 	{"engine"},

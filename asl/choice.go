@@ -35,7 +35,7 @@ var operators = func() map[string]operand {
 
 // ruleFields and conditionFields are what a Choice rule, and a condition inside And, Or and Not, may have.
 var (
-	ruleFields      = withOperators(fieldSet("Comment Next", both, "Variable And Or Not", jsonPath, "Condition Output", jsonata, "Assign", variables))
+	ruleFields      = withOperators(fieldSet("Comment Next", both, "Variable And Or Not", jsonPath, "Condition Output", jsonata, "Assign", both))
 	conditionFields = withOperators(fieldSet("Comment", both, "Variable And Or Not", jsonPath))
 )
 
@@ -80,6 +80,7 @@ func (r *graphReader) choiceRule(s *spot, to *Rule) {
 	}
 	r.require(s, "Next")
 	to.Cond = r.condition(s)
+	to.Assign = r.assign(s)
 }
 
 // condition reads And, Or, Not or one comparison. The definition's depth is bounded by the JSON parser.

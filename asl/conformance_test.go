@@ -64,7 +64,7 @@ func TestAcceptedDefinitionsParse(t *testing.T) {
 					continue
 				}
 				for _, m := range c.Machines {
-					_, problems := Parse([]byte(m.Definition), Options{Express: m.Type == "EXPRESS"})
+					_, problems := Parse([]byte(m.Definition), Options{Express: m.Type == "EXPRESS", Integrations: AWSIntegrations})
 					switch {
 					case len(problems) == 0:
 						clean++
@@ -110,7 +110,7 @@ func TestRejectedDefinitions(t *testing.T) {
 }
 
 func serviceProblems(definition, kind string) Problems {
-	_, problems := Parse([]byte(definition), Options{Express: kind == "EXPRESS"})
+	_, problems := Parse([]byte(definition), Options{Express: kind == "EXPRESS", Integrations: AWSIntegrations})
 	return problems.Service()
 }
 

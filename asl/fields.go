@@ -37,11 +37,10 @@ func fieldSet(groups ...any) table {
 }
 
 var (
-	both      = rule{languages: inBoth}
-	jsonPath  = rule{languages: inJSONPath}
-	jsonata   = rule{languages: inJSONata}
-	variables = rule{inBoth, "assigning variables (Assign)"}
-	bigMap    = rule{inBoth, "the distributed Map"}
+	both     = rule{languages: inBoth}
+	jsonPath = rule{languages: inJSONPath}
+	jsonata  = rule{languages: inJSONata}
+	bigMap   = rule{inBoth, "the distributed Map"}
 )
 
 var (
@@ -50,25 +49,25 @@ var (
 	processorFields = fieldSet("Comment StartAt States ProcessorConfig", both)
 	configFields    = fieldSet("Mode ExecutionType", both)
 	retrierFields   = fieldSet("Comment ErrorEquals IntervalSeconds MaxAttempts BackoffRate MaxDelaySeconds JitterStrategy", both)
-	catcherFields   = fieldSet("Comment ErrorEquals Next", both, "ResultPath", jsonPath, "Output", jsonata, "Assign", variables)
+	catcherFields   = fieldSet("Comment ErrorEquals Next", both, "ResultPath", jsonPath, "Output", jsonata, "Assign", both)
 	lambdaFields    = fieldSet("FunctionName Payload InvocationType ClientContext LogType Qualifier", both)
 
 	// stateFields is what each type of state may have. The next query language or feature is a row here.
 	stateFields = map[StateType]table{
-		Task: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Arguments", jsonata, "Assign", variables,
+		Task: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Arguments", jsonata, "Assign", both,
 			"Resource TimeoutSeconds HeartbeatSeconds Retry Catch", both,
 			"Parameters ResultSelector ResultPath TimeoutSecondsPath HeartbeatSecondsPath", jsonPath,
 			"Credentials", rule{inBoth, "calling under another role (Credentials)"}),
-		Pass: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", variables,
+		Pass: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", both,
 			"Result Parameters ResultPath", jsonPath),
-		Choice: fieldSet(everyState, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", variables, "Choices Default", both),
-		Wait: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", variables,
+		Choice: fieldSet(everyState, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", both, "Choices Default", both),
+		Wait: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", both,
 			"Seconds Timestamp", both, "SecondsPath TimestampPath", jsonPath),
 		Succeed: fieldSet(everyState, both, pathsInOut, jsonPath, "Output", jsonata),
 		Fail:    fieldSet(everyState, both, "Error Cause", both, "ErrorPath CausePath", jsonPath),
-		Parallel: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Arguments", jsonata, "Assign", variables,
+		Parallel: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Arguments", jsonata, "Assign", both,
 			"Branches Retry Catch", both, "Parameters ResultSelector ResultPath", jsonPath),
-		Map: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Items", jsonata, "Assign", variables,
+		Map: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Items", jsonata, "Assign", both,
 			"ItemProcessor Iterator ItemSelector MaxConcurrency ToleratedFailureCount ToleratedFailurePercentage Retry Catch", both,
 			"Parameters ItemsPath MaxConcurrencyPath ToleratedFailureCountPath ToleratedFailurePercentagePath ResultSelector ResultPath", jsonPath,
 			"ItemReader ItemBatcher ResultWriter Label", bigMap),

@@ -16,6 +16,8 @@ import (
 type Options struct {
 	// Express applies the rules of EXPRESS state machines: no task tokens, no jobs, no activities.
 	Express bool
+	// Integrations are the service integrations that Tasks may use. nil: none.
+	Integrations Integrations
 	// Limits bounds the text; the zero value is limits.Default.
 	Limits limits.Set
 }
@@ -28,9 +30,11 @@ type parser struct {
 	options  Options
 	machine  *Machine
 	language QueryLanguage // of the state being read
+	current  *State        // being read; nil outside
 	problems Problems
 	dropped  int
 	seen     map[string]*spot // states by name, over the whole machine
+	assigned []assignment     // in the order of the text
 
 	announced map[string]bool // features that have been reported as not supported yet
 }
@@ -63,6 +67,7 @@ func parse(text []byte, opts Options, read func(*parser, *spot)) (*Machine, Prob
 		return nil, Problems{notAnObject()}
 	}
 	read(p, &spot{node: root, keyAt: -1})
+	p.checkScopes()
 	if len(p.problems) > 0 {
 		return nil, p.sorted()
 	}

@@ -13,15 +13,16 @@ type Code string
 
 // The codes. NotSupported is ours: the definition is good, but Weft lacks what it uses.
 const (
-	InvalidJSON      Code = "INVALID_JSON_DESCRIPTION"
-	SchemaInvalid    Code = "SCHEMA_VALIDATION_FAILED"
-	MissingTarget    Code = "MISSING_TRANSITION_TARGET"
-	MissingEnd       Code = "MISSING_END_STATE"
-	DuplicateState   Code = "DUPLICATE_STATE_NAME"
-	InvalidStateName Code = "INVALID_STATE_NAME"
-	NotSupported     Code = "NOT_SUPPORTED"
-	maxProblems           = 100 // as many as one answer of ValidateStateMachineDefinition holds
-	maxServiceSource      = 500 // characters of a text that Step Functions quotes in a position
+	InvalidJSON       Code = "INVALID_JSON_DESCRIPTION"
+	SchemaInvalid     Code = "SCHEMA_VALIDATION_FAILED"
+	MissingTarget     Code = "MISSING_TRANSITION_TARGET"
+	MissingEnd        Code = "MISSING_END_STATE"
+	DuplicateState    Code = "DUPLICATE_STATE_NAME"
+	InvalidStateName  Code = "INVALID_STATE_NAME"
+	DuplicateVariable Code = "DUPLICATE_VARIABLE_NAME"
+	NotSupported      Code = "NOT_SUPPORTED"
+	maxProblems            = 100 // as many as one answer of ValidateStateMachineDefinition holds
+	maxServiceSource       = 500 // characters of a text that Step Functions quotes in a position
 )
 
 // Problem is one thing wrong with a definition.
@@ -264,15 +265,7 @@ func (p *parser) soon(s *spot, feature string) {
 
 // closest returns ` did you mean "X"?` for the candidate that most resembles name, or "".
 func closest(name string, candidates []string) string {
-	best, bestAt := "", min(max(1, len(name)/3)+1, len(name))
-	for _, c := range candidates {
-		if strings.EqualFold(c, name) {
-			return fmt.Sprintf("did you mean %q?", c)
-		}
-		if d := distance(name, c, bestAt); d < bestAt {
-			best, bestAt = c, d
-		}
-	}
+	best := Closest(name, candidates)
 	if best == "" {
 		return ""
 	}
@@ -304,4 +297,18 @@ func distance(a, b string, limit int) int {
 		before, last, row = last, row, before
 	}
 	return last[len(b)]
+}
+
+// Closest returns the candidate that most resembles name as a person may have meant it, or "".
+func Closest(name string, candidates []string) string {
+	best, bestAt := "", min(max(1, len(name)/3)+1, len(name))
+	for _, c := range candidates {
+		if strings.EqualFold(c, name) {
+			return c
+		}
+		if d := distance(name, c, bestAt); d < bestAt {
+			best, bestAt = c, d
+		}
+	}
+	return best
 }

@@ -55,8 +55,8 @@ func (r *graphReader) resource(s *spot, t *TaskPart) {
 			"Value is not a valid resource ARN"
 		return
 	}
-	if strings.HasPrefix(parts[5], "activity:") {
-		r.activity(f)
+	if name, ok := strings.CutPrefix(parts[5], "activity:"); ok {
+		r.activity(f, t, name)
 		return
 	}
 	service, action, ok := cutLast(parts[5], ":")
@@ -78,16 +78,21 @@ func (r *graphReader) resource(s *spot, t *TaskPart) {
 		t.Target.Kind = TargetLambdaInvoke
 		return
 	}
-	r.soon(f, "the integration "+service+":"+action)
+	r.integration(f, t, service, verb, pattern)
 }
 
-func (r *graphReader) activity(f *spot) {
+func (r *graphReader) activity(f *spot, t *TaskPart, name string) {
 	if r.options.Express {
 		r.report(f, SchemaInvalid, "use a STANDARD state machine", "an EXPRESS state machine cannot use activities").ServiceMessage =
 			"Express state machine does not support Activity ARN"
 		return
 	}
-	r.soon(f, "calling activities")
+	if name == "" || strings.ContainsAny(name, ":/") {
+		r.report(f, SchemaInvalid, `write it like "arn:aws:states:us-east-1:123456789012:activity:NAME"`, "%q names no activity", t.Resource).ServiceMessage =
+			"Value is not a valid resource ARN"
+		return
+	}
+	t.Target = Target{Kind: TargetActivity, Activity: name}
 }
 
 // express reports an integration pattern that EXPRESS machines lack.

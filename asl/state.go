@@ -27,7 +27,10 @@ func (r *graphReader) state(s *spot) {
 		return
 	}
 	r.reading = st
-	defer func(outer QueryLanguage) { r.reading, r.language = nil, outer }(r.language)
+	defer func(outer QueryLanguage, above *State) {
+		r.reading, r.language, r.current = nil, outer, above
+	}(r.language, r.current)
+	r.current = st
 	st.QueryLanguage = r.queryLanguage(s, r.machine.QueryLanguage)
 	r.language = st.QueryLanguage
 	if st.QueryLanguage == JSONPath && r.machine.QueryLanguage == JSONata {
@@ -44,6 +47,7 @@ func (r *graphReader) state(s *spot) {
 	if st.QueryLanguage == JSONPath {
 		r.dataFlow(s, st)
 	}
+	st.Assign = r.assign(s)
 	r.retry(s, st)
 	r.catch(s, st)
 	r.part(s, st)
@@ -351,15 +355,8 @@ func (p *parser) compile(f *spot) *jsonpath.Path {
 		p.badPath(f, err)
 		return nil
 	}
-	p.variable(f, path)
+	p.refersTo(path.Variable())
 	return path
-}
-
-// variable reports a path that starts at a variable; variables come later.
-func (p *parser) variable(f *spot, path *jsonpath.Path) {
-	if path.Variable() != "" {
-		p.soon(f, "reading variables ($"+path.Variable()+")")
-	}
 }
 
 func (p *parser) badPath(f *spot, err error) {

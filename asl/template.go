@@ -136,7 +136,7 @@ func (p *parser) expression(f *spot) Expr {
 			return nil
 		}
 		for _, path := range paths {
-			p.variable(f, path)
+			p.refersTo(path.Variable())
 		}
 		return c
 	}

@@ -81,6 +81,12 @@ type State struct {
 	OutputPath     *Path          // absent: "$"
 	Result         []byte         // Pass: JSON text; nil when absent
 
+	// Assign is what leaving the state stores in variables: a template whose root is an object of names and values. Of a
+	// Choice it counts for Default only. Nil: nothing.
+	Assign *Template
+	// References are the names of the variables that the state's own fields read, sorted, each once.
+	References []string
+
 	Retry []Retrier
 	Catch []Catcher
 
@@ -144,12 +150,19 @@ const (
 	// TargetLambdaInvoke is arn:aws:states:::lambda:invoke: the function's name and payload are in
 	// Parameters; history shows Task* events; the output is Lambda's response envelope.
 	TargetLambdaInvoke
+	// TargetActivity is an activity by its ARN: workers ask for its tasks; history shows Activity* events.
+	TargetActivity
+	// TargetIntegration is another service's action, arn:aws:states:::SERVICE:ACTION: its arguments are the state's;
+	// history shows Task* events; the output is the action's response.
+	TargetIntegration
 )
 
 // Target is a Task's resource, understood.
 type Target struct {
 	Kind         TargetKind
 	Function     string // TargetFunction: the function's name
+	Activity     string // TargetActivity: the activity's name
+	Integration  string // TargetIntegration: service and action without a pattern, e.g. "sqs:sendMessage"
 	ResourceType string // e.g. "lambda"
 	Resource     string // e.g. "invoke", "invoke.waitForTaskToken"
 	WaitForToken bool
@@ -171,9 +184,10 @@ type ChoicePart struct {
 
 // Rule is one entry of Choices.
 type Rule struct {
-	Cond Condition
-	Next string
-	To   *State
+	Cond   Condition
+	Next   string
+	To     *State
+	Assign *Template // nil: nothing
 }
 
 // Condition is a tree of And, Or, Not and comparisons.
@@ -244,4 +258,5 @@ type Catcher struct {
 	Next        string
 	To          *State
 	ResultPath  *ReferencePath
+	Assign      *Template // in place of the state's own; nil: nothing
 }

@@ -112,7 +112,7 @@ func files(t *testing.T, contents map[string]string) string {
 
 func TestEveryKindHasAnExitCode(t *testing.T) {
 	t.Parallel()
-	for k := fault.Internal; k <= fault.ActivityNotFound; k++ {
+	for k := fault.Internal; k <= fault.ActivityWorkers; k++ {
 		if _, ok := exitOf[k]; !ok {
 			t.Errorf("kind %d has no exit code", k)
 		}

@@ -50,6 +50,7 @@ var exitOf = map[fault.Kind]int{
 	fault.Unsupported:       ExitUsage,
 	fault.Unauthorized:      ExitUsage,
 	fault.ActivityNotFound:  ExitNotFound,
+	fault.ActivityWorkers:   ExitUnavailable,
 }
 
 // errInterrupted ends a command that the user interrupted; what there is to say has been said.

@@ -14,6 +14,7 @@ import (
 	"github.com/weftworks/weft/cli/console"
 	"github.com/weftworks/weft/config"
 	"github.com/weftworks/weft/engine/function"
+	"github.com/weftworks/weft/engine/integration"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 )
@@ -22,7 +23,8 @@ import (
 // of a run that failed.
 type functions struct {
 	*function.Registry
-	config *config.Config
+	config       *config.Config
+	integrations *integration.Set
 
 	mu    sync.Mutex
 	tails map[string]string // by name; as many as there are functions
@@ -60,8 +62,15 @@ func openFunctions(path string, o functionOptions) (*functions, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &functions{Registry: registry, config: cfg, tails: map[string]string{}}, nil
+	integrations, err := cfg.Integrations(config.Services{Functions: registry})
+	if err != nil {
+		return nil, errors.Join(err, registry.Close())
+	}
+	return &functions{Registry: registry, config: cfg, integrations: integrations, tails: map[string]string{}}, nil
 }
+
+// Close closes functions and integrations.
+func (f *functions) Close() error { return errors.Join(f.Registry.Close(), f.integrations.Close()) }
 
 // Invoke calls a function and keeps the log of a failure.
 func (f *functions) Invoke(ctx context.Context, req *function.Request) (*function.Result, error) {
@@ -186,8 +195,8 @@ func (f *functions) names() []string {
 }
 
 // parse reads a definition with the States Language's parser; problems have their places in the text as written.
-func (d *definition) parse() (*asl.Machine, []problem) {
-	m, found := asl.Parse(d.json, asl.Options{Express: d.express})
+func (d *definition) parse(integrations asl.Integrations) (*asl.Machine, []problem) {
+	m, found := asl.Parse(d.json, asl.Options{Express: d.express, Integrations: integrations})
 	problems := make([]problem, 0, len(found))
 	for i := range found {
 		p := &found[i]

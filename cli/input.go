@@ -209,7 +209,7 @@ func (d *definition) explain(p problem, s console.Style, width int) string {
 // check parses a definition; if anything is wrong it prints all problems on stderr and returns an error
 // that needs no further words.
 func (a *app) check(d *definition) (*asl.Machine, error) {
-	m, problems := d.parse()
+	m, problems := d.parse(asl.AnyIntegration) // whether it is there, who runs it knows
 	return m, a.refuse(d, problems)
 }
 

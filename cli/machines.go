@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"github.com/weftworks/weft/cli/client"
 	"github.com/weftworks/weft/cli/console"
 	"github.com/weftworks/weft/cli/graph"
+	"github.com/weftworks/weft/config"
 	"github.com/weftworks/weft/fault"
 )
 
@@ -211,7 +213,11 @@ func (a *app) machinesValidate(r *remote) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				m, problems := def.parse()
+				integrations, err := integrationsBeside(path)
+				if err != nil {
+					return err
+				}
+				m, problems := def.parse(integrations)
 				bad += countErrors(problems)
 				if err := a.showProblems(r, def, problems); err != nil {
 					return err
@@ -227,6 +233,19 @@ func (a *app) machinesValidate(r *remote) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// integrationsBeside returns the integrations that a definition may use under the weft.yaml in its directory.
+func integrationsBeside(path string) (asl.Integrations, error) {
+	dir := "."
+	if path != "-" {
+		dir = filepath.Dir(path)
+	}
+	cfg, err := config.Find(dir)
+	if err != nil {
+		return nil, err
+	}
+	return cfg.Integrations(config.Services{})
 }
 
 // showProblems prints problems to stdout, where they are this command's data.

@@ -116,7 +116,7 @@ func (a *app) run(ctx context.Context, path string, f runFlags) error {
 	if err := j.prepareFunctions(ctx); err != nil {
 		return errors.Join(err, j.fns.Close())
 	}
-	o := engine.Options{Dir: f.data, Functions: j.fns, Limits: j.fns.config.Limits, Retain: j.fns.config.Retain,
+	o := engine.Options{Dir: f.data, Functions: j.fns, Integrations: j.fns.integrations, Limits: j.fns.config.Limits, Retain: j.fns.config.Retain,
 		Speculation: spec, Logger: a.logger()}
 	if j.node, err = engine.Open(o); err != nil {
 		return errors.Join(err, j.fns.Close())
@@ -191,7 +191,9 @@ func (j *job) openFunctions() error {
 	if err != nil {
 		return err
 	}
-	if err := j.a.refuse(j.def, undeclared(j.def, j.machine, j.fns, j.project.Config)); err != nil {
+	_, problems := j.def.parse(j.fns.integrations)
+	problems = append(problems, undeclared(j.def, j.machine, j.fns, j.project.Config)...)
+	if err := j.a.refuse(j.def, problems); err != nil {
 		return errors.Join(err, j.fns.Close())
 	}
 	return nil
@@ -246,7 +248,7 @@ func (j *job) resume(ctx context.Context) (*engine.Run, error) {
 func (j *job) compare(ctx context.Context, run *engine.Run) {
 	if kept, err := j.node.RunDefinition(ctx, j.id); err == nil && string(kept.Definition) != string(j.def.json) {
 		j.note("%s has changed since; the run keeps the definition it started with", j.def.name)
-		if m, problems := newDefinition(j.def.name, kept.Definition).parse(); countErrors(problems) == 0 {
+		if m, problems := newDefinition(j.def.name, kept.Definition).parse(asl.AnyIntegration); countErrors(problems) == 0 {
 			j.machine = m
 		}
 	}

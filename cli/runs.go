@@ -269,7 +269,7 @@ func (a *app) pinned(ctx context.Context, r *remote, arn string) *asl.Machine {
 	if err != nil {
 		return nil
 	}
-	m, problems := newDefinition(kept.Name, []byte(kept.Definition)).parse()
+	m, problems := newDefinition(kept.Name, []byte(kept.Definition)).parse(asl.AnyIntegration)
 	if countErrors(problems) > 0 {
 		return nil
 	}

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/weftworks/weft/engine/function"
+	"github.com/weftworks/weft/engine/integration/web"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
-	"go.yaml.in/yaml/v3"
 )
 
 // FileName is what the file is called where nobody names another.
@@ -34,6 +36,12 @@ type Config struct {
 	// Retain says how long ended runs are kept, by status, as engine.Options.Retain has it: 0 is for ever, a status
 	// that the file does not name has the engine's default.
 	Retain map[machine.Status]time.Duration
+	// AWS says where the services are that integrations call.
+	AWS AWS
+	// Own are the integrations of the file, Connections what http:invoke may use, Sinks where messages and events go.
+	Own         []Integration
+	Connections map[string]web.Connection
+	Sinks       Sinks
 }
 
 // Runtime says what runs a function.
@@ -179,12 +187,17 @@ func (r *reader) config(n *yaml.Node, c *Config) {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return
 	}
-	var defaults, functions *yaml.Node
+	var defaults, functions, integrations *yaml.Node
 	r.mapping(n, "weft.yaml", fields{
 		"defaults":  func(v *yaml.Node) { defaults = v },
 		"functions": func(v *yaml.Node) { functions = v },
 		"limits":    func(v *yaml.Node) { r.limits(v, &c.Limits) },
 		"retain":    func(v *yaml.Node) { r.retain(v, &c.Retain) },
+		"aws":       func(v *yaml.Node) { r.aws(v, &c.AWS) },
+
+		"integrations": func(v *yaml.Node) { integrations = v },
+		"connections":  func(v *yaml.Node) { r.connections(v, &c.Connections) },
+		"sinks":        func(v *yaml.Node) { r.sinks(v, &c.Sinks) },
 	})
 	base := Function{}
 	if defaults != nil {
@@ -192,6 +205,9 @@ func (r *reader) config(n *yaml.Node, c *Config) {
 	}
 	if functions != nil {
 		r.functions(functions, base, c)
+	}
+	if integrations != nil {
+		r.integrations(integrations, c)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"

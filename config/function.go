@@ -9,8 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weftworks/weft/engine/function"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/weftworks/weft/engine/function"
 )
 
 // longest bounds a time-out.
@@ -137,7 +138,7 @@ func (r *reader) suits(key *yaml.Node, f *Function, given map[string]*yaml.Node)
 		r.problem(v, "function %s: the handler %q is not file.function", f.Name, f.Handler)
 	}
 	if v := given["url"]; v != nil && f.URL != "" {
-		if u, err := url.Parse(f.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		if !isURL(f.URL) {
 			r.problem(v, "function %s: the url %q is not of the form http://host:port/path or https://…", f.Name, f.URL)
 		}
 	}
@@ -196,4 +197,10 @@ func orDefault[T comparable](v, d T) T {
 		return d
 	}
 	return v
+}
+
+// isURL reports whether text is an absolute http or https URL.
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }

@@ -11,8 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weftworks/weft/engine/function"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/weftworks/weft/engine/function"
 )
 
 // reader collects what is wrong while it reads.

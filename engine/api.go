@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 
+	"github.com/weftworks/weft/engine/statemachine"
 	"github.com/weftworks/weft/machine"
 )
 
@@ -28,10 +29,24 @@ type Machine struct {
 	Created    int64 // Unix milliseconds
 	Updated    int64
 	Tags       map[string]string
+	// Version is the number under which this revision is published; 0: it is not.
+	Version  int
+	Versions []Version // all that are published, by rising number
+	Aliases  []Alias   // in the order of their creation
 	// Extra holds settings that are kept and shown but mean nothing to the engine
 	// (loggingConfiguration, tracingConfiguration, encryptionConfiguration), by their API name.
 	Extra map[string]json.RawMessage
 }
+
+// What a machine has beside its current revision.
+type (
+	// Version is a revision that was published under a number.
+	Version = statemachine.Version
+	// Alias is a name for one or two versions.
+	Alias = statemachine.Alias
+	// Route is a version and its share of an alias's starts, in percent.
+	Route = statemachine.Route
+)
 
 // CreateMachine is what Node.CreateMachine takes.
 type CreateMachine struct {
@@ -41,6 +56,9 @@ type CreateMachine struct {
 	RoleARN    string
 	Tags       map[string]string
 	Extra      map[string]json.RawMessage
+	// Publish makes the new revision a version, with a description when that is not nil.
+	Publish            bool
+	VersionDescription *string
 }
 
 // UpdateMachine is what Node.UpdateMachine takes; nil fields stay as they are.
@@ -49,6 +67,23 @@ type UpdateMachine struct {
 	Definition []byte
 	RoleARN    *string
 	Extra      map[string]json.RawMessage // members replace
+	// Publish makes the revision that results a version, unless it is one.
+	Publish            bool
+	VersionDescription *string
+}
+
+// PublishVersion is what Node.PublishVersion takes.
+type PublishVersion struct {
+	Machine     string
+	If          *string // the revision that has to be the current one, "" being the first; nil: any
+	Description *string // nil: none
+}
+
+// SetAlias is what Node.CreateAlias and Node.UpdateAlias take.
+type SetAlias struct {
+	Machine, Name string
+	Description   *string // update: nil keeps the old
+	Routes        []Route // weights add up to 100; update: nil keeps the old
 }
 
 // RunID names a run: the machine it runs and its own name.
@@ -57,6 +92,9 @@ type RunID struct{ Machine, Name string }
 // StartRun is what Node.StartRun takes.
 type StartRun struct {
 	Machine string
+	// Version and Alias say what of the machine is meant: one of them or, when both are zero, its current revision.
+	Version int
+	Alias   string
 	Name    string // "": a fresh UUID
 	Input   []byte // one JSON text; nil: {}
 	Trace   string // traceHeader, kept and shown
@@ -68,6 +106,8 @@ type Run struct {
 	ID         RunID
 	ARN        string
 	MachineARN string
+	Version    int    // of the machine, when the run was started by it or by an alias
+	Alias      string // by which the run was started
 	Status     machine.Status
 	Started    int64 // Unix milliseconds
 	Stopped    int64 // 0 while running
@@ -98,6 +138,8 @@ func Because(errorName, cause string) Reason { return Reason{Error: &errorName, 
 // ListRuns is a query over a machine's runs, newest first.
 type ListRuns struct {
 	Machine string
+	Version int            // only runs started by this version, or by an alias that stood for it; 0: any
+	Alias   string         // only runs started by this alias; "": any
 	Status  machine.Status // 0: any
 	Limit   int            // 0: 100; at most 1,000
 	Cursor  string         // from the page before

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -33,7 +34,9 @@ type cataloged struct {
 	machine *statemachine.Machine
 	blob    []byte
 	blobID  partition.BlobID
-	starts  *atomic.Int64 // runs being started; the same one for all revisions
+	// versions has the blob of each version, by its id.
+	versions map[partition.BlobID][]byte
+	starts   *atomic.Int64 // runs being started; the same one for all revisions
 }
 
 func (c *catalog) get(name string) *cataloged {
@@ -42,16 +45,45 @@ func (c *catalog) get(name string) *cataloged {
 	return c.by[name]
 }
 
-func (c *catalog) set(m *statemachine.Machine) {
+// set takes what a machine is now. stored returns blobs of the partition that the machine was loaded from; nil for a
+// machine that has changed: a version that it was not known to have is then its current revision.
+func (c *catalog) set(m *statemachine.Machine, stored func(partition.BlobID) []byte) {
 	blob := m.Blob()
 	m.Definition = blob[len(blob)-len(m.Definition):] // in memory once: the blob ends in it
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	starts := new(atomic.Int64)
+	next := &cataloged{machine: m, blob: blob, blobID: partition.BlobOf(blob), starts: new(atomic.Int64)}
+	known := map[partition.BlobID][]byte{next.blobID: blob}
 	if was := c.by[m.Name]; was != nil {
-		starts = was.starts
+		next.starts = was.starts
+		maps.Copy(known, was.versions)
 	}
-	c.by[m.Name] = &cataloged{machine: m, blob: blob, blobID: partition.BlobOf(blob), starts: starts}
+	if len(m.Versions) > 0 {
+		next.versions = make(map[partition.BlobID][]byte, len(m.Versions))
+	}
+	for _, v := range m.Versions {
+		id := partition.BlobID(v.Blob)
+		data := known[id]
+		if data == nil && stored != nil {
+			data = stored(id)
+		}
+		next.versions[id] = data
+	}
+	c.by[m.Name] = next
+}
+
+// revision returns the blob that runs of a version are pinned to; of version 0, of the current revision.
+func (m *cataloged) revision(version int) (blob []byte, id partition.BlobID, ok bool) {
+	if version == 0 {
+		return m.blob, m.blobID, true
+	}
+	v := m.machine.Version(version)
+	if v == nil {
+		return nil, "", false
+	}
+	id = partition.BlobID(v.Blob)
+	blob = m.versions[id]
+	return blob, id, blob != nil
 }
 
 // enter returns a machine of which a run is about to start; leave when the start has its answer. nil: it is not there.
@@ -85,7 +117,7 @@ func (n *Node) loadCatalog() error {
 	n.catalog.by = make(map[string]*cataloged)
 	for _, l := range n.lanes {
 		err := l.Look(func(r *lane.Reader) error {
-			return n.eachMachine(r, func(m *statemachine.Machine) { n.catalog.set(m) })
+			return n.eachMachine(r, func(m *statemachine.Machine) { n.catalog.set(m, r.Core().Blob) })
 		})
 		if err != nil {
 			return err
@@ -140,7 +172,7 @@ func (n *Node) change(ctx context.Context, op uint8, name string, msg *statemach
 		case op == statemachine.OpRemove:
 			n.catalog.remove(name)
 		case ok:
-			n.catalog.set(m)
+			n.catalog.set(m, nil)
 		}
 	}
 	v, err := n.ask(ctx, n.place(instance), it, keep, func() error { return n.noMachine(name) })
@@ -165,7 +197,10 @@ func (n *Node) machine(m *statemachine.Machine) *Machine {
 	c := &Machine{
 		Name: m.Name, ARN: n.library.MachineARN(m.Name), Type: Standard, Definition: m.Definition, Hash: blob.String(),
 		Revision: m.Revision, RoleARN: m.RoleARN, Deleting: m.Deleting, Created: m.Created, Updated: m.Updated,
-		Tags: m.Tags, Extra: m.Extra,
+		Tags: m.Tags, Extra: m.Extra, Versions: m.Versions, Aliases: m.Aliases,
+	}
+	if v := m.Current(); v != nil {
+		c.Version = v.Number
 	}
 	if m.Express {
 		c.Type = Express
@@ -184,7 +219,7 @@ func checkName(name string) error {
 
 // checkDefinition refuses what the interpreter could not run.
 func (n *Node) checkDefinition(name string, text []byte, express bool) error {
-	if _, problems := asl.Parse(text, asl.Options{Limits: n.opts.Limits, Express: express}); problems.Err() != nil {
+	if _, problems := asl.Parse(text, asl.Options{Limits: n.opts.Limits, Express: express, Integrations: n.opts.Integrations}); problems.Err() != nil {
 		return fault.New("", fault.InvalidDefinition, name, "Invalid State Machine Definition: %w", problems)
 	}
 	return nil
@@ -205,7 +240,7 @@ func (n *Node) CreateMachine(ctx context.Context, c CreateMachine) (*Machine, er
 	return n.change(ctx, statemachine.OpCreate, c.Name, &statemachine.CatalogMessage{
 		// No revision id before the first update, as Step Functions has it.
 		Express: c.Type == Express, Definition: c.Definition, RoleARN: &c.RoleARN,
-		Tags: c.Tags, Extra: c.Extra,
+		Tags: c.Tags, Extra: c.Extra, Publish: c.Publish, Description: c.VersionDescription,
 	})
 }
 
@@ -218,6 +253,7 @@ func (n *Node) UpdateMachine(ctx context.Context, u UpdateMachine) (*Machine, er
 	}
 	return n.change(ctx, statemachine.OpUpdate, u.Name, &statemachine.CatalogMessage{
 		Revision: uuid.NewString(), Definition: u.Definition, RoleARN: u.RoleARN, Extra: u.Extra,
+		Publish: u.Publish, Description: u.VersionDescription,
 	})
 }
 

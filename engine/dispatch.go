@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
+	"github.com/weftworks/weft/engine/statemachine"
 	"github.com/weftworks/weft/fault"
 )
 
@@ -149,9 +152,23 @@ func (d *dispatcher) run(f *flight) {
 	if f.req.Input, err = d.node.values.Text(call.Input); err != nil {
 		err = function.Failure("Weft.Unreadable", "the call's input cannot be read: %v", err)
 	} else {
-		res, err = d.node.opts.Functions.Invoke(f, &f.req)
+		if _, ok := asl.IntegrationName(call.Function); ok {
+			f.req.Run = d.execution(call.Instance)
+			res, err = d.node.opts.Integrations.Invoke(f, &f.req)
+		} else {
+			res, err = d.node.opts.Functions.Invoke(f, &f.req)
+		}
 	}
 	returned = true
+}
+
+// execution returns the ARN of the run that an instance is. Names of express runs have a part that is theirs alone.
+func (d *dispatcher) execution(instance string) string {
+	machine, run, ok := statemachine.SplitRun(instance)
+	if !ok {
+		return instance
+	}
+	return d.node.library.RunARN(machine, run, strings.Contains(run, ":"))
 }
 
 // answer takes a call's answer to its partition.

@@ -78,6 +78,12 @@ func (n *Node) listRuns(ctx context.Context, q ListRuns) (*RunPage, error) {
 	if q.Status != 0 {
 		l.status = []uint8{uint8(q.Status)}
 	}
+	if q.Version != 0 || q.Alias != "" {
+		l.match = func(r *listed) bool {
+			as := statemachine.ParseLabel(r.summary.Label)
+			return (q.Version == 0 || q.Version == as.Version) && (q.Alias == "" || q.Alias == as.Alias)
+		}
+	}
 	runs, cursor, err := n.list(ctx, l, q.Cursor)
 	if err != nil {
 		return nil, err
@@ -263,9 +269,10 @@ func merge(sources []*source, q *listing) (page []listed, next string, err error
 
 func (n *Node) listedRun(l listed, machineName string) Run {
 	_, name, _ := statemachine.SplitRun(l.name)
+	as := statemachine.ParseLabel(l.summary.Label)
 	return Run{
 		ID: RunID{Machine: machineName, Name: name}, ARN: n.library.RunARN(machineName, name, false),
-		MachineARN: n.library.MachineARN(machineName), Status: machine.Status(l.summary.Status),
+		MachineARN: n.library.MachineARN(machineName), Version: as.Version, Alias: as.Alias, Status: machine.Status(l.summary.Status),
 		Started: l.summary.Time, Stopped: l.summary.Ended,
 	}
 }

@@ -237,9 +237,11 @@ func (n *Node) openLanes(count int) error {
 	programs := map[partition.ProgramID]partition.Program{
 		statemachine.CatalogID: &statemachine.Catalog{Library: n.library},
 		statemachine.RunsID:    n.runs,
-		workflow.RunsID:        n.workflows,
-		workflow.EntitiesID:    n.entities,
-		schedules.ID:           &schedules.Program{Starter: scheduled.Starter()},
+
+		statemachine.ActivitiesID: &statemachine.Activities{Library: n.library},
+		workflow.RunsID:           n.workflows,
+		workflow.EntitiesID:       n.entities,
+		schedules.ID:              &schedules.Program{Starter: scheduled.Starter()},
 	}
 	for i := range count {
 		config := lane.Config{

@@ -7,8 +7,10 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine/function"
+	"github.com/weftworks/weft/engine/integration"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
@@ -19,6 +21,12 @@ import (
 type Functions interface {
 	function.Invoker
 	Lookup(name string) (function.Info, bool)
+}
+
+// Integrations is what a node needs of the service integrations of its state machines; *integration.Set is one.
+type Integrations interface {
+	asl.Integrations
+	function.Invoker
 }
 
 // Speculation says what may go before its cause is durable.
@@ -36,6 +44,8 @@ type Options struct {
 	Dir string
 	// Functions runs what Task states and workflows call. nil: every call fails with Lambda.ResourceNotFoundException.
 	Functions Functions
+	// Integrations are the services that Task states may call beside functions. nil: none; machines that name one are refused.
+	Integrations Integrations
 	// Code has the workflows and entities that this program brings. nil: none; their runs wait.
 	Code Code
 	// Hot is how many runs of workflows and entities stay in memory as they are, so that their next step needs no replay.
@@ -73,6 +83,8 @@ type Options struct {
 	tune func(*lane.Config)
 	// machines replaces limits.Machines, for tests.
 	machines int
+	// activities and pollers replace limits.Activities and limits.ActivityPollers, for tests.
+	activities, pollers int
 }
 
 // RetainDefault is how long ended runs are kept: as long as Step Functions keeps them.
@@ -99,8 +111,17 @@ func (o Options) complete() (Options, error) {
 	if o.machines == 0 {
 		o.machines = limits.Machines
 	}
+	if o.activities == 0 {
+		o.activities = limits.Activities
+	}
+	if o.pollers == 0 {
+		o.pollers = limits.ActivityPollers
+	}
 	if o.Functions == nil {
 		o.Functions = function.NewRegistry()
+	}
+	if o.Integrations == nil {
+		o.Integrations = integration.NewSet()
 	}
 	if o.Code == nil {
 		o.Code = noCode{}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -32,30 +33,49 @@ func (n *Node) StartRun(ctx context.Context, s StartRun) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	seed := randomSeed()
+	as, err := n.qualify(c, &s, seed)
+	if err != nil {
+		return nil, err
+	}
+	blob, blobID, ok := c.revision(as.Version)
+	if !ok {
+		return nil, n.noVersion(s.Machine, strconv.Itoa(as.Version))
+	}
 	fresh := s.Name == ""
 	if fresh {
 		s.Name = uuid.NewString()
 	}
-	op := statemachine.OpStart
 	if s.From != "" {
 		if err := n.hasState(c, s.From); err != nil {
 			return nil, err
 		}
-		op = statemachine.OpStartAt
 	}
 	instance := statemachine.RunInstance(s.Machine, s.Name)
-	start := statemachine.StartMessage{Revision: c.blobID, Seed: randomSeed(), Trace: s.Trace, Input: input, At: s.From}
+	start := statemachine.StartMessage{Revision: blobID, Seed: seed, Trace: s.Trace, As: as, Input: input, At: s.From}
 	it := lane.Item{
 		Event: partition.Event{
-			Kind: partition.Message, To: instance, Program: statemachine.RunsID, Op: op, Body: start.Encode(), Fresh: fresh,
+			Kind: partition.Message, To: instance, Program: statemachine.RunsID, Op: start.Op(), Body: start.Encode(), Fresh: fresh,
 		},
-		Blob: c.blob, BlobID: c.blobID,
+		Blob: blob, BlobID: blobID,
 	}
 	v, err := n.ask(ctx, n.place(instance), it, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	return n.run(v.(*statemachine.View)), nil
+}
+
+// qualify says which version a start means. An alias decides by the run's seed, which is logged.
+func (n *Node) qualify(c *cataloged, s *StartRun, seed uint64) (as statemachine.Qualifier, err error) {
+	if s.Alias == "" {
+		return statemachine.Qualifier{Version: s.Version}, nil
+	}
+	a := c.machine.Alias(s.Alias)
+	if a == nil {
+		return as, n.noVersion(s.Machine, s.Alias)
+	}
+	return statemachine.Qualifier{Version: a.Pick(seed), Alias: s.Alias}, nil
 }
 
 // checkInput returns a run's input as compact JSON within the limits.
@@ -77,7 +97,7 @@ func (n *Node) checkInput(input []byte) ([]byte, error) {
 func (n *Node) run(v *statemachine.View) *Run {
 	return &Run{
 		ID: RunID{Machine: v.Revision.Machine, Name: v.Name}, ARN: n.library.RunARN(v.Revision.Machine, v.Name, v.Revision.Express),
-		MachineARN: v.Revision.MachineARN, Status: v.Status, Started: v.Started, Stopped: v.Stopped, Input: v.Input,
+		MachineARN: v.Revision.MachineARN, Version: v.As.Version, Alias: v.As.Alias, Status: v.Status, Started: v.Started, Stopped: v.Stopped, Input: v.Input,
 		Output: v.Output, Error: v.Error, Cause: v.Cause, HasError: v.HasError, HasCause: v.HasCause,
 		Hash: v.Revision.Blob.String(), Revision: v.Revision.ID, RoleARN: v.Revision.RoleARN, Trace: v.Trace, Events: v.Events,
 		Paused: v.Paused, Redrives: v.Redrives, Redriven: v.Redriven, Redrivable: v.Redrivable,
@@ -165,12 +185,12 @@ func (n *Node) RunDefinition(ctx context.Context, id RunID) (*Machine, error) {
 		if err != nil {
 			return err
 		}
-		return view.Revision
+		return view
 	})
 	if err != nil {
 		return nil, err
 	}
-	rev := v.(*statemachine.Loaded)
+	rev := v.(*statemachine.View).Revision
 	m := &Machine{
 		Name: rev.Machine, ARN: rev.MachineARN, Type: Standard, Definition: rev.Definition, Hash: rev.Blob.String(),
 		Revision: rev.ID, RoleARN: rev.RoleARN,
@@ -180,6 +200,9 @@ func (n *Node) RunDefinition(ctx context.Context, id RunID) (*Machine, error) {
 	}
 	if c := n.catalog.get(id.Machine); c != nil {
 		m.Created, m.Updated, m.Extra = c.machine.Created, c.machine.Updated, c.machine.Extra
+		if version := c.machine.Version(v.(*statemachine.View).As.Version); version != nil {
+			m.Extra = version.Extra
+		}
 	}
 	return m, nil
 }

@@ -47,13 +47,14 @@ const (
 	Unauthorized                  // UnrecognizedClientException
 	ActivityNotFound              // ActivityDoesNotExist
 	NotRedrivable                 // ExecutionNotRedrivable
+	ActivityWorkers               // ActivityWorkerLimitExceeded
 )
 
 var names = [...]string{
 	"Internal", "InvalidArgument", "InvalidArn", "InvalidName", "InvalidDefinition", "InvalidInput", "InvalidOutput", "InvalidToken",
 	"MachineNotFound", "MachineExists", "MachineDeleting", "MachineType", "RunNotFound", "RunExists", "TaskNotFound", "TaskTimedOut",
 	"ResourceNotFound", "TooManyTags", "LimitExceeded", "Conflict", "Busy", "Unavailable", "Corrupt", "Unsupported", "Unauthorized",
-	"ActivityNotFound", "NotRedrivable",
+	"ActivityNotFound", "NotRedrivable", "ActivityWorkers",
 }
 
 // String returns the kind's name, as the REST API sends it.

@@ -9,12 +9,13 @@ import (
 
 // place is where an item is, or, in formats that need it, where what comes before it ends.
 type place struct {
-	// File counts the objects of a manifest that are done; Key is the last object of a list that was given or read. Both
-	// of the outer level: what follows is about the object that is being read, if there is one.
-	File int64
-	Key  string
+	// Where there are several objects, Bucket and Key name that which was given or opened last, File counts those of a
+	// manifest up to it, and Manifest is the ETag of the manifest.
+	File        int64
+	Manifest    string
+	Bucket, Key string
 
-	Open   bool   // there is an object that is being read
+	Open   bool   // there is an object that is being read, which is what the rest is about
 	ETag   string // of it
 	Gzip   bool   // Offset counts bytes that are decompressed
 	Offset int64  // bytes; of Parquet: rows
@@ -24,10 +25,10 @@ type place struct {
 // name returns the object that a place is in.
 func (p place) name(src Source) string {
 	switch {
-	case src.List && !p.Open:
+	case p.Open && p.Key != "":
+		return uri(p.Bucket, p.Key)
+	case src.List:
 		return uri(src.Bucket, src.Prefix)
-	case p.Key != "":
-		return uri(src.Bucket, p.Key)
 	}
 	return uri(src.Bucket, src.Key)
 }
@@ -39,6 +40,8 @@ func appendCursor(b []byte, given int64, p place) []byte {
 	b = append(b, cursorVersion)
 	b = wire.AppendInt(b, given)
 	b = wire.AppendInt(b, p.File)
+	b = wire.AppendString(b, p.Manifest)
+	b = wire.AppendString(b, p.Bucket)
 	b = wire.AppendString(b, p.Key)
 	b = wire.AppendBool(b, p.Open)
 	b = wire.AppendString(b, p.ETag)
@@ -58,7 +61,8 @@ func parseCursor(b []byte) (given int64, p place, err error) {
 	}
 	r := wire.NewReader(b[1:])
 	given = r.Int()
-	p = place{File: r.Int(), Key: r.String(), Open: r.Bool(), ETag: r.String(), Gzip: r.Bool(), Offset: r.Int(), State: r.Int()}
+	p = place{File: r.Int(), Manifest: r.String(), Bucket: r.String(), Key: r.String()}
+	p.Open, p.ETag, p.Gzip, p.Offset, p.State = r.Bool(), r.String(), r.Bool(), r.Int(), r.Int()
 	if err = r.Err(); err == nil && (given < 0 || p.File < 0 || p.Offset < 0) {
 		err = fmt.Errorf("it has a negative number")
 	}

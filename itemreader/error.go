@@ -57,7 +57,10 @@ var (
 // wrap makes an Error of what is none; io.EOF and the context's errors stay.
 func wrap(err error) error {
 	var e *Error
-	if err == nil || errors.Is(err, io.EOF) || errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.As(err, &e) {
+		return e
+	}
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	var of *objectstore.Error

@@ -37,7 +37,7 @@ const (
 	JSONL    Format = "JSONL" // an item a line
 	CSV      Format = "CSV"
 	Parquet  Format = "PARQUET"
-	Manifest Format = "MANIFEST" // a list of objects that have the items
+	Manifest Format = "MANIFEST" // an S3 inventory
 )
 
 // ManifestType says who wrote a manifest.
@@ -82,9 +82,11 @@ type Source struct {
 
 	// Flatten is the Transformation LOAD_AND_FLATTEN, with List: the items are those in the objects, each of which has
 	// this Format.
-	Flatten  bool
-	Format   Format
-	Manifest ManifestType // with Format Manifest; "": S3Inventory
+	Flatten bool
+	// Format is the InputType. With Manifest AthenaData it is that of the objects in the manifest.
+	Format Format
+	// Manifest says that Key is a manifest, and whose; "": it is none, unless Format is Manifest, which is S3Inventory.
+	Manifest ManifestType
 
 	Headers      HeaderLocation // of CSV; "": FirstRow
 	GivenHeaders []string       // with Given

@@ -4,50 +4,59 @@ import (
 	"io"
 	"iter"
 	"strconv"
+	"strings"
 
 	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/objectstore"
 )
 
-// listItems are the objects of a bucket as s3:listObjectsV2 gives them to Step Functions.
-type listItems struct {
-	objects func() (objectstore.Info, error, bool)
-	stop    func()
-	source  string
-	last    string // the key that was given last
-	value   []byte
+// listing are the objects of a bucket, as items like those that s3:listObjectsV2 gives to Step Functions, or to be read.
+type listing struct {
+	list  func() (objectstore.Info, error, bool)
+	stop  func()
+	last  place // of the one that was given last
+	value []byte
 }
 
-func newList(o *opener, after string) *listItems {
-	l := &listItems{source: uri(o.src.Bucket, ""), last: after}
-	l.objects, l.stop = iter.Pull2(o.store.List(o.ctx, o.src.Bucket, o.src.Prefix, after))
+func newList(o *opener, at place) *listing {
+	l := &listing{last: place{Bucket: o.src.Bucket, Key: at.Key}}
+	l.list, l.stop = iter.Pull2(o.store.List(o.ctx, o.src.Bucket, o.src.Prefix, at.Key))
 	return l
 }
 
-func (l *listItems) next() (Item, error) {
-	info, err := l.object()
+func (l *listing) next() (Item, error) {
+	info, err := l.info()
 	if err != nil {
 		return Item{}, err
 	}
 	l.value = appendObject(l.value[:0], info)
-	return Item{Value: l.value, Source: l.source}, nil
+	return Item{Value: l.value, Source: uri(l.last.Bucket, "")}, nil
 }
 
-// object returns the next object, or io.EOF.
-func (l *listItems) object() (objectstore.Info, error) {
-	info, err, ok := l.objects()
+func (l *listing) info() (objectstore.Info, error) {
+	info, err, ok := l.list()
 	if !ok {
 		err = io.EOF
 	}
 	if err == nil {
-		l.last = info.Key
+		l.last.Key = info.Key
 	}
 	return info, err
 }
 
-func (l *listItems) place() place { return place{Key: l.last} }
+// object returns the next object that is not a mere mark of a folder: an empty one whose key ends in a slash.
+func (l *listing) object() (objectstore.Name, error) {
+	for {
+		info, err := l.info()
+		if err != nil || info.Size > 0 || !strings.HasSuffix(info.Key, "/") {
+			return objectstore.Name{Bucket: l.last.Bucket, Key: info.Key}, err
+		}
+	}
+}
 
-func (l *listItems) close() error {
+func (l *listing) place() place { return l.last }
+
+func (l *listing) close() error {
 	l.stop()
 	return nil
 }

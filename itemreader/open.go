@@ -17,13 +17,22 @@ type opener struct {
 
 // open opens the source at a place.
 func (o *opener) open(at place) (items, error) {
-	if o.src.List {
-		if o.src.Flatten {
-			return nil, &Error{Cause: "LOAD_AND_FLATTEN is not built."}
-		}
-		return newList(o, at.Key), nil
+	switch {
+	case o.src.List && o.src.Flatten:
+		return newSequence(newList(o, at), at, o.file)
+	case o.src.List:
+		return newList(o, at), nil
+	case o.src.Manifest == AthenaData:
+		return o.athena(at)
+	case o.src.Manifest == S3Inventory || o.src.Format == Manifest:
+		return o.inventory(at)
 	}
-	return o.file(objectstore.Name{Bucket: o.src.Bucket, Key: o.src.Key, Version: o.src.Version}, at)
+	return o.file(o.named(), at)
+}
+
+// named names the object that the source names.
+func (o *opener) named() objectstore.Name {
+	return objectstore.Name{Bucket: o.src.Bucket, Key: o.src.Key, Version: o.src.Version}
 }
 
 // file opens one object that has items.
@@ -32,7 +41,7 @@ func (o *opener) file(name objectstore.Name, at place) (items, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := o.text(s, uri(name.Bucket, name.Key), at)
+	in, err := o.text(s, name, at)
 	if err != nil {
 		_ = s.close() // it was only read
 		var e *Error
@@ -45,12 +54,15 @@ func (o *opener) file(name objectstore.Name, at place) (items, error) {
 }
 
 // text reads a stream in the source's format.
-func (o *opener) text(s *stream, source string, at place) (items, error) {
+func (o *opener) text(s *stream, name objectstore.Name, at place) (items, error) {
+	source := uri(name.Bucket, name.Key)
 	switch o.src.Format {
 	case JSON:
 		return openJSON(s, source, o.src.Pointer, o.src.ItemBytes, at)
 	case JSONL:
 		return &jsonLines{stream: s, source: source, most: o.src.ItemBytes}, nil
+	case CSV:
+		return o.csv(s, name, at)
 	}
 	return nil, &Error{Cause: fmt.Sprintf("There is no InputType %q.", o.src.Format)}
 }

@@ -51,11 +51,21 @@ const (
 	// Machines bounds the state machines of a node, which are all in memory. Past it CreateMachine answers
 	// LimitExceeded. Step Functions gives an account 10,000 unless asked for more.
 	Machines = 100_000
+	// Versions and Aliases bound those of one machine, as Step Functions does. Past them: LimitExceeded.
+	Versions = 1000
+	Aliases  = 100
 	// ValueBytes bounds one value that is kept in a file and passed by reference, so that one client cannot fill a disk
 	// with one call. It is what a person still moves about in one piece. Past it: LimitExceeded.
 	ValueBytes = 1 << 30
 	// Waiters bounds the clients that wait for the end of one run. Past it: Busy.
 	Waiters = 10_000
+	// Activities bounds the activities of a node (Step Functions: 10,000). Past it: LimitExceeded.
+	Activities = 10_000
+	// ActivityTasks bounds the tasks of one activity that wait for a worker: they are one record, of about 60 bytes each.
+	// A task past it fails with ActivityLimitExceeded.
+	ActivityTasks = 1_000_000
+	// ActivityPollers bounds the workers that wait at one activity. Past it: WorkerLimitExceeded.
+	ActivityPollers = 1000
 	// TransitionsPerStep bounds how many states one run may pass through before its partition
 	// serves others; the run goes on behind them. It keeps a loop of Pass states from holding a
 	// partition.

@@ -13,8 +13,10 @@ import (
 // frameVersion is the first byte of a stored frame. A new one is added here when the format changes, and
 // DecodeFrame goes on reading the old.
 //
-// Version 2 has how often the run has been redriven, and the branches of runs that can be.
-const frameVersion = 2
+//   - 1: the first
+//   - 2: how often the run has been redriven, and the branches of runs that can be
+//   - 3: branches have variables, the key of their item, and the event before StateEntered
+const frameVersion = 3
 
 var errFrame = errors.New("machine: frame is malformed, of a newer version, or of another definition")
 
@@ -104,8 +106,10 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 	b = wire.AppendUint(b, uint64(br.state.Index))
 	b = e.text(b, br.input)
 	b = e.text(b, br.item)
+	b = e.variables(b, br.variables)
 	b = wire.AppendInt(b, br.entered)
 	b = wire.AppendInt(b, br.enteredAt)
+	b = wire.AppendInt(b, br.before)
 	b = wire.AppendInt(b, br.prev)
 	b = wire.AppendUint(b, uint64(len(br.attempts)))
 	for _, n := range br.attempts {
@@ -123,11 +127,27 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 		b = wire.AppendInt(b, br.beatEvery)
 	}
 	b = wire.AppendBool(b, br.tail)
+	if br.ofActivity() {
+		b = e.text(b, br.arguments)
+	}
+	if br.phase == queued {
+		b = wire.AppendInt(b, br.due)
+		b = wire.AppendInt(b, br.beatEvery)
+	}
 	if e.ended {
 		b = wire.AppendBool(b, br.fork != nil)
 	}
 	if br.phase == forked || e.ended && br.fork != nil {
 		b = e.fork(b, br.fork)
+	}
+	return b
+}
+
+func (e *encoder) variables(b []byte, vs variables) []byte {
+	b = wire.AppendUint(b, uint64(len(vs)))
+	for _, v := range vs {
+		b = wire.AppendString(b, v.name)
+		b = e.text(b, v.value.text)
 	}
 	return b
 }
@@ -169,6 +189,7 @@ func DecodeFrame(b []byte, in *Interpreter) (*Frame, error) {
 }
 
 type decoder struct {
+	version  byte
 	f        *Frame
 	r        *wire.Reader
 	branches []*branch // by number - 1
@@ -181,8 +202,7 @@ func (d *decoder) fail() { d.r.Fail(errFrame) }
 
 func (d *decoder) frame() error {
 	f, r := d.f, d.r
-	version := r.Byte()
-	if version == 0 || version > frameVersion {
+	if d.version = r.Byte(); d.version == 0 || d.version > frameVersion {
 		d.fail()
 	}
 	for _, s := range [...]*string{&f.exec.ID, &f.exec.Name, &f.exec.RoleARN, &f.exec.MachineID, &f.exec.MachineName} {
@@ -202,7 +222,7 @@ func (d *decoder) frame() error {
 		d.fail()
 	}
 	kept := f.status == Running
-	if version >= 2 {
+	if d.version >= 2 {
 		f.redrives, f.redriven = r.Int(), r.Int()
 		kept = r.Bool()
 	}
@@ -285,7 +305,14 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	}
 	br.state = d.f.in.Definition.AllStates[index]
 	br.input, br.item = d.text(), d.text()
-	br.entered, br.enteredAt, br.prev = r.Int(), r.Int(), r.Int()
+	if d.version >= 3 {
+		d.variables(br)
+	}
+	br.entered, br.enteredAt = r.Int(), r.Int()
+	if d.version >= 3 {
+		br.before = r.Int()
+	}
+	br.prev = r.Int()
 	n := r.Count(1)
 	if n != 0 && n != len(br.state.Retry) {
 		d.fail()
@@ -303,6 +330,12 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 		br.beatDue, br.beatEvery = r.Int(), r.Int()
 	}
 	br.tail = r.Bool()
+	if br.ofActivity() {
+		br.arguments = d.text()
+	}
+	if br.phase == queued {
+		br.due, br.beatEvery = r.Int(), r.Int()
+	}
 	if r.Err() == nil && !br.consistent() {
 		d.fail()
 	}
@@ -311,12 +344,24 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	}
 }
 
+func (d *decoder) variables(br *branch) {
+	for range d.r.Count(2) {
+		v := &variable{name: d.r.String(), value: textValue(d.text())}
+		if d.r.Err() == nil && (len(v.value.text) == 0 || br.variables.get(v.name) != nil) {
+			d.fail()
+			return
+		}
+		br.variables = append(br.variables, v)
+		d.f.variables += len(v.value.text)
+	}
+}
+
 // takes reports whether a branch of such a run may be stored in phase p.
 func (d *decoder) takes(p phase) bool {
 	if d.ended {
 		return p == idle || p == unbegun
 	}
-	return p > idle && p <= forked || p == revived
+	return p > idle && p <= forked || p == revived || p == queued
 }
 
 // consistent reports whether a decoded branch's phase fits its state and what it waits for.
@@ -324,7 +369,9 @@ func (br *branch) consistent() bool {
 	t := br.state.Type
 	switch br.phase {
 	case working:
-		return t == asl.Task && br.invocation != 0
+		return t == asl.Task && br.invocation != 0 && (len(br.arguments) > 0) == br.ofActivity()
+	case queued:
+		return br.ofActivity() && br.invocation != 0 && br.timer == 0 && br.beat == 0 && len(br.arguments) > 0
 	case waiting:
 		return t == asl.Wait && br.timer != 0
 	case backoff:

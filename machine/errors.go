@@ -111,7 +111,8 @@ func (s *step) failed(b *branch, e *failure) *branch {
 		return nil
 	}
 	if delay, ok := s.retryAfter(b, e); ok {
-		b.phase, b.fork = backoff, nil
+		s.f.discard(b)
+		b.phase = backoff
 		b.retries++
 		s.setTimer(b, s.f.now+delay) // even for no delay: a state that fails at once must not try again within the step
 		return nil
@@ -176,17 +177,14 @@ func (s *step) catch(b *branch, e *failure) (*branch, bool) {
 		if !e.matches(c.ErrorEquals) {
 			continue
 		}
-		sc := s.scope(b)
-		out, bad := flowOf(b.state).caught(sc, c, e)
+		o, bad := s.caught(b, c, e)
 		if bad == nil {
 			s.f.probe.catcher(b, i)
-			if text := out.json(s.in.bounds.PayloadBytes); len(text) <= s.in.bounds.PayloadBytes {
-				return s.leaveTo(b, text, c.To), true
-			}
-			bad = tooLarge(b.state.Name)
+			return s.leave(b, o, c.To), true
 		}
 		// An error of the catcher itself is not caught again.
-		b.phase, b.fork = idle, nil
+		s.f.discard(b)
+		b.phase = idle
 		if b.parent == nil {
 			s.fail(b.prev, bad)
 			return nil, true
@@ -194,4 +192,19 @@ func (s *step) catch(b *branch, e *failure) (*branch, bool) {
 		return s.childFailed(b, bad), true
 	}
 	return nil, false
+}
+
+// caught is the outcome of b's state when catcher c covers its error.
+func (s *step) caught(b *branch, c *asl.Catcher, e *failure) (o outcome, bad *failure) {
+	sc := s.scope(b)
+	sc.caught = e
+	if o.assigned, bad = s.assigned(b, sc, c.Assign, treeValue(e.output())); bad != nil {
+		return o, bad
+	}
+	v, bad := flowOf(b.state).caught(sc, c, e)
+	if bad != nil {
+		return o, bad
+	}
+	o.output, bad = s.bounded(b, v)
+	return o, bad
 }

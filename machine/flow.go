@@ -17,6 +17,8 @@ type dataflow interface {
 	arguments(sc *scope, st *asl.State) (value, *failure)
 	// output is what the state passes on, made of its input (sc's data) and its result.
 	output(sc *scope, st *asl.State, result value) (value, *failure)
+	// assigned are the values that a template gives to variables; result is the state's.
+	assigned(sc *scope, t *asl.Template, result value) (variables, *failure)
 	// caught is what a catcher passes on.
 	caught(sc *scope, c *asl.Catcher, e *failure) (value, *failure)
 	// failure is the error that a Fail state raises; the second is what went wrong in finding it.
@@ -73,10 +75,11 @@ func (v *value) root() (any, error) {
 
 // scope is what the expressions of a branch's state see. It implements asl.Scope.
 type scope struct {
-	s    *step
-	b    *branch
-	item *branch // the iteration that ItemSelector is evaluated for
-	data value
+	s      *step
+	b      *branch
+	item   *branch  // the iteration that ItemSelector is evaluated for
+	caught *failure // of a catcher
+	data   value
 }
 
 // scope returns the scope of b's state with the state's input as data.
@@ -117,8 +120,8 @@ func (sc *scope) most() int { return sc.s.in.bounds.PayloadBytes }
 // Context returns what "$$" is.
 func (sc *scope) Context() any { return sc.s.contextObject(sc.b, sc.item) }
 
-// Variable returns a variable; there are none yet.
-func (sc *scope) Variable(string) (any, bool) { return nil, false }
+// Variable returns the value of a variable of the state's scope or of one around it.
+func (sc *scope) Variable(name string) (any, bool) { return sc.b.variable(name) }
 
 // Random returns 64 random bits of the run.
 func (sc *scope) Random() uint64 { return sc.s.f.draw() }
@@ -131,7 +134,7 @@ func (sc *scope) get(p *jsonpath.Path) (any, error) {
 	if name := p.Variable(); name != "" {
 		v, ok := sc.Variable(name)
 		if !ok {
-			return nil, fmt.Errorf("the variable $%s has no value", name)
+			return nil, &jsonpath.MissingError{Path: p.String(), Detail: fmt.Sprintf("the variable $%s has no value", name)}
 		}
 		return p.Get(v)
 	}

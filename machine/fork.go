@@ -151,6 +151,7 @@ func (s *step) iterationEvent(t history.Type, c *branch, prev int64) int64 {
 // next iteration hangs on c's last own event; prev is what a join hangs on.
 func (s *step) settled(c *branch, prev int64) *branch {
 	fk := c.parent
+	s.f.drop(c)
 	fk.remove(c)
 	fk.done++
 	if fk.next < fk.length {
@@ -175,30 +176,21 @@ func (s *step) joined(fk *fork, prev int64) *branch {
 	succeeded := s.emit(history.Event{Type: t, Prev: prev})
 	b.prev, b.phase = prev, redo
 	results := joinResults(fk.results)
-	b.fork = nil
-	out, e := s.joinedOutput(b, results)
+	s.f.discard(b)
+	o, e := s.joinedOutcome(b, results)
 	if e != nil {
 		b.prev = succeeded // which otherwise stands outside every line of control
 		return s.failed(b, e)
 	}
-	return s.leave(b, out)
+	return s.leave(b, o, b.state.NextState)
 }
 
-// joinedOutput is a state's output made of the results of its branches.
-func (s *step) joinedOutput(b *branch, results []byte) ([]byte, *failure) {
-	most := s.in.bounds.PayloadBytes
-	if len(results) > most {
-		return nil, tooLarge(b.state.Name)
+// joinedOutcome is a state's outcome made of the results of its branches.
+func (s *step) joinedOutcome(b *branch, results []byte) (outcome, *failure) {
+	if len(results) > s.in.bounds.PayloadBytes {
+		return outcome{}, tooLarge(b.state.Name)
 	}
-	out, e := flowOf(b.state).output(s.scope(b), b.state, textValue(results))
-	if e != nil {
-		return nil, e
-	}
-	text := out.json(most)
-	if len(text) > most {
-		return nil, tooLarge(b.state.Name)
-	}
-	return text, nil
+	return s.outcome(b, s.scope(b), textValue(results))
 }
 
 // joinResults is the array of the results, those of tolerated failures left out.

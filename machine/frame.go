@@ -17,6 +17,7 @@ type Frame struct {
 	random    uint64 // state of the run's random numbers
 	deadline  uint64 // timer of the machine's TimeoutSeconds; 0: none
 	yielded   bool   // a Yield is out
+	variables int    // bytes that the variables of all branches take
 	redrives  int64  // how often the run has been redriven
 	redriven  int64  // Unix milliseconds of the last time; 0: never
 	root      branch
@@ -42,6 +43,7 @@ const (
 	redo                 // about to work again in the state it is in
 	unbegun              // was ready when the run ended, which it had no part in
 	revived              // after a redrive: about to work again in the state in which the run ended
+	queued               // a Task: no worker of its activity has taken it yet
 )
 
 // branch is one line of control: the run itself, a branch of a Parallel or an iteration of a Map.
@@ -54,9 +56,11 @@ type branch struct {
 	phase     phase
 	input     []byte // of the state, as it came
 	item      []byte // $$.Map.Item.Value of an iteration
-	entered   int64  // event id of StateEntered
-	enteredAt int64  // Unix milliseconds
-	prev      int64  // last event of this line of control
+	variables variables
+	entered   int64 // event id of StateEntered
+	enteredAt int64 // Unix milliseconds
+	before    int64 // last event of this line of control before StateEntered
+	prev      int64 // last event of this line of control
 
 	attempts []int64 // per retrier of the state; nil: none yet
 	retries  int64   // $$.State.RetryCount
@@ -68,6 +72,10 @@ type branch struct {
 	beatDue    int64
 	beatEvery  int64 // milliseconds
 	tail       bool  // the task wants the end of the function's log
+
+	// arguments are what the worker of an activity's task is given, while the task is queued or works. While it is queued,
+	// due and beatEvery hold its time-outs (milliseconds; 0: none), which begin when a worker takes it.
+	arguments []byte
 
 	fork *fork // forked
 }

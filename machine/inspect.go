@@ -12,8 +12,9 @@ import (
 type Trial struct {
 	State     *asl.State // of the interpreter's definition, at whatever depth
 	Execution Execution
-	Now       int64  // Unix milliseconds
-	Input     []byte // one JSON text, compact
+	Now       int64             // Unix milliseconds
+	Input     []byte            // one JSON text, compact
+	Variables *jsonvalue.Object // the workflow variables that the state finds; nil: none
 	// Context has the members that take the place of those of the context object. Nil: none.
 	Context *jsonvalue.Object
 	// Mock answers in place of what a Task calls or of the branches of a Parallel or Map, which need it. Nil: the Task
@@ -121,6 +122,15 @@ func (s *step) try(t *Trial) {
 	}
 	f.probe.seen.Values[FieldInput] = t.Input
 	s.emit(history.Event{Type: history.ExecutionStarted, Input: t.Input, RoleARN: f.exec.RoleARN})
+	if t.Variables != nil {
+		vs, e := s.scope(&f.root).newVariables(t.Variables)
+		if e != nil {
+			s.fail(f.lastEvent, e)
+			return
+		}
+		f.assign(&f.root, vs)
+		f.probe.variables(&f.root)
+	}
 	s.begin(&f.root, t.State, t.Input)
 	f.ready = append(f.ready, &f.root)
 	s.run()
@@ -150,6 +160,20 @@ func (p *probe) note(b *branch, f Field, v value) {
 	if p.sees(b) {
 		p.seen.Values[f] = v.json(math.MaxInt)
 	}
+}
+
+// variables keeps the variables that b has.
+func (p *probe) variables(b *branch) {
+	if len(b.variables) == 0 {
+		return
+	}
+	o := jsonvalue.NewObject(len(b.variables))
+	for _, v := range b.variables {
+		if tree, err := v.root(); err == nil {
+			o.Set(v.name, tree)
+		}
+	}
+	p.note(b, FieldVariables, treeValue(o))
 }
 
 // concurrency keeps a Map's MaxConcurrency.
@@ -211,6 +235,7 @@ func (p *probe) leave(b *branch, next *asl.State) *asl.State {
 	if !p.sees(b) {
 		return next
 	}
+	p.variables(b)
 	if next != nil {
 		p.seen.Next = next.Name
 	}

@@ -68,6 +68,14 @@ func place(sc *scope, p *asl.ReferencePath, result value) (value, *failure) {
 	return treeValue(v), nil
 }
 
+func (jsonPathFlow) assigned(sc *scope, t *asl.Template, result value) (variables, *failure) {
+	v, e := sc.with(result).template(t)
+	if e != nil {
+		return nil, e
+	}
+	return sc.newVariables(v.tree)
+}
+
 func (jsonPathFlow) caught(sc *scope, c *asl.Catcher, e *failure) (value, *failure) {
 	return place(sc, c.ResultPath, treeValue(e.output()))
 }

@@ -34,6 +34,7 @@ const (
 	Stop                               // Error, Cause (may be empty): StopExecution
 	TaskSubmitted                      // ID, Output, LogTail: the function of an invocation with Token has answered
 	Redrive                            // Amendment: a run that did not succeed goes on where it stood; see Frame.Redrivable
+	TaskTaken                          // ID, Worker: a worker has the task of an Offer command
 )
 
 // Event is what a run is told.
@@ -45,6 +46,7 @@ type Event struct {
 	Error       string
 	Cause       string
 	StartFailed bool   // the function was never entered
+	Worker      string // may be empty
 	LogTail     string // end of what the function logged; shown when the task asks for it (LogType Tail)
 	Amendment   Amendment
 
@@ -62,6 +64,8 @@ const (
 	CancelTimer                         // ID
 	Yield                               // come back with Continue: the step's budget is used up
 	Finish                              // Status, Output or Error and Cause; the last command until a Redrive
+	Offer                               // ID, Function: give an activity's workers a task; TaskTaken says that one has it, and answers are then as to Invoke
+	Withdraw                            // ID, Function: take back an Offer that nobody has taken
 )
 
 // Status is the state of a run, as Step Functions has it. Values are append-only: they are stored.
@@ -89,7 +93,7 @@ func (s Status) String() string {
 type Command struct {
 	Kind      CommandKind
 	ID        uint64 // unique within the run over invocations and timers alike; never reused; only grows
-	Function  string
+	Function  string // its name; of Offer and Withdraw the activity, of a service integration the resource without a pattern (asl.IntegrationARN)
 	Input     []byte
 	TimeoutMS int64 // of the state; 0: none (the interpreter has set its own timer as well)
 	Token     bool  // .waitForTaskToken: the function's own answer does not complete the task (send it as TaskSubmitted); a failure of the call does

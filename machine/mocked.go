@@ -56,6 +56,14 @@ func (s *step) mockedTask(b *branch, r *Response) *branch {
 	return s.taskSucceeded(b, &Event{Kind: TaskSucceeded, ID: b.invocation, Output: r.Output, whole: true})
 }
 
+// mockedActivity is mockedTask for a task that workers would take.
+func (s *step) mockedActivity(b *branch, c *call, r *Response) *branch {
+	b.phase = working
+	s.note(b, history.Event{Type: history.ActivityScheduled, Input: c.arguments, Resource: b.state.Task.Resource, Timeout: c.timeout, Heartbeat: c.heartbeat})
+	s.note(b, history.Event{Type: history.ActivityStarted})
+	return s.mockedTask(b, r)
+}
+
 // mockedJoin ends a Parallel or Map, whose Started event is out, with a mocked answer instead of its branches'.
 func (s *step) mockedJoin(b *branch, r *Response) *branch {
 	b.phase = redo
@@ -68,12 +76,12 @@ func (s *step) mockedJoin(b *branch, r *Response) *branch {
 		succeeded = history.MapStateSucceeded
 	}
 	id := s.emit(history.Event{Type: succeeded, Prev: prev})
-	out, e := s.joinedOutput(b, r.Output)
+	o, e := s.joinedOutcome(b, r.Output)
 	if e != nil {
 		b.prev = id
 		return s.failed(b, e)
 	}
-	return s.leave(b, out)
+	return s.leave(b, o, b.state.NextState)
 }
 
 // mockedMap ends a Map whose fields have been evaluated. What its iterations would be given is evaluated as well, since

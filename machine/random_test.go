@@ -36,9 +36,15 @@ func (g *generator) graph(depth int) string {
 
 func (g *generator) one(of ...string) string { return of[g.r.IntN(len(of))] }
 
+// assign is an Assign, or none. Each depth has names of its own, as a scope may not assign what one around it does.
+func (g *generator) assign(depth int) string {
+	return g.one(``, ``, fmt.Sprintf(`,"Assign":{"v%d":[1,"x"],"w%d.$":"$$.State"}`, depth, depth))
+}
+
 func (g *generator) state(names []string, i int, next string, depth int) string {
-	flow := g.one(``, `,"InputPath":"$"`, `,"InputPath":"$$.Execution"`, `,"OutputPath":"$.a"`, `,"InputPath":null`)
+	flow := g.assign(depth) + g.one(``, `,"InputPath":"$"`, `,"InputPath":"$$.Execution"`, `,"OutputPath":"$.a"`, `,"InputPath":null`)
 	result := g.one(``, `,"ResultPath":"$.r"`, `,"ResultPath":"$.a.b[0]"`, `,"ResultPath":null`)
+	variable := fmt.Sprintf("$v%d", g.r.IntN(3))
 	errors := g.one(``, `,"Retry":[{"ErrorEquals":["X"],"MaxAttempts":1},{"ErrorEquals":["States.ALL"],"MaxAttempts":2,"JitterStrategy":"FULL"}]`) +
 		g.one(``, fmt.Sprintf(`,"Catch":[{"ErrorEquals":["States.ALL"],"ResultPath":"$.e","Next":%q}]`, names[len(names)-1]))
 	kind := g.r.IntN(8)
@@ -57,8 +63,8 @@ func (g *generator) state(names []string, i int, next string, depth int) string 
 	case 3:
 		return fmt.Sprintf(`{"Type":"Wait"%s,%s,%s}`, flow, g.one(`"Seconds":2`, `"SecondsPath":"$.a"`, `"Timestamp":"2026-01-01T00:00:05Z"`), next)
 	case 4:
-		return fmt.Sprintf(`{"Type":"Choice","Choices":[{"Variable":"$.a","IsPresent":true,"Next":%q}],"Default":%q}`,
-			names[g.r.IntN(len(names))], names[len(names)-1])
+		return fmt.Sprintf(`{"Type":"Choice","Choices":[{"Variable":%q,"IsPresent":true%s,"Next":%q}],"Default":%q}`,
+			g.one("$.a", variable), g.assign(depth), names[g.r.IntN(len(names))], names[len(names)-1])
 	case 5:
 		if i == len(names)-1 {
 			return g.one(`{"Type":"Succeed"}`, `{"Type":"Fail","Error":"X","Cause":"c"}`)

@@ -121,7 +121,7 @@ func (s *step) revive(b *branch, prev int64, a *Amendment) {
 		s.reviveFork(b, prev, a)
 		return
 	}
-	b.fork = nil
+	s.f.discard(b)
 	here := a.State == b.state.Name
 	if here && a.Input != nil {
 		b.input = a.Input
@@ -129,7 +129,7 @@ func (s *step) revive(b *branch, prev int64, a *Amendment) {
 	switch {
 	case here && a.Output != nil:
 		b.phase = redo
-		if next := s.leave(b, a.Output); next != nil && next.phase == ready {
+		if next := s.skip(b, a.Output); next != nil && next.phase == ready {
 			s.f.ready = append(s.f.ready, next)
 		}
 		return
@@ -158,4 +158,13 @@ func (s *step) reviveFork(b *branch, prev int64, a *Amendment) {
 			return
 		}
 	}
+}
+
+// skip leaves b's state with another output than its own.
+func (s *step) skip(b *branch, output []byte) *branch {
+	text, e := s.bounded(b, textValue(output))
+	if e != nil {
+		return s.failed(b, e)
+	}
+	return s.leave(b, outcome{output: text}, b.state.NextState)
 }

@@ -24,6 +24,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata gi
 //	> [+MS] succeed|submit ID OUTPUT
 //	> [+MS] fail|startfail ID ERROR CAUSE
 //	> [+MS] heartbeat|fire ID
+//	> [+MS] take ID WORKER
 //	> [+MS] continue
 //	> [+MS] stop ERROR CAUSE
 //	> [+MS] redrive
@@ -105,8 +106,9 @@ func scriptEvent(t *testing.T, w *world, line string) Event {
 		verb, rest, _ = strings.Cut(rest, " ")
 	}
 	ev := Event{Now: w.now}
-	kinds := map[string]EventKind{"start": Start, "continue": Continue, "succeed": TaskSucceeded, "submit": TaskSubmitted,
-		"fail": TaskFailed, "startfail": TaskFailed, "heartbeat": TaskHeartbeat, "fire": TimerFired, "stop": Stop, "redrive": Redrive, "skip": Redrive, "edit": Redrive}
+	kinds := map[string]EventKind{"start": Start, "continue": Continue, "succeed": TaskSucceeded, "submit": TaskSubmitted, "take": TaskTaken,
+		"fail": TaskFailed, "startfail": TaskFailed, "heartbeat": TaskHeartbeat, "fire": TimerFired, "stop": Stop,
+		"redrive": Redrive, "skip": Redrive, "edit": Redrive}
 	if ev.Kind = kinds[verb]; ev.Kind == 0 {
 		t.Fatalf("unknown event %q", line)
 	}
@@ -133,6 +135,8 @@ func scriptEvent(t *testing.T, w *world, line string) Event {
 	case "fail", "startfail", "stop":
 		ev.Error, ev.Cause, _ = strings.Cut(rest, " ")
 		ev.StartFailed = verb == "startfail"
+	case "take":
+		ev.Worker = rest
 	default:
 		ev.Output = []byte(rest)
 	}
@@ -162,6 +166,10 @@ func printOutput(out *strings.Builder, o *Output, now int64) {
 				out.WriteString(" token")
 			}
 			out.WriteByte('\n')
+		case Offer:
+			fmt.Fprintf(out, "  offer %d %s\n", c.ID, c.Function)
+		case Withdraw:
+			fmt.Fprintf(out, "  withdraw %d %s\n", c.ID, c.Function)
 		case CancelInvoke:
 			fmt.Fprintf(out, "  cancel-invoke %d\n", c.ID)
 		case SetTimer:

@@ -25,6 +25,7 @@ var typeEvents = [...]eventTypes{
 // of a Parallel or Map that b's end completed, or nil when b waits or the run has ended.
 func (s *step) enter(b *branch) *branch {
 	st := b.state
+	b.before = b.prev
 	s.note(b, history.Event{Type: typeEvents[st.Type].entered, Name: st.Name, Input: b.input})
 	b.entered, b.enteredAt = b.prev, s.f.now
 	b.attempts, b.retries = nil, s.f.probe.retried(b)
@@ -79,27 +80,51 @@ func (s *step) passOn(b *branch) *branch {
 	return s.complete(b, sc, v)
 }
 
-// complete makes a state's output of its result and leaves the state.
+// complete makes a state's variables and its output of its result and leaves the state.
 func (s *step) complete(b *branch, sc *scope, result value) *branch {
-	out, e := flowOf(b.state).output(sc, b.state, result)
+	out, e := s.outcome(b, sc, result)
 	if e != nil {
 		return s.failed(b, e)
 	}
-	return s.leave(b, out.json(s.in.bounds.PayloadBytes))
+	return s.leave(b, out, b.state.NextState)
 }
 
-// leave exits b's state with its output and goes on to what follows.
-func (s *step) leave(b *branch, output []byte) *branch {
-	return s.leaveTo(b, output, b.state.NextState)
+// outcome is what a state leaves behind: its output, as text, and what it gives to variables.
+type outcome struct {
+	output   []byte
+	assigned variables
 }
 
-// leaveTo is leave with another next state: of a Choice's rule or a catcher. Nil ends the branch.
-func (s *step) leaveTo(b *branch, output []byte, next *asl.State) *branch {
-	if len(output) > s.in.bounds.PayloadBytes {
-		return s.failed(b, tooLarge(b.state.Name))
+// outcome evaluates what b's state makes of its result.
+func (s *step) outcome(b *branch, sc *scope, result value) (o outcome, e *failure) {
+	flow := flowOf(b.state)
+	if o.assigned, e = s.assigned(b, sc, b.state.Assign, result); e != nil {
+		return o, e
 	}
-	s.note(b, history.Event{Type: typeEvents[b.state.Type].exited, Name: b.state.Name, Output: output})
-	b.fork, b.attempts, b.retries = nil, nil, 0
+	v, e := flow.output(sc, b.state, result)
+	if e != nil {
+		return o, e
+	}
+	o.output, e = s.bounded(b, v)
+	return o, e
+}
+
+// bounded is v as text, which must not be too large to pass on.
+func (s *step) bounded(b *branch, v value) ([]byte, *failure) {
+	text := v.json(s.in.bounds.PayloadBytes)
+	if len(text) > s.in.bounds.PayloadBytes {
+		return nil, tooLarge(b.state.Name)
+	}
+	return text, nil
+}
+
+// leave exits b's state and goes on to next; nil ends the branch.
+func (s *step) leave(b *branch, o outcome, next *asl.State) *branch {
+	output := o.output
+	s.note(b, history.Event{Type: typeEvents[b.state.Type].exited, Name: b.state.Name, Output: output, Assigned: o.assigned.text()})
+	s.f.assign(b, o.assigned)
+	s.f.discard(b)
+	b.attempts, b.retries = nil, 0
 	if next = s.f.probe.leave(b, next); next != nil {
 		s.begin(b, next, output)
 		return b
@@ -198,7 +223,7 @@ func (s *step) choose(b *branch) *branch {
 	if e != nil {
 		return s.failed(b, e)
 	}
-	next := b.state.Choice.DefaultState
+	next, assign := b.state.Choice.DefaultState, b.state.Assign
 	for i := range b.state.Choice.Rules {
 		rule := &b.state.Choice.Rules[i]
 		yes, err := holds(sc, &rule.Cond)
@@ -206,20 +231,29 @@ func (s *step) choose(b *branch) *branch {
 			return s.failed(b, runtimeError(b, "%v", err))
 		}
 		if yes {
-			next = rule.To
+			next, assign = rule.To, rule.Assign
 			break
 		}
 	}
 	if next == nil {
 		return s.failed(b, runtimeError(b, "Failed to transition out of the state. The state does not point to a next state."))
 	}
-	v, e := flowOf(b.state).arguments(sc, b.state)
+	o, e := s.chosen(b, sc, assign)
 	if e != nil {
 		return s.failed(b, e)
 	}
-	out, e := flowOf(b.state).output(sc, b.state, v)
-	if e != nil {
-		return s.failed(b, e)
+	return s.leave(b, o, next)
+}
+
+// chosen is the outcome of a Choice. sc's data is the input behind InputPath.
+func (s *step) chosen(b *branch, sc *scope, assign *asl.Template) (o outcome, e *failure) {
+	if o.assigned, e = s.assigned(b, sc, assign, sc.data); e != nil {
+		return o, e
 	}
-	return s.leaveTo(b, out.json(s.in.bounds.PayloadBytes), next)
+	v, e := flowOf(b.state).output(sc, b.state, sc.data)
+	if e != nil {
+		return o, e
+	}
+	o.output, e = s.bounded(b, v)
+	return o, e
 }

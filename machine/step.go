@@ -54,7 +54,7 @@ func (s *step) handle(ev *Event) {
 		if b := f.holder(ev.ID); b != nil {
 			s.timerFired(b, ev.ID)
 		}
-	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat:
+	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat, TaskTaken:
 		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID {
 			s.taskEvent(b, ev)
 		}
@@ -231,7 +231,7 @@ func (s *step) finish(c Command) {
 	f.ready, f.routes, f.yielded = nil, nil, false
 	f.context = contextCache{}
 	if f.Redrivable() != nil {
-		f.root, f.input = branch{}, nil
+		f.root, f.input, f.variables = branch{}, nil, 0
 	}
 }
 
@@ -260,7 +260,7 @@ func (b *branch) halt() {
 // cancel takes back b's own invocation and timers.
 func (s *step) cancel(b *branch) {
 	if b.invocation != 0 {
-		s.command(Command{Kind: CancelInvoke, ID: b.invocation})
+		s.cancelWork(b)
 		s.f.release(&b.invocation, b)
 	}
 	s.cancelTimers(b)

@@ -22,6 +22,13 @@ func (s *step) task(b *branch) *branch {
 		f.release(&b.invocation, b)
 		return s.failed(b, e)
 	}
+	if st.Task.Target.Kind == asl.TargetActivity {
+		if r := s.mocked(b); r != nil {
+			return s.mockedActivity(b, &call, r)
+		}
+		s.offer(b, &call)
+		return nil
+	}
 	b.phase, b.tail = working, call.tail
 	s.noteScheduled(b, &call)
 	if r := s.mocked(b); r != nil {
@@ -68,8 +75,11 @@ func (s *step) call(b *branch, sc *scope) (call, *failure) {
 		return call{}, e
 	}
 	c.input = c.arguments
-	if st.Task.Target.Kind == asl.TargetLambdaInvoke {
+	switch st.Task.Target.Kind {
+	case asl.TargetLambdaInvoke:
 		e = c.lambda(b, &v)
+	case asl.TargetIntegration:
+		c.function = asl.IntegrationARN(st.Task.Target.Integration)
 	}
 	return c, e
 }
@@ -110,8 +120,31 @@ func (c *call) lambda(b *branch, arguments *value) *failure {
 	return nil
 }
 
-// direct reports whether b's Task names its function itself, which history shows as LambdaFunction* events.
-func (b *branch) direct() bool { return b.state.Task.Target.Kind == asl.TargetFunction }
+// taskEvents are the types of the events that show how a Task's work ends.
+type taskEvents struct{ succeeded, failed, startFailed, timedOut history.Type }
+
+var (
+	functionEvents = taskEvents{history.LambdaFunctionSucceeded, history.LambdaFunctionFailed, history.LambdaFunctionStartFailed, history.LambdaFunctionTimedOut}
+	activityEvents = taskEvents{history.ActivitySucceeded, history.ActivityFailed, history.ActivityScheduleFailed, history.ActivityTimedOut}
+	serviceEvents  = taskEvents{history.TaskSucceeded, history.TaskFailed, history.TaskStartFailed, history.TaskTimedOut}
+)
+
+// events returns the types of b's Task.
+func (b *branch) events() *taskEvents {
+	switch b.state.Task.Target.Kind {
+	case asl.TargetFunction:
+		return &functionEvents
+	case asl.TargetActivity:
+		return &activityEvents
+	}
+	return &serviceEvents
+}
+
+// direct reports whether b's Task names its function or activity itself, so that no event about its work has to.
+func (b *branch) direct() bool {
+	k := b.state.Task.Target.Kind
+	return k == asl.TargetFunction || k == asl.TargetActivity
+}
 
 func (s *step) noteScheduled(b *branch, c *call) {
 	if b.direct() {
@@ -126,8 +159,12 @@ func (s *step) noteScheduled(b *branch, c *call) {
 	s.noteTask(b, history.Event{Type: history.TaskStarted})
 }
 
-// noteTask notes a Task* event, all of which name the resource.
+// noteTask notes an event about a Task's work. Task* events all name the resource.
 func (s *step) noteTask(b *branch, e history.Event) {
+	if b.direct() {
+		s.note(b, e)
+		return
+	}
 	e.ResourceType, e.Resource = b.state.Task.Target.ResourceType, b.state.Task.Target.Resource
 	s.note(b, e)
 }
@@ -154,9 +191,11 @@ func (s *step) taskEvent(b *branch, ev *Event) {
 			s.f.release(&b.beat, b)
 			s.setBeat(b)
 		}
+	case TaskTaken:
+		s.taken(b, ev)
 	case TaskSubmitted:
 		if b.state.Task.Target.WaitForToken {
-			s.noteTask(b, history.Event{Type: history.TaskSubmitted, Output: s.envelope(b, ev)})
+			s.noteTask(b, history.Event{Type: history.TaskSubmitted, Output: s.response(b, ev)})
 			s.resume(nil)
 		}
 	case TaskSucceeded:
@@ -164,6 +203,14 @@ func (s *step) taskEvent(b *branch, ev *Event) {
 	case TaskFailed:
 		s.resume(s.taskFailed(b, ev))
 	}
+}
+
+// response is what a Task makes of its target's answer.
+func (s *step) response(b *branch, ev *Event) []byte {
+	if b.state.Task.Target.Kind == asl.TargetLambdaInvoke {
+		return s.envelope(b, ev)
+	}
+	return ev.Output
 }
 
 func (s *step) setBeat(b *branch) {
@@ -180,18 +227,14 @@ func (s *step) taskSucceeded(b *branch, ev *Event) *branch {
 		}
 		return s.taskError(b, tooLarge(what), false)
 	}
-	if !ev.whole && !b.direct() && !b.state.Task.Target.WaitForToken {
-		result = s.envelope(b, ev)
+	if !ev.whole && !b.state.Task.Target.WaitForToken {
+		result = s.response(b, ev)
 	}
 	s.f.release(&b.invocation, b)
 	s.cancelTimers(b)
 	b.phase = redo
-	if b.direct() {
-		s.note(b, history.Event{Type: history.LambdaFunctionSucceeded, Output: result})
-	} else {
-		s.noteTask(b, history.Event{Type: history.TaskSucceeded, Output: result})
-	}
 	s.f.probe.note(b, FieldResult, textValue(result))
+	s.noteTask(b, history.Event{Type: b.events().succeeded, Output: result})
 	return s.complete(b, s.scope(b), textValue(result))
 }
 
@@ -204,22 +247,11 @@ func (s *step) taskError(b *branch, e *failure, startFailed bool) *branch {
 	s.f.release(&b.invocation, b)
 	s.cancelTimers(b)
 	b.phase = redo
-	out := history.Event{Error: e.name, HasError: e.hasName, Cause: e.cause, HasCause: e.hasCause}
-	switch {
-	case b.direct() && startFailed:
-		out.Type = history.LambdaFunctionStartFailed
-	case b.direct():
-		out.Type = history.LambdaFunctionFailed
-	case startFailed:
-		out.Type = history.TaskStartFailed
-	default:
-		out.Type = history.TaskFailed
+	out := history.Event{Type: b.events().failed, Error: e.name, HasError: e.hasName, Cause: e.cause, HasCause: e.hasCause}
+	if startFailed {
+		out.Type = b.events().startFailed
 	}
-	if b.direct() {
-		s.note(b, out)
-	} else {
-		s.noteTask(b, out)
-	}
+	s.noteTask(b, out)
 	return s.failed(b, e)
 }
 
@@ -237,9 +269,5 @@ func (s *step) taskTimedOut(b *branch, beat bool) *branch {
 }
 
 func (s *step) noteTimedOut(b *branch) {
-	if b.direct() {
-		s.note(b, history.Event{Type: history.LambdaFunctionTimedOut, Error: errTimeout, HasError: true})
-		return
-	}
-	s.noteTask(b, history.Event{Type: history.TaskTimedOut, Error: errTimeout, HasError: true})
+	s.noteTask(b, history.Event{Type: b.events().timedOut, Error: errTimeout, HasError: true})
 }

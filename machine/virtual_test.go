@@ -18,7 +18,7 @@ import (
 // parse returns the machine of a definition.
 func parse(t testing.TB, definition string) *asl.Machine {
 	t.Helper()
-	m, problems := asl.Parse([]byte(definition), asl.Options{})
+	m, problems := asl.Parse([]byte(definition), asl.Options{Integrations: asl.AnyIntegration})
 	if len(problems) > 0 {
 		t.Fatal(problems.Err())
 	}
@@ -101,6 +101,9 @@ func (w *world) step(ev Event) {
 		if copied, err = DecodeFrame(data, w.in); err != nil {
 			w.t.Fatalf("decoding the frame before event %+v: %v", ev, err)
 		}
+		if copied.variables != w.f.variables {
+			w.t.Fatalf("variables take %d bytes, after decoding %d, before event %+v", w.f.variables, copied.variables, ev)
+		}
 		if again := copied.AppendBinary(nil); string(again) != string(data) {
 			w.t.Fatalf("a decoded frame encodes differently before event %+v", ev)
 		}
@@ -143,7 +146,7 @@ func (w *world) invariants() {
 	}
 	for i, c := range w.out.Commands {
 		switch c.Kind {
-		case Invoke, SetTimer:
+		case Invoke, SetTimer, Offer:
 			if c.ID <= w.lastID {
 				w.t.Fatalf("id %d after %d", c.ID, w.lastID)
 			}
@@ -174,9 +177,19 @@ func (w *world) command(c Command) {
 		default:
 			at(r.after, Event{Kind: TaskSucceeded, ID: c.ID, Output: r.output, LogTail: "END\n"})
 		}
+	case Offer:
+		at(1000, Event{Kind: TaskTaken, ID: c.ID, Worker: "w"})
+		r := w.invoke(Command{ID: c.ID, Function: c.Function, Input: w.f.Arguments(c.ID)}, w.calls)
+		switch {
+		case r.never:
+		case r.err != "":
+			at(1000+r.after, Event{Kind: TaskFailed, ID: c.ID, Error: r.err, Cause: r.cause})
+		default:
+			at(1000+r.after, Event{Kind: TaskSucceeded, ID: c.ID, Output: r.output})
+		}
 	case SetTimer:
 		at(c.Due-w.now, Event{Kind: TimerFired, ID: c.ID})
-	case CancelTimer, CancelInvoke:
+	case CancelTimer, CancelInvoke, Withdraw:
 		w.queue = slices.DeleteFunc(w.queue, func(d due) bool { return d.ev.ID == c.ID })
 	case Yield:
 		at(0, Event{Kind: Continue})

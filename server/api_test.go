@@ -18,8 +18,8 @@ var rewrite = flag.Bool("rewrite", false, "write the answers of testdata/*.txt a
 
 // TestScripts plays testdata/*.txt: each holds requests, `OPERATION BODY` on a line, and the answer below,
 // `STATUS BODY` after an arrow. Answers are compared whole. In requests $TOKEN is the nextToken of the answer
-// before, and `let $NAME VALUE` names a text; A, E and X stand for the ARN prefixes of machines, runs and express
-// runs. Random ids in answers become UUID.
+// before, and `let $NAME VALUE` names a text; A, E, X and V stand for the ARN prefixes of machines, runs,
+// express runs and activities. Random ids in answers become UUID.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txt")
@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 }
 
 var (
-	short   = strings.NewReplacer("A:", fakeARN+"stateMachine:", "E:", fakeARN+"execution:", "X:", fakeARN+"express:")
+	short   = strings.NewReplacer("A:", fakeARN+"stateMachine:", "E:", fakeARN+"execution:", "X:", fakeARN+"express:", "V:", fakeARN+"activity:")
 	uuidRE  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
 	tokenRE = regexp.MustCompile(`"nextToken":"([^"]*)"`)
 )
@@ -87,7 +87,7 @@ func playScript(t *testing.T, s *Server, text []byte) []byte {
 }
 
 func unshort(s string) string {
-	return strings.NewReplacer(fakeARN+"stateMachine:", "A:", fakeARN+"execution:", "E:", fakeARN+"express:", "X:").Replace(s)
+	return strings.NewReplacer(fakeARN+"stateMachine:", "A:", fakeARN+"execution:", "E:", fakeARN+"express:", "X:", fakeARN+"activity:", "V:").Replace(s)
 }
 
 // post sends one request as an AWS client would.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/weftworks/weft/durable"
 	"github.com/weftworks/weft/engine"
@@ -19,6 +20,17 @@ type Machines interface {
 	Machine(ctx context.Context, name string) (*engine.Machine, error)
 	Machines(ctx context.Context) ([]*engine.Machine, error)
 	TagMachine(ctx context.Context, name string, set map[string]string, remove []string) (*engine.Machine, error)
+}
+
+// Versions keeps the versions and aliases of machines. Errors are faults: MachineNotFound, MachineDeleting, Conflict,
+// ResourceNotFound (what an alias refers to), LimitExceeded, and Unavailable or Busy from every method.
+type Versions interface {
+	PublishVersion(ctx context.Context, p engine.PublishVersion) (*engine.Version, error)
+	DeleteVersion(ctx context.Context, machine string, number int) error
+	MachineVersion(ctx context.Context, name string, number int) (*engine.Machine, error)
+	CreateAlias(ctx context.Context, a engine.SetAlias) (*engine.Alias, error)
+	UpdateAlias(ctx context.Context, a engine.SetAlias) (*engine.Alias, error)
+	DeleteAlias(ctx context.Context, machine, name string) error
 }
 
 // Runs keeps runs. Errors are faults: MachineNotFound, RunNotFound, RunExists, InvalidInput, InvalidToken (a
@@ -43,11 +55,25 @@ type Tasks interface {
 	HeartbeatTask(ctx context.Context, token string) error
 }
 
+// Activities keeps activities. Errors are faults: ActivityNotFound, ActivityWorkers, LimitExceeded.
+type Activities interface {
+	CreateActivity(ctx context.Context, c engine.CreateActivity) (*engine.Activity, error)
+	DeleteActivity(ctx context.Context, name string) error
+	Activity(ctx context.Context, name string) (*engine.Activity, error)
+	// ListActivities returns all, oldest first.
+	ListActivities(ctx context.Context) ([]*engine.Activity, error)
+	TagActivity(ctx context.Context, name string, set map[string]string, remove []string) (*engine.Activity, error)
+	// TakeTask waits at most wait for a task; nil: none came.
+	TakeTask(ctx context.Context, activity, worker string, wait time.Duration) (*engine.Work, error)
+}
+
 // Backend is what the server serves. It is safe for concurrent use.
 type Backend interface {
 	Machines
+	Versions
 	Runs
 	Tasks
+	Activities
 	// Healthy returns nil, or why work is not accepted.
 	Healthy() error
 }

@@ -51,9 +51,9 @@ func (c *call) checkDefinition(definition string, t engine.MachineType) error {
 
 // languageChecker is the Checker of the States Language: the problems that Step Functions finds too or, in a
 // definition that is good on AWS, what Weft does not support yet.
-func languageChecker(l limits.Set) Checker {
+func languageChecker(l limits.Set, integrations asl.Integrations) Checker {
 	return func(definition []byte, t engine.MachineType) []Diagnostic {
-		_, problems := asl.Parse(definition, asl.Options{Express: t == engine.Express, Limits: l})
+		_, problems := asl.Parse(definition, asl.Options{Express: t == engine.Express, Limits: l, Integrations: integrations})
 		var out []Diagnostic
 		for _, p := range problems.Service() {
 			out = append(out, Diagnostic{Severity: SeverityError, Code: string(p.Code), Message: p.ServiceMessage, Location: p.ServiceLocation})

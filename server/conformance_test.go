@@ -39,10 +39,11 @@ func TestConformanceAPI(t *testing.T) {
 			t.Parallel()
 			good, left := 0, 0
 			for _, c := range cases {
-				if why := leftOut(c); why != "" {
+				b := open(t)
+				if why := leftOut(b, c); why != "" {
 					t.Logf("left out: %s: %s", c.ID, why)
 					left++
-				} else if err := replay(t, open(t), c); err == nil {
+				} else if err := replay(t, b, c); err == nil {
 					good++
 				} else {
 					t.Errorf("%s: %v", c.ID, err)
@@ -68,21 +69,29 @@ func openNode(t *testing.T) Backend {
 	return n
 }
 
-// incomplete are cases some of whose answers belong to calls that are not among api_calls.
-var incomplete = []string{"test_list_executions_pagination", "test_list_executions_versions_pagination"}
+// overlong is a name that was as long as names may be until the recordings wrote "uid" into it.
+var overlong = regexp.MustCompile(`"name": ?"a{71}-uid`)
 
 // leftOut says why a case cannot be replayed; "" when it can.
-func leftOut(c *conformance.Case) string {
+func leftOut(b Backend, c *conformance.Case) string {
 	if c.Exclude != nil && c.Exclude != false {
 		return "excluded"
 	}
-	for _, name := range incomplete {
-		if strings.HasSuffix(c.ID, name) {
-			return "not all its calls are recorded"
-		}
+	if _, events := c.Expected["end_event"]; events {
+		return "answers of CloudWatch Logs"
 	}
+	_, isFake := b.(*fake)
 	for _, call := range c.APICalls {
-		if operations[camel(call.Op)].do == nil {
+		if overlong.Match(call.Args) {
+			return "its name became longer than it was"
+		}
+		op := camel(call.Op)
+		if service, _, other := strings.Cut(call.Op, "."); other && !strings.HasSuffix(call.Op, "describe_log_groups") {
+			return "calls of " + service
+		} else if other {
+			continue
+		}
+		if operations[op].do == nil {
 			return call.Op + " is not supported yet"
 		}
 		var args struct {
@@ -91,8 +100,8 @@ func leftOut(c *conformance.Case) string {
 			Definition, Type   string
 		}
 		_ = json.Unmarshal(call.Args, &args) // a definition of another type is refused by the server
-		if args.Publish {
-			return "versions are not supported yet"
+		if isFake && (args.Publish || strings.Contains(op, "Version") || strings.Contains(op, "Alias")) {
+			return "the fake has no versions"
 		}
 		_, problems := asl.Parse([]byte(args.Definition), asl.Options{Express: args.Type == "EXPRESS"})
 		if args.Definition != "" && problems.Unsupported() {
@@ -122,8 +131,10 @@ func replay(t *testing.T, b Backend, c *conformance.Case) error {
 		p.match.to = append(p.match.to, r[1])
 	}
 	var answers []any
-	for _, call := range c.APICalls {
-		answers = append(answers, p.call(camel(call.Op), string(call.Args)))
+	for _, call := range callsOf(c) {
+		if op := camel(call.Op); !strings.Contains(op, ".") {
+			answers = append(answers, p.call(op, p.told.complete(string(call.Args))))
+		}
 	}
 	p.match.bound = map[string]string{}
 	for _, label := range slices.Sorted(maps.Keys(c.Expected)) {
@@ -168,6 +179,7 @@ type player struct {
 	server  *Server
 	runs    map[string]string
 	started []string
+	told    told
 	match   apiMatch
 }
 
@@ -186,6 +198,7 @@ func (p *player) call(op, args string) any {
 	if w.Code != 200 {
 		return fmt.Sprintf("An error occurred (%s) when calling the %s operation: %s", answer["__type"], op, answer["message"])
 	}
+	p.told.note(answer)
 	if op == "StartExecution" {
 		p.started = append(p.started, answer["executionArn"].(string))
 	}
@@ -315,7 +328,7 @@ func parsed(v any) any {
 }
 
 var (
-	places   = map[string]bool{"datetime": true, "timestamp": true}
+	places   = map[string]bool{"date": true, "datetime": true, "timestamp": true, "creation-date": true}
 	tokens   = regexp.MustCompile(`<[^<>]*>`)
 	numbered = regexp.MustCompile(`\d`)
 )
@@ -325,6 +338,9 @@ func (m *apiMatch) text(at, want string, got any) error {
 		return nil
 	}
 	g, ok := got.(string)
+	if ok && places[want] {
+		return nil // a time inside a definition
+	}
 	if !ok {
 		return fmt.Errorf("%s: recorded %q, ours is %v", at, want, got)
 	}

@@ -66,7 +66,7 @@ var faults = map[fault.Kind]struct {
 	fault.RunExists:         {errorType: "ExecutionAlreadyExists", format: "Execution Already Exists: '%s'"},
 	fault.TaskNotFound:      {errorType: "TaskDoesNotExist", format: "Task Does Not Exist: 'Provided task does not exist'"},
 	fault.TaskTimedOut:      {errorType: "TaskTimedOut", format: "Task Timed Out: 'Provided task does not exist anymore'"},
-	fault.ResourceNotFound:  {errorType: "ResourceNotFound", format: "Resource not found: '%s'"},
+	fault.ResourceNotFound:  {errorType: "ResourceNotFound"},
 	fault.TooManyTags:       {errorType: "TooManyTags"},
 	fault.LimitExceeded:     {errorType: "ServiceQuotaExceededException"},
 	fault.Conflict:          {errorType: "ConflictException"},
@@ -77,6 +77,7 @@ var faults = map[fault.Kind]struct {
 	fault.Unauthorized:      {errorType: "UnrecognizedClientException"},
 	fault.ActivityNotFound:  {errorType: "ActivityDoesNotExist", format: "Activity Does Not Exist: '%s'"},
 	fault.NotRedrivable:     {errorType: "ExecutionNotRedrivable"},
+	fault.ActivityWorkers:   {errorType: "ActivityWorkerLimitExceeded"},
 }
 
 // toAPI turns any error into what the client is told. subject is what the client named: an ARN or a name.

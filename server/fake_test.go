@@ -22,13 +22,15 @@ import (
 // fake is a Backend in memory for the server's own tests. It runs Pass states to their end, stops forever at
 // a Wait, and fails at anything else. Its clock stands still, so goldens hold its times.
 type fake struct {
-	mu       sync.Mutex
-	machines map[string]*engine.Machine
-	runs     map[engine.RunID]*fakeRun
-	order    []*fakeRun
-	ids      int
-	tokens   map[string]string // token: state ("open", "timed out")
-	sick     error
+	Versions   // has none
+	mu         sync.Mutex
+	machines   map[string]*engine.Machine
+	runs       map[engine.RunID]*fakeRun
+	order      []*fakeRun
+	ids        int
+	activities map[string]*engine.Activity
+	tokens     map[string]string // token: state ("open", "timed out")
+	sick       error
 }
 
 type fakeRun struct {
@@ -46,7 +48,8 @@ const (
 func newFake() *fake {
 	return &fake{
 		machines: map[string]*engine.Machine{}, runs: map[engine.RunID]*fakeRun{},
-		tokens: map[string]string{"open-token": "open", "late-token": "timed out"},
+		activities: map[string]*engine.Activity{},
+		tokens:     map[string]string{"open-token": "open", "late-token": "timed out"},
 	}
 }
 
@@ -183,9 +186,10 @@ func (r *fakeRun) play() {
 	var d struct {
 		StartAt string
 		States  map[string]struct {
-			Type, Next, Error, Cause string
-			Result                   json.RawMessage
-			End                      bool
+			Type, Next, Error, Cause   string
+			Result                     json.RawMessage
+			SecondsPath, TimestampPath string
+			End                        bool
 		}
 	}
 	_ = json.Unmarshal(r.machine.Definition, &d) // the server checked it
@@ -197,7 +201,10 @@ func (r *fakeRun) play() {
 		r.event(history.Event{Type: entered, Name: name, Input: data})
 		switch s.Type {
 		case "Wait":
-			return
+			if s.SecondsPath+s.TimestampPath == "" {
+				return
+			}
+			r.event(history.Event{Type: history.WaitStateExited, Name: name, Output: data})
 		case "Pass":
 			if s.Result != nil {
 				data = s.Result

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/server/awsjson"
@@ -40,7 +42,8 @@ func (c *call) createStateMachine() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.refuseVersions(); err != nil {
+	publish, description, err := c.readPublish()
+	if err := firstError(c.in.Err(), err); err != nil {
 		return nil, err
 	}
 	if err := checkName(name); err != nil {
@@ -53,15 +56,21 @@ func (c *call) createStateMachine() (any, error) {
 		return nil, err
 	}
 	m, err := c.backend.CreateMachine(c.ctx, engine.CreateMachine{
-		Name: name, Type: kind, Definition: []byte(definition), RoleARN: role, Tags: tags, Extra: extra})
+		Name: name, Type: kind, Definition: []byte(definition), RoleARN: role, Tags: tags, Extra: extra,
+		Publish: publish, VersionDescription: description})
 	if err != nil {
 		c.subject = c.arnOf(name, err)
 		return nil, err
 	}
-	return struct {
-		ARN     string  `json:"stateMachineArn"`
-		Created seconds `json:"creationDate"`
-	}{m.ARN, seconds(m.Created)}, nil
+	answer := struct {
+		ARN        string  `json:"stateMachineArn"`
+		Created    seconds `json:"creationDate"`
+		VersionARN string  `json:"stateMachineVersionArn,omitempty"`
+	}{ARN: m.ARN, Created: seconds(m.Created)}
+	if publish {
+		answer.VersionARN = versionARN(m.ARN, m.Version)
+	}
+	return answer, nil
 }
 
 // arnOf finds the ARN that the errors of CreateStateMachine quote; the name when there is none.
@@ -79,21 +88,6 @@ func (c *call) definitionLength() awsjson.Rule {
 	return awsjson.Length(1, c.options.Limits.DefinitionBytes)
 }
 
-// refuseVersions refuses what would publish a version: silently not doing it would lose what the client wants.
-func (c *call) refuseVersions() error {
-	publish := c.in.Bool("publish", false)
-	description := c.in.Optional("versionDescription", awsjson.Sensitive, awsjson.Length(0, 256))
-	switch {
-	case c.in.Err() != nil:
-		return c.in.Err()
-	case description != nil && !publish:
-		return invalid("Version description can only be set when publish is true")
-	case publish:
-		return refuse("UnsupportedOperation", "publish: versions of state machines are not supported yet; leave it out")
-	}
-	return nil
-}
-
 func (c *call) updateStateMachine() (any, error) {
 	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
 	definition := c.in.Optional("definition", awsjson.Sensitive, c.definitionLength())
@@ -102,7 +96,8 @@ func (c *call) updateStateMachine() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.refuseVersions(); err != nil {
+	publish, description, err := c.readPublish()
+	if err := firstError(c.in.Err(), err); err != nil {
 		return nil, err
 	}
 	if definition == nil && role == nil && len(extra) == 0 && !c.in.Has(keyEncryption) {
@@ -117,7 +112,7 @@ func (c *call) updateStateMachine() (any, error) {
 			return nil, err
 		}
 	}
-	u := engine.UpdateMachine{Name: m.Name, RoleARN: role, Extra: extra}
+	u := engine.UpdateMachine{Name: m.Name, RoleARN: role, Extra: extra, Publish: publish, VersionDescription: description}
 	if definition != nil {
 		if err := c.checkDefinition(*definition, m.Type); err != nil {
 			return nil, err
@@ -127,10 +122,15 @@ func (c *call) updateStateMachine() (any, error) {
 	if m, err = c.backend.UpdateMachine(c.ctx, u); err != nil {
 		return nil, err
 	}
-	return struct {
-		Updated  seconds `json:"updateDate"`
-		Revision string  `json:"revisionId,omitempty"`
-	}{seconds(m.Updated), m.Revision}, nil
+	answer := struct {
+		Updated    seconds `json:"updateDate"`
+		Revision   string  `json:"revisionId,omitempty"`
+		VersionARN string  `json:"stateMachineVersionArn,omitempty"`
+	}{Updated: seconds(m.Updated), Revision: m.Revision}
+	if publish {
+		answer.VersionARN = versionARN(m.ARN, m.Version)
+	}
+	return answer, nil
 }
 
 // machine returns the machine that an ARN or a name names.
@@ -163,9 +163,20 @@ func (c *call) describeStateMachine() (any, error) {
 	if err := c.in.Err(); err != nil {
 		return nil, err
 	}
-	m, err := c.machine(text)
+	q, err := c.qualified(text)
 	if err != nil {
 		return nil, err
+	}
+	m := q.Machine
+	shown := struct{ arn, description *string }{arn: &m.ARN}
+	switch {
+	case q.alias != "":
+		return nil, fault.New("", fault.MachineNotFound, text, "an alias is described by DescribeStateMachineAlias")
+	case q.version != 0:
+		if m, err = c.backend.MachineVersion(c.ctx, m.Name, q.version); err != nil {
+			return nil, err
+		}
+		shown.arn, shown.description = new(versionARN(m.ARN, q.version)), q.FindVersion(q.version).Description
 	}
 	status, definition := "ACTIVE", string(m.Definition)
 	if m.Deleting {
@@ -183,8 +194,23 @@ func (c *call) describeStateMachine() (any, error) {
 		Type       string  `json:"type"`
 		Created    seconds `json:"creationDate"`
 		shownSettings
-		Revision string `json:"revisionId,omitempty"`
-	}{m.ARN, m.Name, status, definition, m.RoleARN, typeName(m.Type), seconds(m.Created), settingsOf(m), m.Revision}, nil
+		Revision    string              `json:"revisionId,omitempty"`
+		Description *string             `json:"description,omitempty"`
+		Variables   map[string][]string `json:"variableReferences,omitempty"`
+	}{*shown.arn, m.Name, status, definition, m.RoleARN, typeName(m.Type), seconds(m.Created), settingsOf(m), m.Revision, shown.description,
+		variableReferences(definition, m.Type)}, nil
+}
+
+// variableReferences returns the variables that the states of a definition read, by state; nil when there are none.
+func variableReferences(definition string, t engine.MachineType) map[string][]string {
+	if !strings.Contains(definition, "$") {
+		return nil
+	}
+	m, _ := asl.Parse([]byte(definition), asl.Options{Express: t == engine.Express})
+	if m == nil {
+		return nil
+	}
+	return m.VariableReferences()
 }
 
 type machineItem struct {

@@ -24,6 +24,7 @@ type call struct {
 type operation struct {
 	do    func(c *call) (any, error)
 	waits bool // for a run to end, so it is admitted by Syncs instead of Requests
+	polls bool // waits for a task, so it is admitted by Polls
 }
 
 // operations is the whole API, 37 operations.
@@ -49,11 +50,21 @@ var operations = map[string]operation{
 	"TagResource":                      {do: (*call).tagResource},
 	"UntagResource":                    {do: (*call).untagResource},
 	"ListTagsForResource":              {do: (*call).listTagsForResource},
+	"PublishStateMachineVersion":       {do: (*call).publishStateMachineVersion},
+	"DeleteStateMachineVersion":        {do: (*call).deleteStateMachineVersion},
+	"ListStateMachineVersions":         {do: (*call).listStateMachineVersions},
+	"CreateStateMachineAlias":          {do: (*call).createStateMachineAlias},
+	"UpdateStateMachineAlias":          {do: (*call).updateStateMachineAlias},
+	"DeleteStateMachineAlias":          {do: (*call).deleteStateMachineAlias},
+	"DescribeStateMachineAlias":        {do: (*call).describeStateMachineAlias},
+	"ListStateMachineAliases":          {do: (*call).listStateMachineAliases},
 
-	"CreateActivity": {}, "DeleteActivity": {}, "DescribeActivity": {}, "ListActivities": {}, "GetActivityTask": {},
-	"CreateStateMachineAlias": {}, "UpdateStateMachineAlias": {}, "DeleteStateMachineAlias": {},
-	"DescribeStateMachineAlias": {}, "ListStateMachineAliases": {},
-	"PublishStateMachineVersion": {}, "DeleteStateMachineVersion": {}, "ListStateMachineVersions": {},
+	"CreateActivity":   {do: (*call).createActivity},
+	"DeleteActivity":   {do: (*call).deleteActivity},
+	"DescribeActivity": {do: (*call).describeActivity},
+	"ListActivities":   {do: (*call).listActivities},
+	"GetActivityTask":  {do: (*call).getActivityTask, polls: true},
+
 	"DescribeMapRun": {}, "ListMapRuns": {}, "UpdateMapRun": {},
 }
 
@@ -98,6 +109,11 @@ var (
 	pageSize    = awsjson.Range(0, 1000)
 	pageLength  = awsjson.Length(1, 1024)
 	includeData = awsjson.OneOf("ALL_DATA", "METADATA_ONLY")
+	longARN     = awsjson.Length(1, 2000)
+
+	routesLength = awsjson.Length(1, 2)
+
+	descriptionRules = []awsjson.Rule{awsjson.Sensitive, awsjson.Length(0, 256)}
 )
 
 const metadataOnly = "METADATA_ONLY"
@@ -111,8 +127,8 @@ func (c *call) machineName(text string) (string, error) {
 	case err == nil && a.Kind != arn.Machine:
 		return "", wrongType(a.Kind)
 	case err == nil && (a.Qualifier != "" || a.Label != ""):
-		// Versions, aliases and the machines inside distributed Maps are not built yet, so none exists.
-		return "", fault.New("", fault.MachineNotFound, text, "no version, alias or label has this ARN")
+		// A version or an alias where only a machine will do, or the machine inside a distributed Map.
+		return "", fault.New("", fault.MachineNotFound, text, "a machine is meant, not a part of one")
 	case err == nil:
 		return a.Machine, nil
 	}

@@ -314,7 +314,7 @@ func TestRESTHistoryReplays(t *testing.T) {
 
 func TestEveryKindHasAStatusAndAName(t *testing.T) {
 	t.Parallel()
-	for k := fault.Internal; k <= fault.ActivityNotFound; k++ {
+	for k := fault.Internal; k <= fault.ActivityWorkers; k++ {
 		back, known := fault.ParseKind(k.String())
 		if status := server.RESTStatus(k); !known || back != k || status < 400 || http.StatusText(status) == "" {
 			t.Errorf("kind %d is called %v and has status %d", k, k, status)

@@ -135,7 +135,11 @@ func (s *Server) guardedREST(w http.ResponseWriter, r *http.Request, x *exchange
 			return nil, invalid("there is no query parameter %q here%s", name, parameters(route.query))
 		}
 	}
-	return s.admitted(w, r, x, route.waits && query.Has("wait"), func(body []byte) ([]byte, *apiError) {
+	slots := s.regular
+	if route.waits && query.Has("wait") {
+		slots = s.syncs
+	}
+	return s.admitted(w, r, x, slots, func(body []byte) ([]byte, *apiError) {
 		answer, err := route.do(&restCall{Server: s, r: r, body: body})
 		if err != nil {
 			fail := s.restRefusal(err)
@@ -214,6 +218,8 @@ var restStatus = map[fault.Kind]int{
 	fault.Unsupported:       http.StatusNotImplemented,
 	fault.Unauthorized:      http.StatusUnauthorized,
 	fault.ActivityNotFound:  http.StatusNotFound,
+	fault.ActivityWorkers:   http.StatusTooManyRequests,
+	fault.NotRedrivable:     http.StatusConflict,
 }
 
 // restFailure returns the kind and the status of an error, also of one that the parts shared with the Step Functions API

@@ -65,11 +65,11 @@ func (c *call) readStart() (engine.StartRun, *engine.Machine, error) {
 		}
 		s.Input = []byte(*input)
 	}
-	m, err := c.machine(text)
+	m, err := c.qualified(text)
 	if err != nil {
 		return s, nil, err
 	}
-	s.Machine = m.Name
+	s.Machine, s.Version, s.Alias = m.Name, m.version, m.alias
 	if m.Deleting {
 		return s, nil, fault.New("", fault.MachineDeleting, text, "the machine is being deleted")
 	}
@@ -80,7 +80,7 @@ func (c *call) readStart() (engine.StartRun, *engine.Machine, error) {
 		}
 		s.Name += ":" + uuid.NewString()
 	}
-	return s, m, nil
+	return s, m.Machine, nil
 }
 
 func (c *call) startExecution() (any, error) {
@@ -216,6 +216,8 @@ type included struct {
 type execution struct {
 	ARN           string    `json:"executionArn"`
 	MachineARN    string    `json:"stateMachineArn"`
+	VersionARN    string    `json:"stateMachineVersionArn,omitempty"`
+	AliasARN      string    `json:"stateMachineAliasArn,omitempty"`
 	Name          string    `json:"name"`
 	Status        string    `json:"status"`
 	Started       seconds   `json:"startDate"`
@@ -231,7 +233,8 @@ type execution struct {
 
 func describe(run *engine.Run, withoutData bool) execution {
 	e := execution{
-		ARN: runARN(run), MachineARN: run.MachineARN, Name: displayName(run), Status: statusNames[run.Status],
+		ARN: runARN(run), MachineARN: run.MachineARN, VersionARN: versionARN(run.MachineARN, run.Version),
+		AliasARN: aliasARN(run.MachineARN, run.Alias), Name: displayName(run), Status: statusNames[run.Status],
 		Started: seconds(run.Started), Stopped: ended(run), Trace: run.Trace,
 	}
 	if withoutData {
@@ -322,13 +325,17 @@ func (c *call) describeStateMachineForExecution() (any, error) {
 		RoleARN    string  `json:"roleArn"`
 		Updated    seconds `json:"updateDate"`
 		shownSettings
-		Revision string `json:"revisionId,omitempty"`
-	}{run.MachineARN, run.ID.Machine, definition, run.RoleARN, seconds(updated), settingsOf(m), run.Revision}, nil
+		Revision  string              `json:"revisionId,omitempty"`
+		Variables map[string][]string `json:"variableReferences,omitempty"`
+	}{run.MachineARN, run.ID.Machine, definition, run.RoleARN, seconds(updated), settingsOf(m), run.Revision,
+		variableReferences(definition, m.Type)}, nil
 }
 
 type runItem struct {
 	ARN          string   `json:"executionArn"`
 	MachineARN   string   `json:"stateMachineArn"`
+	VersionARN   string   `json:"stateMachineVersionArn,omitempty"`
+	AliasARN     string   `json:"stateMachineAliasArn,omitempty"`
 	Name         string   `json:"name"`
 	Status       string   `json:"status"`
 	Started      seconds  `json:"startDate"`
@@ -359,14 +366,14 @@ func (c *call) listExecutions() (any, error) {
 	case redrive != nil:
 		return nil, invalid("redriveFilter goes with mapRunArn only")
 	}
-	m, err := c.machine(*text)
+	m, err := c.qualified(*text)
 	if err != nil {
 		return nil, err
 	}
 	if m.Type == engine.Express {
 		return nil, fault.New("", fault.MachineType, m.Name, "runs of express machines are not listed")
 	}
-	query := []string{"ListExecutions", m.Name, filter}
+	query := []string{"ListExecutions", *text, filter}
 	cursor, err := pageCursor(token, query...)
 	if err != nil {
 		return nil, err
@@ -375,7 +382,7 @@ func (c *call) listExecutions() (any, error) {
 		return runList{Runs: []runItem{}}, nil // a status that only children of a distributed Map have
 	}
 	page, err := c.backend.ListRuns(c.ctx, engine.ListRuns{
-		Machine: m.Name, Status: statusOf(filter), Limit: pageOf(size), Cursor: cursor})
+		Machine: m.Name, Version: m.version, Alias: m.alias, Status: statusOf(filter), Limit: pageOf(size), Cursor: cursor})
 	if err != nil {
 		return nil, err
 	}
@@ -383,7 +390,7 @@ func (c *call) listExecutions() (any, error) {
 	for i := range page.Runs {
 		r := &page.Runs[i]
 		answer.Runs = append(answer.Runs, runItem{ARN: r.ARN, MachineARN: r.MachineARN, Name: r.ID.Name,
-			Status: statusNames[r.Status], Started: seconds(r.Started), Stopped: ended(r)})
+			VersionARN: versionARN(r.MachineARN, r.Version), AliasARN: aliasARN(r.MachineARN, r.Alias), Status: statusNames[r.Status], Started: seconds(r.Started), Stopped: ended(r)})
 	}
 	return answer, nil
 }
@@ -437,11 +444,7 @@ func (c *call) getExecutionHistory() (any, error) {
 }
 
 func historyFrom(token string, query []string) (int64, error) {
-	cursor, err := pageCursor(token, query...)
-	if err != nil || cursor == "" {
-		return 0, err
-	}
-	return strconv.ParseInt(cursor, 10, 64)
+	return numberCursor(token, query)
 }
 
 // historyPage renders one page of a run's history.

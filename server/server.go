@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/server/awsjson"
 )
@@ -31,6 +32,9 @@ type Options struct {
 	// Limits bounds inputs, outputs and definitions. Zero: limits.Default. It has to be the Backend's.
 	Limits limits.Set
 
+	// Integrations are the service integrations that definitions may use. Nil: none. They have to be the Backend's.
+	Integrations asl.Integrations
+
 	// Check says what is wrong with a definition. Nil: the States Language's own validator.
 	Check Checker
 
@@ -45,6 +49,9 @@ type Options struct {
 
 	// Syncs bounds the StartSyncExecution requests that wait for their run. Default 1,024: they are only waiting.
 	Syncs int
+
+	// Polls bounds the GetActivityTask requests that wait for a task. Default 2,048: they are only waiting.
+	Polls int
 
 	// BodyBytes bounds the memory of all request bodies above 64 KiB together. Default 256 MiB.
 	BodyBytes int64
@@ -70,6 +77,7 @@ type Server struct {
 	mux     *http.ServeMux
 	regular gate
 	syncs   gate
+	polls   gate
 	bodies  bodies
 
 	// closing is done once synchronous runs should no longer be waited for.
@@ -94,7 +102,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		backend: o.Backend, options: o, auth: newAuth(o.Credentials, o.Now), metrics: m, log: o.Logger,
-		mux: http.NewServeMux(), regular: make(gate, o.Requests), syncs: make(gate, o.Syncs),
+		mux: http.NewServeMux(), regular: make(gate, o.Requests), syncs: make(gate, o.Syncs), polls: make(gate, o.Polls),
 	}
 	s.durable, _ = o.Backend.(Durable)
 	s.closing, s.close = context.WithCancel(context.Background())
@@ -116,6 +124,7 @@ func (o *Options) fill() {
 	}
 	preset(&o.Requests, 512)
 	preset(&o.Syncs, 1024)
+	preset(&o.Polls, 2048)
 	preset(&o.Connections, 4096)
 	if o.Limits == (limits.Set{}) {
 		o.Limits = limits.Default
@@ -127,7 +136,7 @@ func (o *Options) fill() {
 		o.Grace = 10 * time.Second
 	}
 	if o.Check == nil {
-		o.Check = languageChecker(o.Limits)
+		o.Check = languageChecker(o.Limits, o.Integrations)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -219,17 +228,20 @@ func (s *Server) guarded(w http.ResponseWriter, r *http.Request, x *exchange) ([
 	if fail != nil {
 		return nil, fail
 	}
-	return s.admitted(w, r, x, op.waits, func(body []byte) ([]byte, *apiError) { return s.run(r, op, body) })
+	slots := s.regular
+	switch {
+	case op.waits:
+		slots = s.syncs
+	case op.polls:
+		slots = s.polls
+	}
+	return s.admitted(w, r, x, slots, func(body []byte) ([]byte, *apiError) { return s.run(r, op, body) })
 }
 
-// admitted does what a request asks for, if its sender may and there is room. waits says that it waits for a run.
-func (s *Server) admitted(w http.ResponseWriter, r *http.Request, x *exchange, waits bool, do func(body []byte) ([]byte, *apiError)) ([]byte, *apiError) {
+// admitted does what a request asks for, if its sender may and there is room among slots.
+func (s *Server) admitted(w http.ResponseWriter, r *http.Request, x *exchange, slots gate, do func(body []byte) ([]byte, *apiError)) ([]byte, *apiError) {
 	if fail := s.auth.before(r); fail != nil {
 		return nil, fail
-	}
-	slots := s.regular
-	if waits {
-		slots = s.syncs
 	}
 	if !slots.enter() {
 		return nil, throttled(fmt.Sprintf("%d requests are being served", cap(slots)))

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/server/arn"
@@ -34,20 +33,50 @@ func tooManyTags() error {
 	return fault.New("", fault.TooManyTags, "", "a resource has at most %d tags", limits.Tags)
 }
 
-// tagged returns the machine whose tags an operation is about.
-func (c *call) tagged(text string) (*engine.Machine, error) {
+// tagged is a resource with tags.
+type tagged struct {
+	tags   map[string]string
+	change func(set map[string]string, remove []string) error
+}
+
+// tagged returns the machine or activity whose tags an operation is about.
+func (c *call) tagged(text string) (*tagged, error) {
 	c.subject = text
-	if a, err := arn.Parse(text); err == nil && (a.Kind != arn.Machine || a.Qualifier != "" || a.Label != "") {
-		if a.Kind != arn.Machine && a.Kind != arn.Activity {
+	a, err := arn.Parse(text)
+	if err == nil && a.Kind == arn.Activity {
+		return c.taggedActivity(text, a.Name)
+	}
+	if err == nil && (a.Kind != arn.Machine || a.Qualifier != "" || a.Label != "") {
+		if a.Kind != arn.Machine {
 			return nil, wrongType(a.Kind)
 		}
-		return nil, fault.New("", fault.ResourceNotFound, text, "only machines have tags")
+		return nil, noResource(text)
 	}
 	m, err := c.machine(text)
 	if fault.Is(err, fault.MachineNotFound) {
-		return nil, fault.New("", fault.ResourceNotFound, text, "no machine has this ARN")
+		return nil, noResource(text)
 	}
-	return m, err
+	if err != nil {
+		return nil, err
+	}
+	return &tagged{m.Tags, func(set map[string]string, remove []string) error {
+		_, err := c.backend.TagMachine(c.ctx, m.Name, set, remove)
+		return err
+	}}, nil
+}
+
+func (c *call) taggedActivity(text, name string) (*tagged, error) {
+	a, err := c.backend.Activity(c.ctx, name)
+	if fault.Is(err, fault.ActivityNotFound) {
+		return nil, noResource(text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &tagged{a.Tags, func(set map[string]string, remove []string) error {
+		_, err := c.backend.TagActivity(c.ctx, name, set, remove)
+		return err
+	}}, nil
 }
 
 func (c *call) tagResource() (any, error) {
@@ -60,17 +89,16 @@ func (c *call) tagResource() (any, error) {
 	if err != nil || len(tags) == 0 {
 		return empty{}, err
 	}
-	total := len(m.Tags)
+	total := len(m.tags)
 	for key := range tags {
-		if _, there := m.Tags[key]; !there {
+		if _, there := m.tags[key]; !there {
 			total++
 		}
 	}
 	if total > limits.Tags {
 		return nil, tooManyTags()
 	}
-	_, err = c.backend.TagMachine(c.ctx, m.Name, tags, nil)
-	return empty{}, err
+	return empty{}, m.change(tags, nil)
 }
 
 // firstError returns the first error that is not nil.
@@ -93,8 +121,7 @@ func (c *call) untagResource() (any, error) {
 	if err != nil || len(keys) == 0 {
 		return empty{}, err
 	}
-	_, err = c.backend.TagMachine(c.ctx, m.Name, nil, keys)
-	return empty{}, err
+	return empty{}, m.change(nil, keys)
 }
 
 func (c *call) listTagsForResource() (any, error) {
@@ -107,11 +134,16 @@ func (c *call) listTagsForResource() (any, error) {
 		return nil, err
 	}
 	tags := []tag{}
-	for key, value := range m.Tags {
+	for key, value := range m.tags {
 		tags = append(tags, tag{key, value})
 	}
 	slices.SortFunc(tags, func(a, b tag) int { return strings.Compare(a.Key, b.Key) })
 	return struct {
 		Tags []tag `json:"tags"`
 	}{tags}, nil
+}
+
+// noResource says that nothing that has tags has an ARN.
+func noResource(text string) error {
+	return fault.New("", fault.ResourceNotFound, text, "Resource not found: '%s'", text)
 }

@@ -60,6 +60,7 @@ func (c *call) readTest() (*teststate.Request, error) {
 		Level:         teststate.ParseLevel(in.String("inspectionLevel", awsjson.OneOf(teststate.Levels...))),
 		RevealSecrets: in.Bool("revealSecrets", false),
 		Context:       in.String("context", awsjson.Sensitive),
+		Variables:     in.String("variables", awsjson.Sensitive),
 	}
 	input := in.Optional("input", awsjson.Sensitive)
 	if o := in.Object("mock"); o != nil {

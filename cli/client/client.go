@@ -202,4 +202,6 @@ var kinds = map[string]fault.Kind{
 	"IncompleteSignatureException":        fault.Unauthorized,
 	"InvalidSignatureException":           fault.Unauthorized,
 	"ActivityDoesNotExist":                fault.ActivityNotFound,
+	"ActivityLimitExceeded":               fault.LimitExceeded,
+	"ActivityWorkerLimitExceeded":         fault.ActivityWorkers,
 }

@@ -405,6 +405,8 @@ func (l *Lane) step(ev *partition.Event) error {
 				l.out = append(l.out, partition.Effect{Kind: partition.Reply, Client: client, Value: e.Value})
 			}
 			delete(l.waiters, e.Ref)
+		case partition.Wake:
+			l.wakeOne(e.Ref, e.Value)
 		default:
 			l.out = append(l.out, e)
 		}

@@ -69,6 +69,32 @@ func (r *Reader) Await(ref partition.Ref) (any, bool, error) {
 	return pending, true, nil
 }
 
+// Waiting returns how many clients wait for ref.
+func (r *Reader) Waiting(ref partition.Ref) int { return len(r.lane.waiters[ref]) }
+
+// Wake answers the client that has waited longest for ref with value, if there is one.
+func (r *Reader) Wake(ref partition.Ref, value any) { r.lane.wakeOne(ref, value) }
+
+// wakeOne answers the client that has waited longest for ref and waits still.
+func (l *Lane) wakeOne(ref partition.Ref, value any) {
+	list := l.waiters[ref]
+	for len(list) > 0 {
+		client := list[0]
+		list = list[1:]
+		if g, ok := client.(interface{ Gone() bool }); ok && g.Gone() {
+			continue
+		}
+		l.out = append(l.out, partition.Effect{Kind: partition.Reply, Client: client, Value: value})
+		break
+	}
+	if len(list) == 0 {
+		delete(l.waiters, ref)
+		l.core.Leave(ref)
+		return
+	}
+	l.waiters[ref] = list
+}
+
 // Leave forgets the clients that wait for ref no longer. An instance that nobody waits for may leave memory.
 func (r *Reader) Leave(ref partition.Ref) {
 	l := r.lane

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/weftworks/weft/internal/wire"
+
 	"pgregory.net/rapid"
 )
 
@@ -153,7 +155,7 @@ func normal(events []Event) []Event {
 func FuzzReadRecord(f *testing.F) {
 	s := newShell(testConfig(2))
 	s.step(Event{Kind: Define, Body: []byte("shared")})
-	s.step(do("a", "note x\ninvoke 1 f\ntimer 2 9\nlist g 1 2 0\npin shared\nsend b note y\ncontinue"))
+	s.step(do("a", "note x\ninvoke 1 f\ntimer 2 9\nlist g 1 2 0\npin shared\nkeep more\nsend b note y\ncontinue"))
 	s.save(0)
 	for _, v := range s.store {
 		f.Add(v)
@@ -171,4 +173,19 @@ func FuzzReadRecord(f *testing.F) {
 			core.Dump()
 		}
 	})
+}
+
+// TestOldRecords reads records as earlier programs wrote them.
+func TestOldRecords(t *testing.T) {
+	t.Parallel()
+	in := &instance{name: "a", program: puppetID, blob: "blob", kept: []BlobID{"kept"}, packed: []byte("state")}
+	now := in.appendRecord(nil)
+	old := bytes.Replace(now, append([]byte{1}, wire.AppendString(nil, "kept")...), nil, 1)
+	old[0] = 2
+	for version, data := range map[byte][]byte{3: now, 2: old} {
+		rec, err := ReadRecord(data)
+		if err != nil || rec.Blob != "blob" || string(rec.State) != "state" || (len(rec.kept) == 1) != (version == 3) {
+			t.Errorf("version %d is read as %+v, %v", version, rec, err)
+		}
+	}
 }

@@ -296,6 +296,9 @@ func (c *Core) forget(in *instance) {
 	if in.blob != "" {
 		c.blobs.unpin(in.blob)
 	}
+	for _, id := range in.kept {
+		c.blobs.unpin(id)
+	}
 }
 
 // remove deletes an instance for good.

@@ -16,6 +16,7 @@ type instance struct {
 	packed  []byte   // the state's encoding, when state is nil
 	summary Summary
 	blob    BlobID
+	kept    []BlobID // further blobs it keeps, in the order it took them
 	calls   calls
 	timers  []timer
 	values  map[ValueID]struct{} // large values that it keeps
@@ -103,8 +104,8 @@ func (in *instance) dropTimer(id uint64) (due int64, ok bool) {
 	return 0, false
 }
 
-// recordVersion is written; 1, without labels, limits of calls and values, is read as well.
-const recordVersion = 2
+// recordVersion is written; 2, without kept blobs, and 1, without labels, limits of calls and values, are read as well.
+const recordVersion = 3
 
 // appendRecord writes the instance as a snapshot keeps it.
 func (in *instance) appendRecord(dst []byte) []byte {
@@ -118,6 +119,10 @@ func (in *instance) appendRecord(dst []byte) []byte {
 	dst = wire.AppendInt(dst, in.summary.Time)
 	dst = wire.AppendInt(dst, in.summary.Ended)
 	dst = wire.AppendString(dst, string(in.blob))
+	dst = wire.AppendUint(dst, uint64(len(in.kept)))
+	for _, id := range in.kept {
+		dst = wire.AppendString(dst, string(id))
+	}
 	dst = in.calls.append(dst)
 	dst = wire.AppendUint(dst, uint64(len(in.timers)))
 	for _, t := range in.timers {
@@ -140,6 +145,7 @@ type Record struct {
 	Blob    BlobID
 	State   []byte // what the program's Append wrote
 
+	kept   []BlobID
 	calls  calls
 	timers []timer
 	values map[ValueID]struct{}
@@ -165,6 +171,11 @@ func ReadRecord(data []byte) (*Record, error) {
 	rec.Summary.Time = r.Int()
 	rec.Summary.Ended = r.Int()
 	rec.Blob = BlobID(r.Bytes())
+	if version > 2 {
+		for range r.Count(1) {
+			rec.kept = append(rec.kept, BlobID(r.Bytes()))
+		}
+	}
 	rec.calls.read(r, version)
 	n := r.Count(2)
 	for range n {

@@ -300,6 +300,10 @@ func (p *puppet) do(env *Env, line string) {
 		env.Continue()
 	case "pin":
 		env.Pin(BlobOf([]byte(rest)))
+	case "keep":
+		env.KeepBlob([]byte(rest))
+	case "release":
+		env.ReleaseBlob(BlobOf([]byte(rest)))
 	case "blob":
 		p.notes += fmt.Sprintf("blob %q;", env.Blob(BlobOf([]byte(rest))))
 	case "list":

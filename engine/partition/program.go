@@ -1,5 +1,7 @@
 package partition
 
+import "slices"
+
 // ProgramID names a program in logs and snapshots. Values are append-only.
 type ProgramID uint8
 
@@ -84,6 +86,7 @@ const (
 	Step                          // Ref: run the user code of an instance (Core.Work)
 	Pin                           // Value, a ValueID: an instance of the partition keeps it now
 	Unpin                         // Value, a ValueID: no instance of the partition keeps it any more
+	Wake                          // Ref, Value: one of those who wait for an instance's end may look at it again
 )
 
 // Effect is something the shell has to do. Invoke, Cancel, Send, Confirm, Reply and Ended leave the
@@ -224,6 +227,29 @@ func (e *Env) Pin(id BlobID) {
 	}
 }
 
+// KeepBlob makes the instance keep a blob beside the one it pins, until it releases it or is removed, and returns the blob's id.
+// Keeping what it keeps already changes nothing.
+func (e *Env) KeepBlob(data []byte) BlobID {
+	id := BlobOf(data)
+	if slices.Contains(e.inst.kept, id) {
+		return id
+	}
+	e.core.blobs.define(data)
+	e.core.blobs.pin(id)
+	e.inst.kept = append(e.inst.kept, id)
+	return id
+}
+
+// ReleaseBlob undoes KeepBlob.
+func (e *Env) ReleaseBlob(id BlobID) {
+	i := slices.Index(e.inst.kept, id)
+	if i < 0 {
+		return
+	}
+	e.inst.kept = slices.Delete(e.inst.kept, i, i+1)
+	e.core.blobs.unpin(id)
+}
+
 // List says how the instance is listed from now on.
 func (e *Env) List(s Summary) { e.inst.summary = s }
 
@@ -235,6 +261,14 @@ func (e *Env) End(value any) {
 	if e.inst.waited {
 		e.core.emit(Effect{Kind: Ended, Ref: e.Ref, Value: value})
 		e.inst.waited = false
+	}
+}
+
+// Wake answers one of those who wait for the instance's end early, with value: the one who has waited longest. Who is
+// woken is no part of the state; a crash forgets all who wait.
+func (e *Env) Wake(value any) {
+	if e.inst.waited {
+		e.core.emit(Effect{Kind: Wake, Ref: e.Ref, Value: value})
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 var scripts = []string{
 	"note hello", "log one\nlog two", "invoke %d f", "invoke %[1]d f\ncancel %[1]d", "timer %d 500", "timer %d 50",
 	"timer %[1]d 90\nuntimer %[1]d", "send b note x\nsend c note y", "continue", "list g 1 7 0", "list g 2 7 9\nend",
-	"on done log again\non due send d note z", "pin shared", "invoke %d g\ntimer %d 70\nend", "remove", "reply", "blob shared",
+	"on done log again\non due send d note z", "pin shared", "keep shared", "keep text\nkeep shared", "release shared", "release text", "invoke %d g\ntimer %d 70\nend", "remove", "reply", "blob shared",
 	"list h 3 8 0\nlog three", "on continue note went on", "discard", "end",
 }
 

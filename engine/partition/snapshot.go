@@ -403,7 +403,7 @@ func (c *Core) Install(ref Ref, data []byte) error {
 		return fmt.Errorf("partition %d: instance %d: %w", c.cfg.ID, ref, err)
 	}
 	in := &instance{
-		ref: ref, name: rec.Name, program: rec.Program, summary: rec.Summary, blob: rec.Blob, calls: rec.calls,
+		ref: ref, name: rec.Name, program: rec.Program, summary: rec.Summary, blob: rec.Blob, kept: rec.kept, calls: rec.calls,
 		timers: rec.timers, values: rec.values, ended: rec.Ended, resume: rec.resume, packed: rec.State, touched: c.clock,
 	}
 	if !in.ended {

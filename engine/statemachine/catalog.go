@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/fault"
@@ -18,6 +19,11 @@ const (
 	OpTag
 	OpDelete // mark as deleting
 	OpRemove // forget
+	OpPublish
+	OpDeleteVersion
+	OpCreateAlias
+	OpUpdateAlias
+	OpDeleteAlias
 )
 
 // Machine is a state machine that a node keeps, as it is stored.
@@ -32,6 +38,10 @@ type Machine struct {
 	Updated    int64
 	Tags       map[string]string          `json:",omitempty"`
 	Extra      map[string]json.RawMessage `json:",omitempty"`
+	Origin     *Origin                    `json:",omitempty"` // nil: created without publishing
+	Versions   []Version                  `json:",omitempty"` // by rising number
+	Published  int                        `json:",omitempty"` // the highest number that a version ever had
+	Aliases    []Alias                    `json:",omitempty"` // in the order of their creation
 }
 
 // CatalogMessage is the body of every message to a machine.
@@ -44,7 +54,17 @@ type CatalogMessage struct {
 	Untag      []string
 	Extra      map[string]json.RawMessage
 	Created    int64 `json:",omitempty"` // OpRemove: of the machine that is meant; another of its name stays. 0: any
+
+	Publish     bool    `json:",omitempty"` // OpCreate, OpUpdate: then publish the revision
+	Description *string `json:",omitempty"` // of the version that is published, or of the alias; OpUpdateAlias: nil keeps the old
+	If          *string `json:",omitempty"` // OpPublish: the revision that has to be the current one
+	Number      int     `json:",omitempty"` // OpDeleteVersion
+	Alias       string  `json:",omitempty"`
+	Routes      []Route `json:",omitempty"` // OpUpdateAlias: nil keeps the old
 }
+
+// machineVersion is written; 1, without versions and aliases, is read as well.
+const machineVersion = 2
 
 // Blob returns the revision that runs started now are pinned to.
 func (m *Machine) Blob() []byte {
@@ -55,6 +75,7 @@ func (m *Machine) Blob() []byte {
 func (m *Machine) copy() *Machine {
 	c := *m
 	c.Tags, c.Extra = maps.Clone(m.Tags), maps.Clone(m.Extra)
+	c.Versions, c.Aliases = slices.Clone(m.Versions), slices.Clone(m.Aliases)
 	return &c
 }
 
@@ -78,7 +99,7 @@ func (p *Catalog) Decode(data []byte, _ func(partition.BlobID) []byte) (partitio
 
 // ReadMachine decodes a machine from its record's state.
 func ReadMachine(data []byte) (*Machine, error) {
-	if len(data) == 0 || data[0] != formatVersion {
+	if len(data) == 0 || data[0] == 0 || data[0] > machineVersion {
 		return nil, fmt.Errorf("statemachine: machine record has an unknown format version")
 	}
 	m := new(Machine)
@@ -98,7 +119,7 @@ func (m *entry) Append(dst []byte) []byte {
 	if err != nil {
 		panic(fmt.Sprintf("statemachine: machine %q does not encode: %v", m.Name, err)) // only raw JSON that was checked at the door
 	}
-	return append(append(dst, formatVersion), text...)
+	return append(append(dst, machineVersion), text...)
 }
 
 // View returns a copy of the machine.
@@ -132,6 +153,8 @@ func (m *entry) Receive(env *partition.Env, ev *partition.Event) {
 		env.Reply(m.copy())
 	case OpRemove:
 		m.remove(env, &msg)
+	default:
+		m.versioned(env, ev.Op, &msg)
 	}
 }
 
@@ -148,7 +171,7 @@ func (m *entry) remove(env *partition.Env, msg *CatalogMessage) {
 
 func (m *entry) create(env *partition.Env, msg *CatalogMessage) {
 	if !env.Created {
-		same := m.Express == msg.Express && bytes.Equal(m.Definition, msg.Definition) && equalExtra(m.Extra, msg.Extra)
+		same := m.Express == msg.Express && bytes.Equal(m.Definition, msg.Definition) && equalExtra(m.Extra, msg.Extra) && m.Origin.same(msg)
 		if !same {
 			arn := m.library.MachineARN(m.Name)
 			env.Reply(fault.New("", fault.MachineExists, arn, "State Machine Already Exists: '%s'", arn))
@@ -165,28 +188,40 @@ func (m *entry) create(env *partition.Env, msg *CatalogMessage) {
 		m.RoleARN = *msg.RoleARN
 	}
 	env.List(partition.Summary{Group: MachinesGroup, Status: 1, Time: m.Created})
+	if msg.Publish {
+		m.Origin = &Origin{Description: msg.Description}
+		m.publish(env, msg.Description)
+	}
 	env.Reply(m.copy())
 }
 
 func (m *entry) update(env *partition.Env, msg *CatalogMessage) {
-	changed := false
-	if msg.Definition != nil && !bytes.Equal(m.Definition, msg.Definition) {
-		m.Definition, changed = msg.Definition, true
+	next, changed := m.copy(), false
+	if msg.Definition != nil && !bytes.Equal(next.Definition, msg.Definition) {
+		next.Definition, changed = msg.Definition, true
 	}
-	if msg.RoleARN != nil && *msg.RoleARN != m.RoleARN {
-		m.RoleARN, changed = *msg.RoleARN, true
+	if msg.RoleARN != nil && *msg.RoleARN != next.RoleARN {
+		next.RoleARN, changed = *msg.RoleARN, true
 	}
 	for k, v := range msg.Extra {
-		if !bytes.Equal(m.Extra[k], v) {
-			if m.Extra == nil {
-				m.Extra = make(map[string]json.RawMessage)
+		if !bytes.Equal(next.Extra[k], v) {
+			if next.Extra == nil {
+				next.Extra = make(map[string]json.RawMessage)
 			}
-			m.Extra[k], changed = v, true
+			next.Extra[k], changed = v, true
 		}
 	}
-	m.Updated = env.Now
+	next.Updated = env.Now
 	if changed {
-		m.Revision = msg.Revision
+		next.Revision = msg.Revision
+	}
+	if msg.Publish && next.full() {
+		env.Reply(m.errFull())
+		return
+	}
+	m.Machine = *next
+	if msg.Publish {
+		m.publish(env, msg.Description)
 	}
 	env.Reply(m.copy())
 }

@@ -1,8 +1,9 @@
-// Package statemachine holds the two partition programs of state machines: Catalog, whose instances are the
-// machines a node keeps, and Runs, whose instances are runs: the interpreter's frame, its history and what a client
-// sees of it. Like the core it serves, it does no I/O and reads no clock.
+// Package statemachine holds the three partition programs of state machines: Catalog, whose instances are the
+// machines a node keeps; Runs, whose instances are runs: the interpreter's frame, its history and what a client
+// sees of it; and Activities, the queues of tasks that workers take. Like the core it serves, it does no I/O and reads no clock.
 //
-// An instance of Runs is named "run/<machine>/<name>", one of Catalog "machine/<name>". A run is pinned to
+// An instance of Runs is named "run/<machine>/<name>", one of Catalog "machine/<name>", one of Activities
+// "activity/<name>". A run is pinned to
 // a Revision: the blob with the definition that was current when it started.
 package statemachine
 
@@ -16,6 +17,8 @@ import (
 const (
 	CatalogID partition.ProgramID = 1
 	RunsID    partition.ProgramID = 2
+
+	ActivitiesID partition.ProgramID = 7
 )
 
 // MachinesGroup is the listing group of all machines; that of a machine's runs is RunsGroup.
@@ -26,6 +29,15 @@ func RunsGroup(machine string) string { return "runs/" + machine }
 
 // MachineInstance returns the instance name of a machine.
 func MachineInstance(machine string) string { return "machine/" + machine }
+
+// ActivitiesGroup is the listing group of all activities.
+const ActivitiesGroup = "activities"
+
+// ActivityInstance returns the instance name of an activity; ActivityName undoes it.
+func ActivityInstance(activity string) string { return "activity/" + activity }
+
+// ActivityName returns the name of the activity of an instance.
+func ActivityName(instance string) string { return strings.TrimPrefix(instance, "activity/") }
 
 // RunInstance returns the instance name of a run.
 func RunInstance(machine, run string) string { return "run/" + machine + "/" + run }

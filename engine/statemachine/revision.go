@@ -76,7 +76,7 @@ func (l *Library) Load(id partition.BlobID, data []byte) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	def, problems := asl.Parse(rev.Definition, asl.Options{Limits: l.Limits, Express: rev.Express})
+	def, problems := asl.Parse(rev.Definition, asl.Options{Limits: l.Limits, Express: rev.Express, Integrations: asl.AnyIntegration})
 	if def == nil || problems.Err() != nil {
 		return nil, fmt.Errorf("statemachine: the definition that runs of %q are pinned to does not parse: %w", rev.Machine, problems)
 	}
@@ -96,6 +96,11 @@ func (l *Library) Load(id partition.BlobID, data []byte) (*Loaded, error) {
 // MachineARN returns the ARN of a machine.
 func (l *Library) MachineARN(machine string) string {
 	return "arn:aws:states:" + l.Region + ":" + l.Account + ":stateMachine:" + machine
+}
+
+// ActivityARN returns the ARN of an activity.
+func (l *Library) ActivityARN(activity string) string {
+	return "arn:aws:states:" + l.Region + ":" + l.Account + ":activity:" + activity
 }
 
 // RunARN returns the ARN of a run. Those of express machines have a resource type of their own.

@@ -22,7 +22,9 @@ const (
 	OpRedrive                      // RedriveMessage
 	OpPause                        // no body
 	OpResume                       // no body
-	OpStartAt                      // StartMessage with At
+	OpStartWith                    // StartMessage with options
+	OpTaskTaken                    // TakenMessage, of an activity or a worker that has a task from one
+	OpTaskRefused                  // RefusedMessage, of an activity
 )
 
 // StartMessage starts a run.
@@ -30,15 +32,46 @@ type StartMessage struct {
 	Revision partition.BlobID
 	Seed     uint64 // drawn at random: of jitter, ids and task tokens
 	Trace    string
+	As       Qualifier
 	Input    []byte // one JSON text, compact
-	At       string // state to begin with; "": the StartAt. It makes the message an OpStartAt
+	At       string // state to begin with; "": the StartAt
 }
 
-// Encode returns the body of an OpStart or OpStartAt message.
-func (m *StartMessage) Encode() []byte {
-	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+len(m.At)+36)
+// What a start may say beyond the least. The bits are logged: append-only.
+const (
+	startAt uint64 = 1 << iota // At
+	startAs                    // As
+)
+
+func (m *StartMessage) options() (mask uint64) {
 	if m.At != "" {
-		dst = wire.AppendString(dst, m.At)
+		mask |= startAt
+	}
+	if m.As.Version != 0 {
+		mask |= startAs
+	}
+	return mask
+}
+
+// Op returns what the message is sent as.
+func (m *StartMessage) Op() uint8 {
+	if m.options() != 0 {
+		return OpStartWith
+	}
+	return OpStart
+}
+
+// Encode returns the body of the message.
+func (m *StartMessage) Encode() []byte {
+	dst := make([]byte, 0, len(m.Input)+len(m.Trace)+32)
+	if mask := m.options(); mask != 0 {
+		dst = wire.AppendUint(dst, mask)
+		if mask&startAt != 0 {
+			dst = wire.AppendString(dst, m.At)
+		}
+		if mask&startAs != 0 {
+			dst = m.As.append(dst)
+		}
 	}
 	dst = wire.AppendString(dst, string(m.Revision))
 	dst = wire.AppendUint(dst, m.Seed)
@@ -46,13 +79,18 @@ func (m *StartMessage) Encode() []byte {
 	return append(dst, m.Input...)
 }
 
-func decodeStart(ev *partition.Event) (m StartMessage, err error) {
-	r := wire.NewReader(ev.Body)
-	at := ""
-	if ev.Op == OpStartAt {
-		at = r.String()
+func decodeStart(op uint8, body []byte) (m StartMessage, err error) {
+	r := wire.NewReader(body)
+	if op == OpStartWith {
+		mask := r.Uint()
+		if mask&startAt != 0 {
+			m.At = r.String()
+		}
+		if mask&startAs != 0 {
+			m.As = readQualifier(r)
+		}
 	}
-	m = StartMessage{At: at, Revision: partition.BlobID(r.Bytes()), Seed: r.Uint(), Trace: r.String(), Input: r.Rest()}
+	m.Revision, m.Seed, m.Trace, m.Input = partition.BlobID(r.Bytes()), r.Uint(), r.String(), r.Rest()
 	return m, r.Err()
 }
 
@@ -131,6 +169,34 @@ func (m *TaskMessage) Encode() []byte {
 	return append(dst, m.shown...)
 }
 
+// TakenMessage says that a worker has a task of an activity.
+type TakenMessage struct {
+	Task   uint64
+	Worker string // may be empty
+}
+
+// Encode returns the body of the message.
+func (m *TakenMessage) Encode() []byte {
+	return append(wire.AppendUint(nil, m.Task), m.Worker...)
+}
+
+// Work is what a worker gets: the answer to a client's OpTaskTaken.
+type Work struct {
+	Token string
+	Input []byte
+}
+
+// RefusedMessage says that an activity does not take a task.
+type RefusedMessage struct {
+	Task         uint64
+	Error, Cause string
+}
+
+// Encode returns the body of the message.
+func (m *RefusedMessage) Encode() []byte {
+	return wire.AppendString(wire.AppendString(wire.AppendUint(nil, m.Task), m.Error), m.Cause)
+}
+
 // View is a run as a client sees it.
 type View struct {
 	Revision *Loaded
@@ -139,6 +205,7 @@ type View struct {
 	Started  int64 // Unix milliseconds
 	Stopped  int64
 	Trace    string
+	As       Qualifier
 	Input    []byte
 	Output   []byte
 	Error    string
@@ -157,7 +224,7 @@ type View struct {
 type Runs struct{ Library *Library }
 
 // Creates reports whether op makes a run.
-func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartAt }
+func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartWith }
 
 // New returns a run that waits for its OpStart.
 func (p *Runs) New() partition.Instance { return &Run{library: p.Library} }
@@ -208,7 +275,7 @@ func (r *Run) Receive(env *partition.Env, ev *partition.Event) {
 
 func (r *Run) message(env *partition.Env, ev *partition.Event) {
 	switch ev.Op {
-	case OpStart, OpStartAt:
+	case OpStart, OpStartWith:
 		r.start(env, ev)
 	case OpStop:
 		if r.view.Status == machine.Running {
@@ -223,7 +290,35 @@ func (r *Run) message(env *partition.Env, ev *partition.Event) {
 		r.redrive(env, ev)
 	case OpPause, OpResume:
 		r.suspend(env, ev.Op == OpPause)
+	case OpTaskTaken:
+		r.taken(env, ev)
+	case OpTaskRefused:
+		body := wire.NewReader(ev.Body)
+		r.step(env, machine.Event{Kind: machine.TaskFailed, ID: body.Uint(), Error: body.String(), Cause: body.String(), StartFailed: true})
 	}
+}
+
+// taken takes the word that a worker has a task. It comes twice: from the activity, so that it comes whatever crashes, and
+// from the worker, who is told what to do before anything else can happen to the task.
+func (r *Run) taken(env *partition.Env, ev *partition.Event) {
+	body := wire.NewReader(ev.Body)
+	task, worker := body.Uint(), string(body.Rest())
+	var input []byte
+	if r.frame != nil {
+		input = r.frame.Arguments(task)
+	}
+	if input == nil {
+		env.Reply(errNoTask())
+		return
+	}
+	r.step(env, machine.Event{Kind: machine.TaskTaken, ID: task, Worker: worker})
+	if env.HasClient() {
+		env.Reply(&Work{Token: r.library.token(r.frame.Execution(), task), Input: input})
+	}
+}
+
+func errNoTask() error {
+	return fault.New("", fault.TaskTimedOut, "", "Task Timed Out: 'Provided task does not exist anymore'")
 }
 
 func (r *Run) reply(env *partition.Env) {
@@ -233,7 +328,7 @@ func (r *Run) reply(env *partition.Env) {
 }
 
 func (r *Run) start(env *partition.Env, ev *partition.Event) {
-	m, err := decodeStart(ev)
+	m, err := decodeStart(ev.Op, ev.Body)
 	if err != nil {
 		env.Discard()
 		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "start message does not decode: %w", err))
@@ -252,7 +347,7 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 	env.Pin(m.Revision)
 	_, name, _ := SplitRun(env.Name)
 	r.seed = m.Seed
-	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, Input: m.Input}
+	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, As: m.As, Input: m.Input}
 	r.first = 1
 	r.frame = rev.Interpreter.NewFrame(r.execution())
 	env.List(r.summary())
@@ -280,7 +375,10 @@ func (r *Run) execution() machine.Execution {
 }
 
 func (r *Run) summary() partition.Summary {
-	return partition.Summary{Group: RunsGroup(r.view.Revision.Machine), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped}
+	return partition.Summary{
+		Group: RunsGroup(r.view.Revision.Machine), Label: r.view.As.label(), Status: uint8(r.view.Status),
+		Time: r.view.Started, Ended: r.view.Stopped,
+	}
 }
 
 // flagToken marks the invocations of tasks that wait for a token: a good answer of theirs completes nothing.
@@ -309,7 +407,7 @@ func (r *Run) report(env *partition.Env, ev *partition.Event) {
 		env.Reply(fault.New("", fault.InvalidToken, "", "Invalid Token: 'Invalid token'"))
 		return
 	case r.frame == nil || !r.frame.Waits(task) || r.reported(task):
-		env.Reply(fault.New("", fault.TaskTimedOut, "", "Task Timed Out: 'Provided task does not exist anymore'"))
+		env.Reply(errNoTask())
 		return
 	}
 	e := machine.Event{ID: task, Error: errorName, Cause: cause}
@@ -395,6 +493,12 @@ func (r *Run) command(env *partition.Env, c *machine.Command) {
 		env.Continue()
 	case machine.Finish:
 		r.finish(env, c)
+	case machine.Offer:
+		m := OfferMessage{Run: env.Name, Task: c.ID}
+		env.Send(ActivityInstance(c.Function), ActivitiesID, OpActivityOffer, m.Encode())
+	case machine.Withdraw:
+		m := OfferMessage{Run: env.Name, Task: c.ID}
+		env.Send(ActivityInstance(c.Function), ActivitiesID, OpActivityWithdraw, m.Encode())
 	}
 }
 
@@ -426,7 +530,7 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
-// runVersion is the first byte of a run's record. Version 2 has redrives and pauses; 1 is read.
+// runVersion is the first byte of a run's record. Version 2 has redrives, pauses and qualifiers; 1 is read.
 const runVersion = 2
 
 // Append implements partition.Instance.
@@ -443,6 +547,7 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendInt(dst, v.Redrives)
 	dst = wire.AppendInt(dst, v.Redriven)
 	dst = wire.AppendString(dst, r.redriveToken)
+	dst = v.As.append(dst)
 	if v.Status == machine.Running {
 		return r.frame.AppendBinary(r.appendHeld(dst)) // has the input
 	}
@@ -486,6 +591,7 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	v.Trace = in.String()
 	if version >= 2 {
 		v.Redrives, v.Redriven, r.redriveToken = in.Int(), in.Int(), in.String()
+		v.As = readQualifier(in)
 	}
 	r.first = v.Events + 1
 	var frame []byte

@@ -261,12 +261,31 @@ func (c *Case) compare(r record, a *Answer) Tiers {
 	if err != nil {
 		return Tiers{T1: true, Why: "T2 " + err.Error()}
 	}
+	plain := eventsByID(a.History)
 	for _, p := range pairs {
-		if err := m.match(fmt.Sprintf("event %d (%s)", p.got.id, p.got.kind), p.want.body, p.got.body); err != nil {
+		at, before := fmt.Sprintf("event %d (%s)", p.got.id, p.got.kind), m.clone()
+		err := m.match(at, p.want.body, p.got.body)
+		if err != nil { // a recording in which the rewrites were not made, or others before them
+			if *m = before; m.match(at, p.want.body, plain[p.got.id].body) == nil {
+				continue
+			}
 			return Tiers{T1: true, T2: true, Why: "T3 " + err.Error()}
 		}
 	}
 	return Tiers{T1: true, T2: true, T3: true}
+}
+
+// eventsByID returns events as they are, without rewrites.
+func eventsByID(list []json.RawMessage) map[int]event {
+	plain := make([]any, len(list))
+	for i, e := range list {
+		_ = json.Unmarshal(e, &plain[i])
+	}
+	byID := make(map[int]event, len(list))
+	for _, e := range readEvents(plain) {
+		byID[e.id] = e
+	}
+	return byID
 }
 
 func (a *Answer) outcome() map[string]any {

@@ -30,7 +30,9 @@ const (
 	hasHeartbeat
 	hasIndex
 	hasLength
-	allFields = hasLength<<1 - 1
+	hasAssigned
+	hasLocation
+	allFields = hasLocation<<1 - 1
 )
 
 // recent is how many of a chunk's last texts can be referred to. A state's output is three to four texts
@@ -98,6 +100,12 @@ func (w *Writer) Append(e *Event) {
 	if mask&hasLength != 0 {
 		b = binary.AppendVarint(b, e.Length)
 	}
+	if mask&hasAssigned != 0 {
+		b = w.text(b, e.Assigned)
+	}
+	if mask&hasLocation != 0 {
+		b = w.text(b, asBytes(e.Location))
+	}
 	w.buf = b
 	w.last.ID, w.last.Time = e.ID, e.Time
 	w.n++
@@ -161,6 +169,8 @@ func (w *Writer) mask(e *Event) uint64 {
 	set(hasHeartbeat, e.Heartbeat != 0)
 	set(hasIndex, e.Index != 0)
 	set(hasLength, e.Length != 0)
+	set(hasAssigned, len(e.Assigned) > 0)
+	set(hasLocation, e.Location != "")
 	return m
 }
 
@@ -321,6 +331,12 @@ func (r *Reader) numbers(mask uint64, e *Event) {
 	}
 	if mask&hasLength != 0 {
 		e.Length = r.int()
+	}
+	if mask&hasAssigned != 0 {
+		e.Assigned = r.text()
+	}
+	if mask&hasLocation != 0 {
+		e.Location = string(r.text())
 	}
 }
 

@@ -186,7 +186,7 @@ type Event struct {
 	Time int64 // Unix milliseconds
 	Type Type
 
-	Name         string // state, or Map of an iteration
+	Name         string // state, or Map of an iteration; the worker of ActivityStarted
 	Input        []byte // JSON text
 	Output       []byte // JSON text
 	Parameters   []byte // JSON text
@@ -198,8 +198,10 @@ type Event struct {
 	ResourceType string
 	Region       string
 	RoleARN      string
-	Timeout      int64 // seconds; 0: absent
-	Heartbeat    int64 // seconds; 0: absent
-	Index        int64 // of a Map's iteration
-	Length       int64 // items of a Map; of ExecutionRedriven, how often
+	Timeout      int64  // seconds; 0: absent
+	Heartbeat    int64  // seconds; 0: absent
+	Index        int64  // of a Map's iteration
+	Length       int64  // items of a Map; of ExecutionRedriven, how often
+	Assigned     []byte // variables that leaving a state assigned: a JSON object of names and strings of JSON
+	Location     string // the field whose expression failed
 }

@@ -54,10 +54,24 @@ type details struct {
 
 func appendDetails(dst []byte, e *Event, opts JSONOptions) []byte {
 	d := details{b: append(dst, '{'), empty: true}
-	d.string("name", e.Name, e.Name != "")
+	switch e.Type {
+	case ActivityStarted:
+		d.string("workerName", e.Name, e.Name != "")
+	case EvaluationFailed:
+		d.string("state", e.Name, true)
+		d.string("location", e.Location, e.Location != "")
+	default:
+		d.string("name", e.Name, e.Name != "")
+	}
 	if !opts.WithoutData {
 		d.payload("input", e.Input)
 		d.payload("output", e.Output)
+		if len(e.Assigned) > 0 {
+			d.key("assignedVariables")
+			d.b = append(d.b, e.Assigned...)
+			d.key("assignedVariablesDetails")
+			d.b = append(d.b, `{"truncated":false}`...)
+		}
 		d.string("parameters", asString(e.Parameters), len(e.Parameters) > 0)
 	}
 	d.string("error", e.Error, e.HasError)

@@ -60,6 +60,7 @@ type Request struct {
 	RoleARN       string
 	Input         []byte // compact JSON; nil: {}
 	Context       string // JSON; "": nothing in place of the context object
+	Variables     string // a JSON object; "": none
 	Level         Level
 	RevealSecrets bool
 	Mock          *Mock // nil: a Task calls what it names
@@ -111,6 +112,10 @@ func Run(r *Request, env *Env) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	variables, err := r.variables()
+	if err != nil {
+		return nil, err
+	}
 	overlay, err := r.context(st)
 	if err != nil {
 		return nil, err
@@ -126,7 +131,7 @@ func Run(r *Request, env *Env) (*Answer, error) {
 	}
 	in := &machine.Interpreter{Definition: m, Limits: env.Limits}
 	seen := in.Inspect(&machine.Trial{
-		State: st, Now: env.Now, Input: input, Context: overlay, Mock: response,
+		State: st, Now: env.Now, Input: input, Context: overlay, Variables: variables, Mock: response,
 		Retried: int64(r.Config.RetrierRetryCount), FailedIterations: int64(r.Config.MapIterationFailureCount),
 		Execution: env.execution(r.RoleARN),
 	}, env.Invoke)
@@ -217,6 +222,19 @@ func (r *Request) checkResult(st *asl.State, output []byte) error {
 		return invalid("Map iteration failure count must be less than or equal to the number of Map iterations")
 	}
 	return nil
+}
+
+// variables returns the variables that the state finds.
+func (r *Request) variables() (*jsonvalue.Object, error) {
+	if r.Variables == "" {
+		return nil, nil
+	}
+	tree, err := jsonvalue.ParseString(r.Variables)
+	o, ok := tree.(*jsonvalue.Object)
+	if err != nil || !ok {
+		return nil, invalid("Invalid variables provided: must be a JSON object")
+	}
+	return o, nil
 }
 
 // checkCall refuses a Task that cannot be called by itself.

@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -47,6 +48,8 @@ type Rule struct {
 	value     bool
 	min, max  int
 	enum      []string
+	pattern   *regexp.Regexp
+	written   string
 }
 
 // Required refuses an absent member.
@@ -63,6 +66,9 @@ func Range(min, max int) Rule { return Rule{value: true, min: min, max: max} }
 
 // OneOf lists the values a text may have, in the order AWS shows them.
 func OneOf(values ...string) Rule { return Rule{enum: values} }
+
+// Pattern is a regular expression that a whole text has to match, and how AWS writes it in messages.
+func Pattern(re *regexp.Regexp, written string) Rule { return Rule{pattern: re, written: written} }
 
 // shown is how many bytes of a value an error message repeats.
 const shown = 4096
@@ -238,6 +244,8 @@ func (o *Object) text(place string, raw json.RawMessage, rules []Rule) *string {
 			o.violate(place, s, rules, "Member must have length greater than or equal to %d", r.min)
 		case r.length && n > r.max:
 			o.violate(place, s, rules, "Member must have length less than or equal to %d", r.max)
+		case r.pattern != nil && !r.pattern.MatchString(s):
+			o.violate(place, s, rules, "Member must satisfy regular expression pattern: %s", r.written)
 		case r.enum != nil && !contains(r.enum, s):
 			o.violate(place, s, rules, "Member must satisfy enum value set: [%s]", strings.Join(r.enum, ", "))
 		}

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/engine/integration"
+	"github.com/weftworks/weft/engine/integration/sink"
+	"github.com/weftworks/weft/internal/conformance"
+	"github.com/weftworks/weft/internal/conformance/fakes"
+	"github.com/weftworks/weft/limits"
+)
+
+// integrationFloors are how many cases of the file must agree in each tier.
+var integrationFloors = [3]int{17, 17, 17}
+
+// TestConformanceIntegrations runs the recorded cases of integrations that are built in through a node: the SDK talks to
+// services in this process, topics and buses lead to sinks there.
+func TestConformanceIntegrations(t *testing.T) {
+	t.Parallel()
+	dir, ok := conformance.Dir()
+	if !ok {
+		t.Skip("no recordings: set WEFT_CONFORMANCE to the directory that holds asl/pure.jsonl")
+	}
+	cases, err := conformance.Load(dir, "integrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n [3]int
+	total, left := 0, 0
+	for _, c := range cases {
+		synctest.Test(t, func(t *testing.T) {
+			set := recordedServices(t)
+			if !c.Comparable() || len(c.Machines) == 0 || !supported(c, set) {
+				left++
+				return
+			}
+			restoreTopics(c)
+			total++
+			tiers := c.Compare(runCase(t, c, Options{Integrations: set}))
+			for i, yes := range [...]bool{tiers.T1, tiers.T2, tiers.T3} {
+				if yes {
+					n[i]++
+				}
+			}
+			if !tiers.T3 {
+				t.Logf("%s: %s", c.ID, tiers.Why)
+			}
+		})
+	}
+	fmt.Printf("conformance: integrations T1 %d/%d T2 %d/%d T3 %d/%d (left out: %d)\n", n[0], total, n[1], total, n[2], total, left)
+	for i, floor := range integrationFloors {
+		if n[i] < floor {
+			t.Errorf("%d cases agree in T%d, %d did before", n[i], i+1, floor)
+		}
+	}
+}
+
+// recordedServices has what the recorded cases call.
+func recordedServices(t *testing.T) *integration.Set {
+	sinkhole := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	hosts := fakes.Transport{"sqs": &fakes.SQS{}, "dynamodb": &fakes.DynamoDB{}, "sink": sinkhole}
+	set := services(t, hosts)
+	err := sink.Register(set, sink.Config{Topics: map[string]string{"*": "http://sink/sns"}, Buses: map[string]string{"*": "http://sink/events"},
+		HTTP: &http.Client{Transport: hosts}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// supported reports whether all machines of a case can be run.
+func supported(c *conformance.Case, set asl.Integrations) bool {
+	var problems []error
+	for _, m := range c.Machines {
+		_, p := asl.Parse([]byte(m.Definition), asl.Options{Express: m.Type == "EXPRESS", Limits: limits.AWS, Integrations: set})
+		problems = append(problems, p.Err())
+	}
+	return errors.Join(problems...) == nil
+}
+
+// restoreTopics gives FIFO topics the ending that the recordings' rewriting took from their names.
+func restoreTopics(c *conformance.Case) {
+	if !strings.Contains(c.ID, "test_fifo_") {
+		return
+	}
+	for i := range c.Executions {
+		c.Executions[i].Input = strings.Replace(c.Executions[i].Input, `:111111111111:t"`, `:111111111111:t.fifo"`, 1)
+	}
+}
