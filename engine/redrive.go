@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/weftworks/weft/asl/jsonvalue"
+	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/statemachine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/machine"
@@ -92,8 +93,8 @@ func (n *Node) enteredWith(ctx context.Context, id RunID, state string) ([]byte,
 }
 
 // hasState checks that a machine's own graph has a state.
-func (n *Node) hasState(c *cataloged, state string) error {
-	rev, err := n.library.Load(c.blobID, c.blob)
+func (n *Node) hasState(id partition.BlobID, blob []byte, state string) error {
+	rev, err := n.library.Load(id, blob)
 	if err != nil {
 		return err
 	}

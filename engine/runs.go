@@ -47,7 +47,7 @@ func (n *Node) StartRun(ctx context.Context, s StartRun) (*Run, error) {
 		s.Name = uuid.NewString()
 	}
 	if s.From != "" {
-		if err := n.hasState(c, s.From); err != nil {
+		if err := n.hasState(blobID, blob, s.From); err != nil {
 			return nil, err
 		}
 	}

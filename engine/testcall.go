@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/machine"
 )
@@ -21,7 +22,11 @@ func (n *Node) CallTask(ctx context.Context, c *machine.Command) machine.Event {
 	if c.TimeoutMS > 0 {
 		req.Deadline = time.Now().Add(time.Duration(c.TimeoutMS) * time.Millisecond)
 	}
-	res, err := n.opts.Functions.Invoke(ctx, &req)
+	var invoker function.Invoker = n.opts.Functions
+	if _, ok := asl.IntegrationName(c.Function); ok {
+		invoker = n.opts.Integrations
+	}
+	res, err := invoker.Invoke(ctx, &req)
 	ev := machine.Event{Kind: machine.TaskSucceeded, ID: c.ID}
 	switch {
 	case err != nil:

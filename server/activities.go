@@ -9,7 +9,6 @@ import (
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/server/arn"
-	"github.com/weftworks/weft/server/awsjson"
 )
 
 // pollTime is how long GetActivityTask waits for a task (API reference of GetActivityTask).
@@ -34,15 +33,12 @@ func (c *call) activityName(text string) (string, error) {
 }
 
 func (c *call) activity() (string, error) {
-	text := c.in.String("activityArn", awsjson.Required, arnLength)
-	if err := c.in.Err(); err != nil {
-		return "", err
-	}
+	text := c.in.String("activityArn")
 	return c.activityName(text)
 }
 
 func (c *call) createActivity() (any, error) {
-	name := c.in.String("name", awsjson.Required, nameLength)
+	name := c.in.String("name")
 	tags, err := c.readTags()
 	if err != nil {
 		return nil, err
@@ -98,10 +94,7 @@ type activityItem struct {
 }
 
 func (c *call) listActivities() (any, error) {
-	size, token := c.in.Int("maxResults", pageSize), c.in.String("nextToken", pageLength)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	size, token := c.in.Int("maxResults"), c.in.String("nextToken")
 	from, err := pageCursor(token, "ListActivities")
 	if err != nil {
 		return nil, err
@@ -130,11 +123,7 @@ func (c *call) listActivities() (any, error) {
 
 // getActivityTask answers a task, or neither token nor input when none comes in time.
 func (c *call) getActivityTask() (any, error) {
-	text := c.in.String("activityArn", awsjson.Required, arnLength)
-	worker := c.in.String("workerName", nameLength)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text, worker := c.in.String("activityArn"), c.in.String("workerName")
 	name, err := c.activityName(text)
 	if err != nil {
 		return nil, err

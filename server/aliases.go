@@ -3,7 +3,6 @@ package server
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/server/arn"
-	"github.com/weftworks/weft/server/awsjson"
 )
 
 type route struct {
@@ -20,13 +18,13 @@ type route struct {
 }
 
 // readRoutes reads a routing configuration: the machine and its routes, nil when there is none.
-func (c *call) readRoutes(rules ...awsjson.Rule) (machineName string, routes []engine.Route, err error) {
+func (c *call) readRoutes() (machineName string, routes []engine.Route, err error) {
 	var given []route
-	for _, in := range c.in.Objects("routingConfiguration", rules...) {
-		given = append(given, route{in.String("stateMachineVersionArn", awsjson.Required, longARN), in.Int("weight", awsjson.Required, awsjson.Range(0, 100))})
+	for _, in := range c.in.Objects("routingConfiguration") {
+		given = append(given, route{in.String("stateMachineVersionArn"), in.Int("weight")})
 	}
-	if c.in.Err() != nil || given == nil {
-		return "", nil, c.in.Err()
+	if given == nil {
+		return "", nil, nil
 	}
 	arns, weights := make([]string, len(given)), make([]string, len(given))
 	sum := 0
@@ -56,9 +54,9 @@ func (c *call) readRoutes(rules ...awsjson.Rule) (machineName string, routes []e
 }
 
 func (c *call) createStateMachineAlias() (any, error) {
-	name := c.in.String("name", awsjson.Required, nameLength, awsjson.Pattern(aliasName, aliasPattern))
-	description := c.in.Optional("description", descriptionRules...)
-	machineName, routes, err := c.readRoutes(awsjson.Required, routesLength)
+	name := c.in.String("name")
+	description := c.in.Optional("description")
+	machineName, routes, err := c.readRoutes()
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +70,6 @@ func (c *call) createStateMachineAlias() (any, error) {
 	}
 	return aliasItem{aliasARN(m.ARN, a.Name), seconds(a.Created)}, nil
 }
-
-// aliasName is what aliases may be called, and aliasPattern how AWS writes it.
-var aliasName = regexp.MustCompile(`^[0-9]*[a-zA-Z_\-.][a-zA-Z0-9_\-.]*$`)
-
-const aliasPattern = `^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$`
 
 // aliasError says of a machine that does not exist what AWS says of all that operations on aliases refer to.
 func aliasError(err error) error {
@@ -97,10 +90,7 @@ type aliasItem struct {
 
 // readAlias reads the ARN of an alias.
 func (c *call) readAlias() (arn.ARN, error) {
-	text := c.in.String("stateMachineAliasArn", awsjson.Required, arnLength)
-	if err := c.in.Err(); err != nil {
-		return arn.ARN{}, err
-	}
+	text := c.in.String("stateMachineAliasArn")
 	a, err := c.subresource(text)
 	if err == nil && (a.Qualifier == "" || versionNumber(a.Qualifier) != 0) {
 		err = fault.New("", fault.InvalidArn, text, "Resource type not valid in this context: %s is not the ARN of an alias", text)
@@ -109,8 +99,8 @@ func (c *call) readAlias() (arn.ARN, error) {
 }
 
 func (c *call) updateStateMachineAlias() (any, error) {
-	description := c.in.Optional("description", descriptionRules...)
-	machineName, routes, err := c.readRoutes(routesLength)
+	description := c.in.Optional("description")
+	machineName, routes, err := c.readRoutes()
 	a, arnErr := c.readAlias()
 	if err := firstError(arnErr, err); err != nil {
 		return nil, err
@@ -166,11 +156,8 @@ func (c *call) describeStateMachineAlias() (any, error) {
 }
 
 func (c *call) listStateMachineAliases() (any, error) {
-	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
-	size, token := c.in.Int("maxResults", pageSize), c.in.String("nextToken", pageLength)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("stateMachineArn")
+	size, token := c.in.Int("maxResults"), c.in.String("nextToken")
 	m, err := c.qualified(text)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the answers of testdata/*.txt anew")
@@ -33,15 +35,41 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := playScript(t, newTestServer(t, newFake()), text)
-			if *rewrite {
-				if err := os.WriteFile(file, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if !bytes.Equal(got, text) {
-				diffLines(t, text, got)
-			}
+			compareScript(t, file, text, playScript(t, newTestServer(t, newFake()), text))
 		})
+	}
+}
+
+// TestNodeScripts plays testdata/node/*.txt, which are like those of TestScripts, against a whole node under virtual time.
+// `sleep 2s` on a line lets time pass.
+func TestNodeScripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/node/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				compareScript(t, file, text, playScript(t, newTestServer(t, openNode(t)), text))
+			})
+		})
+	}
+}
+
+func compareScript(t *testing.T, file string, text, got []byte) {
+	t.Helper()
+	if *rewrite {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if !bytes.Equal(got, text) {
+		diffLines(t, text, got)
 	}
 }
 
@@ -64,6 +92,14 @@ func playScript(t *testing.T, s *Server, text []byte) []byte {
 		}
 		out.WriteString(line + "\n")
 		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if d, ok := strings.CutPrefix(line, "sleep "); ok {
+			nap, err := time.ParseDuration(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(nap) // virtual
 			continue
 		}
 		if let, ok := strings.CutPrefix(line, "let "); ok {

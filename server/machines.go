@@ -9,10 +9,7 @@ import (
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
-	"github.com/weftworks/weft/server/awsjson"
 )
-
-var machineTypes = awsjson.OneOf("STANDARD", "EXPRESS")
 
 // typeOf reads the type of a machine; absent is STANDARD.
 func typeOf(text string) engine.MachineType {
@@ -30,10 +27,10 @@ func typeName(t engine.MachineType) string {
 }
 
 func (c *call) createStateMachine() (any, error) {
-	name := c.in.String("name", awsjson.Required, nameLength)
-	definition := c.in.String("definition", awsjson.Required, awsjson.Sensitive, c.definitionLength())
-	role := c.in.String("roleArn", awsjson.Required, arnLength)
-	kind := typeOf(c.in.String("type", machineTypes))
+	name := c.in.String("name")
+	definition := c.in.String("definition")
+	role := c.in.String("roleArn")
+	kind := typeOf(c.in.String("type"))
 	tags, err := c.readTags()
 	if err != nil {
 		return nil, err
@@ -43,7 +40,7 @@ func (c *call) createStateMachine() (any, error) {
 		return nil, err
 	}
 	publish, description, err := c.readPublish()
-	if err := firstError(c.in.Err(), err); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if err := checkName(name); err != nil {
@@ -83,21 +80,16 @@ func (c *call) arnOf(name string, err error) string {
 	return name
 }
 
-// definitionLength is AWS's bound, or the node's where that is another.
-func (c *call) definitionLength() awsjson.Rule {
-	return awsjson.Length(1, c.options.Limits.DefinitionBytes)
-}
-
 func (c *call) updateStateMachine() (any, error) {
-	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
-	definition := c.in.Optional("definition", awsjson.Sensitive, c.definitionLength())
-	role := c.in.Optional("roleArn", arnLength)
+	text := c.in.String("stateMachineArn")
+	definition := c.in.Optional("definition")
+	role := c.in.Optional("roleArn")
 	extra, err := c.readSettings()
 	if err != nil {
 		return nil, err
 	}
 	publish, description, err := c.readPublish()
-	if err := firstError(c.in.Err(), err); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if definition == nil && role == nil && len(extra) == 0 && !c.in.Has(keyEncryption) {
@@ -143,10 +135,7 @@ func (c *call) machine(text string) (*engine.Machine, error) {
 }
 
 func (c *call) deleteStateMachine() (any, error) {
-	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("stateMachineArn")
 	name, err := c.machineName(text)
 	if fault.Is(err, fault.MachineNotFound) {
 		return empty{}, nil // deleting what is not there is no error, as on AWS
@@ -158,11 +147,8 @@ func (c *call) deleteStateMachine() (any, error) {
 }
 
 func (c *call) describeStateMachine() (any, error) {
-	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
-	data := c.in.String("includedData", includeData)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("stateMachineArn")
+	data := c.in.String("includedData")
 	q, err := c.qualified(text)
 	if err != nil {
 		return nil, err
@@ -224,10 +210,7 @@ type machineItem struct {
 func machineKey(m *engine.Machine) string { return fmt.Sprintf("%016x/%s", m.Created, m.Name) }
 
 func (c *call) listStateMachines() (any, error) {
-	size, token := c.in.Int("maxResults", pageSize), c.in.String("nextToken", pageLength)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	size, token := c.in.Int("maxResults"), c.in.String("nextToken")
 	from, err := pageCursor(token, "ListStateMachines")
 	if err != nil {
 		return nil, err
@@ -264,13 +247,10 @@ func pageOf(maxResults int) int {
 }
 
 func (c *call) validateStateMachineDefinition() (any, error) {
-	definition := c.in.String("definition", awsjson.Required, awsjson.Sensitive, c.definitionLength())
-	kind := typeOf(c.in.String("type", machineTypes))
-	least := c.in.String("severity", awsjson.OneOf("ERROR", "WARNING"))
-	size := c.in.Int("maxResults", awsjson.Range(0, 100))
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	definition := c.in.String("definition")
+	kind := typeOf(c.in.String("type"))
+	least := c.in.String("severity")
+	size := c.in.Int("maxResults")
 	answer := struct {
 		Result      string       `json:"result"`
 		Diagnostics []Diagnostic `json:"diagnostics"`

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"slices"
 	"strconv"
 
 	"github.com/weftworks/weft/fault"
@@ -68,18 +67,6 @@ var operations = map[string]operation{
 	"DescribeMapRun": {}, "ListMapRuns": {}, "UpdateMapRun": {},
 }
 
-// supported lists the operations that are there, sorted.
-func supported() []string {
-	var names []string
-	for name, op := range operations {
-		if op.do != nil {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // empty is the answer of operations that answer nothing.
 type empty struct{}
 
@@ -101,20 +88,6 @@ func encode(answer any) ([]byte, error) {
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
-
-// The lengths of the API's model.
-var (
-	arnLength   = awsjson.Length(1, 256)
-	nameLength  = awsjson.Length(1, 80)
-	pageSize    = awsjson.Range(0, 1000)
-	pageLength  = awsjson.Length(1, 1024)
-	includeData = awsjson.OneOf("ALL_DATA", "METADATA_ONLY")
-	longARN     = awsjson.Length(1, 2000)
-
-	routesLength = awsjson.Length(1, 2)
-
-	descriptionRules = []awsjson.Rule{awsjson.Sensitive, awsjson.Length(0, 256)}
-)
 
 const metadataOnly = "METADATA_ONLY"
 

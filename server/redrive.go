@@ -7,7 +7,6 @@ import (
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/machine"
-	"github.com/weftworks/weft/server/awsjson"
 	"github.com/weftworks/weft/server/rest"
 )
 
@@ -35,11 +34,8 @@ func redrivesOf(run *engine.Run) redriven {
 }
 
 func (c *call) redriveExecution() (any, error) {
-	text := c.in.String("executionArn", awsjson.Required, arnLength)
-	token := c.in.String("clientToken", awsjson.Length(1, 64))
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("executionArn")
+	token := c.in.String("clientToken")
 	run, err := c.run(text)
 	if err != nil {
 		return nil, err

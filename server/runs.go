@@ -15,7 +15,6 @@ import (
 	"github.com/weftworks/weft/machine"
 	"github.com/weftworks/weft/machine/history"
 	"github.com/weftworks/weft/server/arn"
-	"github.com/weftworks/weft/server/awsjson"
 	"github.com/weftworks/weft/server/jackson"
 )
 
@@ -23,9 +22,6 @@ var statusNames = map[machine.Status]string{
 	machine.Running: "RUNNING", machine.Succeeded: "SUCCEEDED", machine.Failed: "FAILED",
 	machine.TimedOut: "TIMED_OUT", machine.Aborted: "ABORTED",
 }
-
-// statusFilter lists the statuses in the order AWS's message does.
-var statusFilter = awsjson.OneOf("SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING")
 
 // checkPayload says why a text cannot be an input or an output; "" when it can.
 func (c *call) checkPayload(text string) string {
@@ -47,13 +43,10 @@ func (c *call) checkPayload(text string) string {
 
 // readStart reads what StartExecution and StartSyncExecution share, and returns it with its machine.
 func (c *call) readStart() (engine.StartRun, *engine.Machine, error) {
-	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
-	s := engine.StartRun{Name: c.in.String("name", nameLength), Input: []byte("{}")}
-	input := c.in.Optional("input", awsjson.Sensitive)
-	s.Trace = c.in.String("traceHeader", awsjson.Length(0, 256))
-	if err := c.in.Err(); err != nil {
-		return s, nil, err
-	}
+	text := c.in.String("stateMachineArn")
+	s := engine.StartRun{Name: c.in.String("name"), Input: []byte("{}")}
+	input := c.in.Optional("input")
+	s.Trace = c.in.String("traceHeader")
 	if s.Name != "" {
 		if err := checkName(s.Name); err != nil {
 			return s, nil, err
@@ -110,7 +103,7 @@ func (c *call) startError(err error, m *engine.Machine, name string) error {
 }
 
 func (c *call) startSyncExecution() (any, error) {
-	data := c.in.String("includedData", includeData)
+	data := c.in.String("includedData")
 	s, m, err := c.readStart()
 	if err != nil {
 		return nil, err
@@ -190,11 +183,8 @@ func (c *call) run(text string) (*engine.Run, error) {
 }
 
 func (c *call) stopExecution() (any, error) {
-	text := c.in.String("executionArn", awsjson.Required, arnLength)
+	text := c.in.String("executionArn")
 	why := c.reason()
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
 	run, err := c.run(text)
 	if err != nil {
 		return nil, err
@@ -279,11 +269,8 @@ func ended(run *engine.Run) *seconds {
 }
 
 func (c *call) describeExecution() (any, error) {
-	text := c.in.String("executionArn", awsjson.Required, arnLength)
-	data := c.in.String("includedData", includeData)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("executionArn")
+	data := c.in.String("includedData")
 	run, err := c.run(text)
 	if err != nil {
 		return nil, err
@@ -296,11 +283,8 @@ func (c *call) describeExecution() (any, error) {
 }
 
 func (c *call) describeStateMachineForExecution() (any, error) {
-	text := c.in.String("executionArn", awsjson.Required, arnLength)
-	data := c.in.String("includedData", includeData)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("executionArn")
+	data := c.in.String("includedData")
 	run, err := c.run(text)
 	if err != nil {
 		return nil, err
@@ -349,15 +333,12 @@ type runList struct {
 }
 
 func (c *call) listExecutions() (any, error) {
-	text := c.in.Optional("stateMachineArn", arnLength)
-	filter := c.in.String("statusFilter", statusFilter)
-	size := c.in.Int("maxResults", pageSize)
-	token := c.in.String("nextToken", awsjson.Length(1, 3096))
-	mapRun := c.in.Optional("mapRunArn", awsjson.Length(1, 2000))
-	redrive := c.in.Optional("redriveFilter", awsjson.OneOf("REDRIVEN", "NOT_REDRIVEN"))
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.Optional("stateMachineArn")
+	filter := c.in.String("statusFilter")
+	size := c.in.Int("maxResults")
+	token := c.in.String("nextToken")
+	mapRun := c.in.Optional("mapRunArn")
+	redrive := c.in.Optional("redriveFilter")
 	switch {
 	case mapRun != nil && text == nil:
 		return nil, refuse("UnsupportedOperation", "mapRunArn: distributed Maps are not supported yet; list by stateMachineArn")
@@ -413,14 +394,11 @@ const (
 )
 
 func (c *call) getExecutionHistory() (any, error) {
-	text := c.in.String("executionArn", awsjson.Required, arnLength)
-	size := c.in.Int("maxResults", pageSize)
+	text := c.in.String("executionArn")
+	size := c.in.Int("maxResults")
 	reverse := c.in.Bool("reverseOrder", false)
-	token := c.in.String("nextToken", pageLength)
+	token := c.in.String("nextToken")
 	opts := history.JSONOptions{WithoutData: !c.in.Bool("includeExecutionData", true)}
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
 	run, err := c.run(text)
 	if err != nil {
 		return nil, err
@@ -430,6 +408,7 @@ func (c *call) getExecutionHistory() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.VersionARN, opts.AliasARN = versionARN(run.MachineARN, run.Version), aliasARN(run.MachineARN, run.Alias)
 	h := historyPage{call: c, run: run, from: from, left: pageOf(size), reverse: reverse, opts: opts}
 	if err := h.read(); err != nil {
 		return nil, err

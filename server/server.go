@@ -18,6 +18,7 @@ import (
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/server/awsjson"
+	"github.com/weftworks/weft/server/model"
 )
 
 // Options says what a server serves and within which bounds. Backend has to be set; the zero value of every
@@ -79,6 +80,7 @@ type Server struct {
 	syncs   gate
 	polls   gate
 	bodies  bodies
+	model   map[string][]awsjson.Member
 
 	// closing is done once synchronous runs should no longer be waited for.
 	closing context.Context
@@ -103,6 +105,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		backend: o.Backend, options: o, auth: newAuth(o.Credentials, o.Now), metrics: m, log: o.Logger,
 		mux: http.NewServeMux(), regular: make(gate, o.Requests), syncs: make(gate, o.Syncs), polls: make(gate, o.Polls),
+		model: model.New(o.Limits),
 	}
 	s.durable, _ = o.Backend.(Durable)
 	s.closing, s.close = context.WithCancel(context.Background())
@@ -235,7 +238,7 @@ func (s *Server) guarded(w http.ResponseWriter, r *http.Request, x *exchange) ([
 	case op.polls:
 		slots = s.polls
 	}
-	return s.admitted(w, r, x, slots, func(body []byte) ([]byte, *apiError) { return s.run(r, op, body) })
+	return s.admitted(w, r, x, slots, func(body []byte) ([]byte, *apiError) { return s.run(r, x, op, body) })
 }
 
 // admitted does what a request asks for, if its sender may and there is room among slots.
@@ -268,15 +271,19 @@ func (s *Server) lookup(target string, x *exchange) (operation, *apiError) {
 	}
 	x.op = name
 	if op.do == nil {
-		return op, refuse("UnsupportedOperation", "%s is not supported yet; Weft supports: %s", name, strings.Join(supported(), ", "))
+		return op, refuse("UnsupportedOperation", "%s is not supported yet; docs/conformance.md says what is left out", name)
 	}
 	return op, nil
 }
 
 // run decodes the request, does the operation and encodes its answer.
-func (s *Server) run(r *http.Request, op operation, body []byte) ([]byte, *apiError) {
+func (s *Server) run(r *http.Request, x *exchange, op operation, body []byte) ([]byte, *apiError) {
 	in, err := awsjson.Parse(body)
 	if err != nil {
+		return nil, toAPI(err, "")
+	}
+	in.Check(s.model[x.op])
+	if err := in.Err(); err != nil {
 		return nil, toAPI(err, "")
 	}
 	c := &call{Server: s, ctx: r.Context(), in: in}

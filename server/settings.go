@@ -6,7 +6,6 @@ import (
 
 	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/fault"
-	"github.com/weftworks/weft/server/awsjson"
 )
 
 // Settings that are kept and shown, but that mean nothing to Weft: it writes its own log, traces by itself and
@@ -45,10 +44,7 @@ func (c *call) readSettings() (map[string]json.RawMessage, error) {
 	secret := c.in.Object(keyEncryption)
 	kind := ""
 	if secret != nil {
-		kind = secret.String("type", awsjson.Required, awsjson.OneOf("AWS_OWNED_KEY", "CUSTOMER_MANAGED_KMS_KEY"))
-	}
-	if err := c.in.Err(); err != nil {
-		return nil, err
+		kind = secret.String("type")
 	}
 	if kind == "CUSTOMER_MANAGED_KMS_KEY" {
 		return nil, refuse("InvalidEncryptionConfiguration", "Invalid Encryption Configuration: customer managed keys are not supported; encrypt the disk of the data directory")
@@ -73,7 +69,7 @@ func (c *call) readLogging() *logging {
 	if in == nil {
 		return nil
 	}
-	l := &logging{Level: in.String("level", awsjson.OneOf("ALL", "ERROR", "FATAL", "OFF"))}
+	l := &logging{Level: in.String("level")}
 	if l.Level == "" {
 		l.Level = "OFF"
 	}
@@ -84,7 +80,7 @@ func (c *call) readLogging() *logging {
 	for _, d := range in.Objects("destinations") {
 		var out logDestination
 		if g := d.Object("cloudWatchLogsLogGroup"); g != nil {
-			out.Group = &logGroup{ARN: g.String("logGroupArn", arnLength)}
+			out.Group = &logGroup{ARN: g.String("logGroupArn")}
 		}
 		l.Destinations = append(l.Destinations, out)
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/server/arn"
-	"github.com/weftworks/weft/server/awsjson"
 )
 
 type tag struct {
@@ -15,13 +14,11 @@ type tag struct {
 	Value string `json:"value"`
 }
 
-var tagKeyRules = []awsjson.Rule{awsjson.Required, awsjson.Length(1, 128)}
-
 // readTags reads the tags of a request; of a key given twice the last value counts.
-func (c *call) readTags(rules ...awsjson.Rule) (map[string]string, error) {
+func (c *call) readTags() (map[string]string, error) {
 	tags := map[string]string{}
-	for _, t := range c.in.Objects("tags", rules...) {
-		tags[t.String("key", tagKeyRules...)] = t.String("value", awsjson.Length(0, 256))
+	for _, t := range c.in.Objects("tags") {
+		tags[t.String("key")] = t.String("value")
 	}
 	if len(tags) > limits.Tags {
 		return nil, tooManyTags()
@@ -80,9 +77,9 @@ func (c *call) taggedActivity(text, name string) (*tagged, error) {
 }
 
 func (c *call) tagResource() (any, error) {
-	text := c.in.String("resourceArn", awsjson.Required, arnLength)
-	tags, err := c.readTags(awsjson.Required)
-	if err := firstError(c.in.Err(), err); err != nil {
+	text := c.in.String("resourceArn")
+	tags, err := c.readTags()
+	if err != nil {
 		return nil, err
 	}
 	m, err := c.tagged(text)
@@ -112,11 +109,8 @@ func firstError(errs ...error) error {
 }
 
 func (c *call) untagResource() (any, error) {
-	text := c.in.String("resourceArn", awsjson.Required, arnLength)
-	keys := c.in.Strings("tagKeys", tagKeyRules, awsjson.Required)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("resourceArn")
+	keys := c.in.Strings("tagKeys", nil)
 	m, err := c.tagged(text)
 	if err != nil || len(keys) == 0 {
 		return empty{}, err
@@ -125,10 +119,7 @@ func (c *call) untagResource() (any, error) {
 }
 
 func (c *call) listTagsForResource() (any, error) {
-	text := c.in.String("resourceArn", awsjson.Required, arnLength)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("resourceArn")
 	m, err := c.tagged(text)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 
 	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/fault"
-	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
 	"github.com/weftworks/weft/machine/teststate"
 	"github.com/weftworks/weft/server/awsjson"
@@ -34,7 +32,7 @@ func (c *call) testState() (any, error) {
 	}
 	env := &teststate.Env{
 		Name: uuid.NewString(),
-		Now:  c.options.Now().UnixMilli(), Seed: rand.Uint64(), Limits: c.options.Limits,
+		Now:  c.options.Now().UnixMilli(), Seed: rand.Uint64(), Limits: c.options.Limits, Integrations: c.options.Integrations,
 	}
 	if caller, ok := c.backend.(Caller); ok {
 		env.MachineARN = caller.MachineARN(uuid.NewString())
@@ -54,28 +52,25 @@ func (c *call) testState() (any, error) {
 func (c *call) readTest() (*teststate.Request, error) {
 	in := c.in
 	r := &teststate.Request{
-		Definition:    in.String("definition", awsjson.Required, awsjson.Sensitive, c.definitionLength()),
-		RoleARN:       in.String("roleArn", arnLength),
-		StateName:     in.String("stateName", awsjson.Sensitive, nameLength),
-		Level:         teststate.ParseLevel(in.String("inspectionLevel", awsjson.OneOf(teststate.Levels...))),
+		Definition:    in.String("definition"),
+		RoleARN:       in.String("roleArn"),
+		StateName:     in.String("stateName"),
+		Level:         teststate.ParseLevel(in.String("inspectionLevel")),
 		RevealSecrets: in.Bool("revealSecrets", false),
-		Context:       in.String("context", awsjson.Sensitive),
-		Variables:     in.String("variables", awsjson.Sensitive),
+		Context:       in.String("context"),
+		Variables:     in.String("variables"),
 	}
-	input := in.Optional("input", awsjson.Sensitive)
+	input := in.Optional("input")
 	if o := in.Object("mock"); o != nil {
 		r.Mock = readMock(o)
 	}
 	if o := in.Object("stateConfiguration"); o != nil {
 		r.Config = teststate.Config{
-			RetrierRetryCount:        o.Int("retrierRetryCount", awsjson.Range(0, math.MaxInt32)),
-			ErrorCausedByState:       o.String("errorCausedByState", nameLength),
-			MapIterationFailureCount: o.Int("mapIterationFailureCount", awsjson.Range(0, math.MaxInt32)),
-			MapItemReaderData:        o.Optional("mapItemReaderData", awsjson.Sensitive),
+			RetrierRetryCount:        o.Int("retrierRetryCount"),
+			ErrorCausedByState:       o.String("errorCausedByState"),
+			MapIterationFailureCount: o.Int("mapIterationFailureCount"),
+			MapItemReaderData:        o.Optional("mapItemReaderData"),
 		}
-	}
-	if err := in.Err(); err != nil {
-		return nil, err
 	}
 	if input == nil {
 		return r, nil
@@ -90,13 +85,13 @@ func (c *call) readTest() (*teststate.Request, error) {
 
 func readMock(o *awsjson.Object) *teststate.Mock {
 	m := &teststate.Mock{
-		Result: o.Optional("result", awsjson.Sensitive),
-		Mode:   teststate.ParseMode(o.String("fieldValidationMode", awsjson.OneOf(teststate.Modes...))),
+		Result: o.Optional("result"),
+		Mode:   teststate.ParseMode(o.String("fieldValidationMode")),
 	}
 	if e := o.Object("errorOutput"); e != nil {
 		m.Failed = true
-		m.Error = e.String("error", awsjson.Sensitive, awsjson.Length(0, limits.ErrorChars))
-		m.Cause = e.String("cause", awsjson.Sensitive, awsjson.Length(0, limits.CauseChars))
+		m.Error = e.String("error")
+		m.Cause = e.String("cause")
 	}
 	return m
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/weftworks/weft/engine/statemachine"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/server/arn"
-	"github.com/weftworks/weft/server/awsjson"
 )
 
 // qualified is a machine, or what of it an ARN means: one of version and alias is set, or none.
@@ -71,20 +70,17 @@ func aliasARN(machineARN, name string) string {
 // readPublish reads whether an operation publishes, and the description of the version.
 func (c *call) readPublish() (publish bool, description *string, err error) {
 	publish = c.in.Bool("publish", false)
-	description = c.in.Optional("versionDescription", descriptionRules...)
-	if c.in.Err() == nil && description != nil && !publish {
+	description = c.in.Optional("versionDescription")
+	if description != nil && !publish {
 		err = invalid("Version description can only be set when publish is true")
 	}
 	return publish, description, err
 }
 
 func (c *call) publishStateMachineVersion() (any, error) {
-	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
+	text := c.in.String("stateMachineArn")
 	revision := c.in.Optional("revisionId")
-	description := c.in.Optional("description", descriptionRules...)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	description := c.in.Optional("description")
 	m, err := c.machine(text)
 	if err != nil {
 		return nil, err
@@ -106,10 +102,7 @@ type versionItem struct {
 }
 
 func (c *call) deleteStateMachineVersion() (any, error) {
-	text := c.in.String("stateMachineVersionArn", awsjson.Required, longARN)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("stateMachineVersionArn")
 	a, err := c.subresource(text)
 	if err != nil {
 		return nil, err
@@ -139,11 +132,8 @@ func (c *call) subresource(text string) (arn.ARN, error) {
 }
 
 func (c *call) listStateMachineVersions() (any, error) {
-	text := c.in.String("stateMachineArn", awsjson.Required, arnLength)
-	size, token := c.in.Int("maxResults", pageSize), c.in.String("nextToken", pageLength)
-	if err := c.in.Err(); err != nil {
-		return nil, err
-	}
+	text := c.in.String("stateMachineArn")
+	size, token := c.in.Int("maxResults"), c.in.String("nextToken")
 	m, err := c.machine(text)
 	if err != nil {
 		return nil, err

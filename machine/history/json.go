@@ -12,6 +12,8 @@ type JSONOptions struct {
 	// WithoutData leaves out inputs, outputs and parameters, as GetExecutionHistory does for
 	// includeExecutionData false.
 	WithoutData bool
+	// VersionARN and AliasARN say by which version and alias of its machine the run was started, where it was by one.
+	VersionARN, AliasARN string
 }
 
 // AppendJSON appends e as GetExecutionHistory answers it: id, previousEventId, timestamp in epoch seconds,
@@ -80,6 +82,10 @@ func appendDetails(dst []byte, e *Event, opts JSONOptions) []byte {
 	d.string("resource", e.Resource, e.Resource != "")
 	d.string("region", e.Region, e.Region != "")
 	d.string("roleArn", e.RoleARN, e.RoleARN != "")
+	if e.Type == ExecutionStarted {
+		d.string("stateMachineAliasArn", opts.AliasARN, opts.AliasARN != "")
+		d.string("stateMachineVersionArn", opts.VersionARN, opts.VersionARN != "")
+	}
 	d.number("timeoutInSeconds", e.Timeout, e.Timeout != 0)
 	d.number("heartbeatInSeconds", e.Heartbeat, e.Heartbeat != 0)
 	d.number("index", e.Index, e.Type >= MapIterationAborted && e.Type <= MapIterationSucceeded)

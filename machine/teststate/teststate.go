@@ -91,7 +91,8 @@ type Env struct {
 	Now        int64  // Unix milliseconds
 	Seed       uint64
 	Limits     limits.Set // the zero Set: limits.Default
-	Options    asl.Options
+	// Integrations are what a Task can call without a mock. Nil: none. With one, it may be whatever Step Functions has.
+	Integrations asl.Integrations
 	// Invoke calls what a Task names; see machine.Inspect. Nil: only mocks answer.
 	Invoke func(c *machine.Command) machine.Event
 }
@@ -158,9 +159,7 @@ func (r *Request) find(env *Env) (*asl.Machine, *asl.State, error) {
 	if lone {
 		parse = asl.ParseLone
 	}
-	o := env.Options
-	o.Limits = env.Limits
-	m, problems := parse(text, o)
+	m, problems := parse(text, asl.Options{Limits: env.Limits, Integrations: either{env.Integrations, asl.AWSIntegrations}})
 	if s := problems.Service(); len(s) > 0 {
 		return nil, nil, fault.New("TestState", fault.InvalidDefinition, "definition", "%s", s.ServiceMessage())
 	}
@@ -245,10 +244,39 @@ func (r *Request) checkCall(st *asl.State, env *Env) error {
 	if r.RoleARN == "" {
 		return invalid("RoleArn must be specified when testing a Task state")
 	}
-	if waits(st) || env.Invoke == nil {
+	t := &st.Task.Target
+	if waits(st) || env.Invoke == nil || t.Kind == asl.TargetActivity {
 		return invalid("A mock must be specified when testing a Task state with the resource %s", st.Task.Resource)
 	}
+	if t.Kind == asl.TargetIntegration && (env.Integrations == nil || !env.Integrations.Supports(t.Integration, "")) {
+		help := ""
+		if env.Integrations != nil {
+			help = "; " + env.Integrations.Help(t.Integration)
+		}
+		return invalid("A mock must be specified when testing a Task state with the resource %s, as there is no such integration here%s", st.Task.Resource, help)
+	}
 	return nil
+}
+
+// either is a set of integrations that has what one of two has.
+type either [2]asl.Integrations
+
+// Supports implements asl.Integrations.
+func (e either) Supports(name, pattern string) bool {
+	for _, set := range e {
+		if set != nil && set.Supports(name, pattern) {
+			return true
+		}
+	}
+	return false
+}
+
+// Help implements asl.Integrations.
+func (e either) Help(name string) string {
+	if e[0] == nil {
+		return ""
+	}
+	return e[0].Help(name)
 }
 
 // waits reports whether a Task goes on only when somebody else says so.

@@ -50,6 +50,8 @@ type Rule struct {
 	enum      []string
 	pattern   *regexp.Regexp
 	written   string
+	element   string // of a list, in messages
+	shown     []string
 }
 
 // Required refuses an absent member.
@@ -69,6 +71,9 @@ func OneOf(values ...string) Rule { return Rule{enum: values} }
 
 // Pattern is a regular expression that a whole text has to match, and how AWS writes it in messages.
 func Pattern(re *regexp.Regexp, written string) Rule { return Rule{pattern: re, written: written} }
+
+// Element says how messages show a list of structures: by the name of the structure and its members in an order.
+func Element(name string, members ...string) Rule { return Rule{element: name, shown: members} }
 
 // shown is how many bytes of a value an error message repeats.
 const shown = 4096
@@ -152,15 +157,35 @@ func (o *Object) Int(name string, rules ...Rule) int {
 		return 0
 	}
 	v := int(f) // a fraction is cut off, as AWS does
+	o.inRange(name, strconv.Itoa(v), float64(v), rules)
+	return v
+}
+
+// Real returns a number that may have a fraction, 0 when it is absent. Bounds are whole numbers.
+func (o *Object) Real(name string, rules ...Rule) float64 {
+	raw := o.raw(name)
+	if raw == nil {
+		o.absent(name, rules)
+		return 0
+	}
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if raw[0] == '"' || err != nil {
+		o.mistyped(o.path+name, raw, "a number")
+		return 0
+	}
+	o.inRange(name, strconv.FormatFloat(f, 'g', -1, 64), f, rules)
+	return f
+}
+
+func (o *Object) inRange(name, text string, v float64, rules []Rule) {
 	for _, r := range rules {
-		if r.value && v < r.min {
-			o.violate(o.path+name, strconv.Itoa(v), rules, "Member must have value greater than or equal to %d", r.min)
+		if r.value && v < float64(r.min) {
+			o.violate(o.path+name, text, rules, "Member must have value greater than or equal to %d", r.min)
 		}
-		if r.value && v > r.max {
-			o.violate(o.path+name, strconv.Itoa(v), rules, "Member must have value less than or equal to %d", r.max)
+		if r.value && v > float64(r.max) {
+			o.violate(o.path+name, text, rules, "Member must have value less than or equal to %d", r.max)
 		}
 	}
-	return v
 }
 
 // Bool returns a boolean, or preset when it is absent.
@@ -281,12 +306,54 @@ func (o *Object) list(name string, rules []Rule) []json.RawMessage {
 		}
 	}
 	for _, r := range rules {
-		if r.length && len(list) > r.max {
-			o.violate(o.path+name, string(raw), rules, "Member must have length less than or equal to %d", r.max)
+		switch {
+		case r.length && len(list) > r.max:
+			o.violate(o.path+name, showList(list, rules), rules, "Member must have length less than or equal to %d", r.max)
+			return nil
+		case r.length && len(list) < r.min:
+			o.violate(o.path+name, showList(list, rules), rules, "Member must have length greater than or equal to %d", r.min)
 			return nil
 		}
 	}
 	return list
+}
+
+// showList writes a list as AWS's messages do: with its elements as Java writes records.
+func showList(list []json.RawMessage, rules []Rule) string {
+	var b strings.Builder
+	for i, raw := range list {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(showElement(raw, rules))
+	}
+	return "[" + b.String() + "]"
+}
+
+func showElement(raw json.RawMessage, rules []Rule) string {
+	for _, r := range rules {
+		var fields map[string]json.RawMessage
+		if r.element == "" || json.Unmarshal(raw, &fields) != nil {
+			continue
+		}
+		parts := make([]string, len(r.shown))
+		for i, name := range r.shown {
+			parts[i] = name + "=" + showValue(fields[name])
+		}
+		return r.element + "(" + strings.Join(parts, ", ") + ")"
+	}
+	return showValue(raw)
+}
+
+func showValue(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil && text != "" {
+		return text
+	}
+	if len(raw) == 0 {
+		return "null"
+	}
+	return string(raw)
 }
 
 func (o *Object) violate(place, value string, rules []Rule, format string, args ...any) {

@@ -1,0 +1,59 @@
+// Evaluates expressions with the reference implementation. One JSON object a line in, one a line out:
+//   {"expr", "input"?, "now", "depth"?}  ->  {"result"} | {} (undefined) | {"code", "token", "position", "message"}
+// With the argument "bench" it reads {"expr", "input", "rounds"} and answers {"ns"}: the time of one evaluation.
+'use strict';
+const jsonata = require('jsonata');
+const readline = require('readline');
+
+const RealDate = Date;
+
+function plain(value) {
+  return JSON.stringify(value, (key, v) => {
+    if (typeof v === 'number' && !Number.isFinite(v)) {
+      throw { code: 'D1001', message: 'not finite' };
+    }
+    if (typeof v === 'function' || (v && (v._jsonata_function || v._jsonata_lambda))) {
+      return '';
+    }
+    return v;
+  });
+}
+
+async function evaluate(request) {
+  try {
+    const expr = jsonata(request.expr);
+    global.Date = class extends RealDate {
+      constructor(...args) { args.length ? super(...args) : super(request.now); }
+    };
+    let depth = 0;
+    const start = RealDate.now();
+    expr.assign(Symbol.for('jsonata.__evaluate_entry'), () => {
+      depth++;
+      if (depth > 400) throw { code: 'U1001', message: 'too deep' };
+      if (RealDate.now() - start > 2000) throw { code: 'U1001', message: 'too long' };
+    });
+    expr.assign(Symbol.for('jsonata.__evaluate_exit'), () => { depth--; });
+    const value = await expr.evaluate(request.input);
+    const text = plain(value);
+    return text === undefined ? {} : { result: text };
+  } catch (e) {
+    return { code: e.code || 'JS', token: e.token === undefined ? '' : String(e.token), position: e.position, message: String(e.message) };
+  } finally {
+    global.Date = RealDate;
+  }
+}
+
+async function measure(request) {
+  const expr = jsonata(request.expr);
+  for (let i = 0; i < request.rounds / 4; i++) await expr.evaluate(request.input);
+  const start = process.hrtime.bigint();
+  for (let i = 0; i < request.rounds; i++) await expr.evaluate(request.input);
+  return { ns: Number(process.hrtime.bigint() - start) / request.rounds };
+}
+
+(async () => {
+  const work = process.argv[2] === 'bench' ? measure : evaluate;
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    process.stdout.write(JSON.stringify(await work(JSON.parse(line))) + '\n');
+  }
+})();
