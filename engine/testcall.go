@@ -17,14 +17,19 @@ func (n *Node) MachineARN(name string) string { return n.library.MachineARN(name
 // CallTask makes a call that no run makes: of a Task that is tested by itself. It returns the answer as a run would be told
 // it, with the command's ID. The call ends with ctx.
 func (n *Node) CallTask(ctx context.Context, c *machine.Command) machine.Event {
+	return CallTask(ctx, n.opts.Functions, n.opts.Integrations, c)
+}
+
+// CallTask is Node.CallTask without a node.
+func CallTask(ctx context.Context, functions, integrations function.Invoker, c *machine.Command) machine.Event {
 	id := uuid.NewString()
 	req := function.Request{Function: c.Function, Input: c.Input, Attempt: 1, ID: id, Key: id, Run: "test-state"}
 	if c.TimeoutMS > 0 {
 		req.Deadline = time.Now().Add(time.Duration(c.TimeoutMS) * time.Millisecond)
 	}
-	var invoker function.Invoker = n.opts.Functions
+	invoker := functions
 	if _, ok := asl.IntegrationName(c.Function); ok {
-		invoker = n.opts.Integrations
+		invoker = integrations
 	}
 	res, err := invoker.Invoke(ctx, &req)
 	ev := machine.Event{Kind: machine.TaskSucceeded, ID: c.ID}

@@ -30,6 +30,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
@@ -60,6 +61,7 @@ type Case struct {
 type answer struct {
 	first, last int64
 	response    machine.Response
+	returned    any // its output, as a tree
 }
 
 // The keys of a mock file.
@@ -225,7 +227,9 @@ func (r *reader) response(at string, v any) []answer {
 			r.report(at+"."+key, `a key is a call ("0") or a range of calls ("1-2")`)
 			continue
 		}
-		answers = append(answers, answer{first, last, r.answer(at+"."+key, v)})
+		a := r.answer(at+"."+key, v)
+		a.first, a.last = first, last
+		answers = append(answers, a)
 	}
 	slices.SortFunc(answers, func(a, b answer) int { return int(a.first - b.first) })
 	for i := range answers {
@@ -247,16 +251,16 @@ func parseRange(key string) (first, last int64, ok bool) {
 	return int64(a), int64(b), err1 == nil && err2 == nil && a <= b
 }
 
-func (r *reader) answer(at string, v any) machine.Response {
+func (r *reader) answer(at string, v any) answer {
 	o := r.object(at, v)
 	returned, isReturn := o.Get(keyReturn)
 	thrown, isThrow := o.Get(keyThrow)
 	if isReturn == isThrow || o.Len() != 1 {
 		r.report(at, "must have one of %s and %s, and nothing else", keyReturn, keyThrow)
-		return machine.Response{}
+		return answer{}
 	}
 	if isReturn {
-		return machine.Response{Output: jsonvalue.Append(nil, returned)}
+		return answer{response: machine.Response{Output: jsonvalue.Append(nil, returned)}, returned: returned}
 	}
 	e := r.object(at+"."+keyThrow, thrown)
 	for key := range e.All() {
@@ -264,7 +268,8 @@ func (r *reader) answer(at string, v any) machine.Response {
 			r.report(at+"."+keyThrow+"."+key, "unknown; %s has Error and Cause", keyThrow)
 		}
 	}
-	return machine.Response{Failed: true, Error: r.text(at+"."+keyThrow, e, "Error", limits.ErrorChars), Cause: r.text(at+"."+keyThrow, e, "Cause", limits.CauseChars)}
+	at += "." + keyThrow
+	return answer{response: machine.Response{Failed: true, Error: r.text(at, e, "Error", limits.ErrorChars), Cause: r.text(at, e, "Cause", limits.CauseChars)}}
 }
 
 // text returns a member that is a string of at most so many characters; "" when it is absent.
@@ -278,4 +283,47 @@ func (r *reader) text(at string, o *jsonvalue.Object, key string, most int) stri
 		r.report(at+"."+key, "must be a string")
 	}
 	return limits.Cut(s, most)
+}
+
+// Unknown returns the mocked states that a machine does not have, or that call nothing, sorted.
+func (c *Case) Unknown(m *asl.Machine) []string {
+	calls := map[string]bool{}
+	for _, st := range m.AllStates {
+		calls[st.Name] = st.Type == asl.Task || st.Type == asl.Map || st.Type == asl.Parallel
+	}
+	return slices.DeleteFunc(c.States(), func(name string) bool { return calls[name] })
+}
+
+// File returns a mock file that has the case alone, in AWS's format, without Input and Expect: Parse reads it back.
+func (c *Case) File(machineName string) []byte {
+	states, responses := jsonvalue.NewObject(len(c.states)), jsonvalue.NewObject(len(c.states))
+	for _, name := range c.States() {
+		response := jsonvalue.NewObject(1)
+		for _, a := range c.states[name] {
+			response.Set(fmt.Sprintf("%d-%d", a.first, a.last), a.tree())
+		}
+		states.Set(name, name)
+		responses.Set(name, response)
+	}
+	wrap := func(name string, v any) *jsonvalue.Object {
+		o := jsonvalue.NewObject(2)
+		o.Set(name, v)
+		return o
+	}
+	top := wrap(keyMachines, wrap(machineName, wrap(keyCases, wrap(c.Name, states))))
+	top.Set(keyResponses, responses)
+	return jsonvalue.Append(nil, top)
+}
+
+func (a *answer) tree() *jsonvalue.Object {
+	o := jsonvalue.NewObject(1)
+	if !a.response.Failed {
+		o.Set(keyReturn, a.returned)
+		return o
+	}
+	e := jsonvalue.NewObject(2)
+	e.Set("Error", a.response.Error)
+	e.Set("Cause", a.response.Cause)
+	o.Set(keyThrow, e)
+	return o
 }

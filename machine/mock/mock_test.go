@@ -188,6 +188,42 @@ func TestAWSFileIsRead(t *testing.T) {
 	}
 }
 
+// TestCaseAsFile holds that a case written as a file and read again answers the same.
+func TestCaseAsFile(t *testing.T) {
+	t.Parallel()
+	f, err := Parse([]byte(mocks))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range f.Machine("Order").Cases {
+		again, err := Parse(c.File("M"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := again.Machine("M").Case(c.Name)
+		for _, state := range append(c.States(), "None") {
+			for call := range int64(5) {
+				a, ok1 := c.Respond(state, call, call%2)
+				b, ok2 := d.Respond(state, call, call%2)
+				if ok1 != ok2 || string(a.Output) != string(b.Output) || a.Failed != b.Failed || a.Error != b.Error || a.Cause != b.Cause {
+					t.Errorf("%s, call %d of %s: %+v, written and read %+v", c.Name, call, state, a, b)
+				}
+			}
+		}
+	}
+}
+
+func TestUnknownStates(t *testing.T) {
+	t.Parallel()
+	f, err := Parse([]byte(`{"StateMachines": {"M": {"TestCases": {"C": {"Charge": "R", "Rest": "R", "Chrage": "R"}}}}, "MockedResponses": {"R": {"0": {"Return": 1}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Machines[0].Cases[0].Unknown(definition(t, order)); !slices.Equal(got, []string{"Chrage", "Rest"}) {
+		t.Errorf("unknown %v", got)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(mocks)
 	f.Add(`{"StateMachines": {"M": {"TestCases": {"C": {"Input": 1, "Expect": {}}}}}}`)
