@@ -98,7 +98,10 @@ type StartRun struct {
 	Name    string // "": a fresh UUID
 	Input   []byte // one JSON text; nil: {}
 	Trace   string // traceHeader, kept and shown
-	From    string // "": the StartAt; else the state of the machine's own graph to begin with
+	// Mocks is a mock file of one test case, which answers for states of the run. The run is pinned to it as to its
+	// definition. Nil: states call what they name.
+	Mocks []byte
+	From  string // "": the StartAt; else the state of the machine's own graph to begin with
 }
 
 // Run is a run as a client sees it.
