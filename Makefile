@@ -5,6 +5,7 @@ MAKEFLAGS   += --no-print-directory
 
 MODULES     := . test/aws bench/plot
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSITYGW   := v1.8.0
 FUZZTIME    ?= 10s
 SEEDS       ?= 10000
 ROUNDS      ?= 200
@@ -20,6 +21,20 @@ build: ## build bin/weft
 
 run: ## count the words of the Go source tree (examples/wordcount)
 	go run ./cmd/weft run examples/wordcount
+
+DYNALITE := engine/integration/awssdk/testdata/dynalite
+ORACLE   := asl/jsonata/testdata/oracle
+
+tools: $(DYNALITE)/node_modules/.package-lock.json $(ORACLE)/node_modules/.package-lock.json bin/.versitygw-$(VERSITYGW) ## install what tests talk to, pinned: DynamoDB's API and JSONata's reference (npm), an S3 server (into bin)
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+bin/.versitygw-$(VERSITYGW):
+	GOBIN=$(CURDIR)/bin go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
+	@touch $@
+
+# CI leaves no test out.
+test race: $(if $(CI),tools)
 
 test: ## go vet and all tests of all modules; the last line says "N passed, N failed"
 	@for m in $(MODULES); do echo "go vet ($$m)"; (cd $$m && go vet ./...); done
@@ -63,4 +78,4 @@ lint: ## gofmt, go vet, golangci-lint and weftvet
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft
 
-.PHONY: help build run test race conformance test-aws crash sim fuzz bench lint clean
+.PHONY: help build run tools test race conformance test-aws crash sim fuzz bench lint clean

@@ -35,13 +35,13 @@ var operators = func() map[string]operand {
 
 // ruleFields and conditionFields are what a Choice rule, and a condition inside And, Or and Not, may have.
 var (
-	ruleFields      = withOperators(fieldSet("Comment Next", both, "Variable And Or Not", jsonPath, "Condition Output", jsonata, "Assign", both))
-	conditionFields = withOperators(fieldSet("Comment", both, "Variable And Or Not", jsonPath))
+	ruleFields      = withOperators(fieldSet("Comment Next", both, "Variable And Or Not", onlyJSONPath, "Condition Output", onlyJSONata, "Assign", both))
+	conditionFields = withOperators(fieldSet("Comment", both, "Variable And Or Not", onlyJSONPath))
 )
 
 func withOperators(t table) table {
 	for op := range operators {
-		t[op] = jsonPath
+		t[op] = onlyJSONPath
 	}
 	return t
 }
@@ -76,11 +76,14 @@ func (r *graphReader) choiceRule(s *spot, to *Rule) {
 	}
 	if r.language == JSONata {
 		r.require(s, "Condition", "Next")
+		r.queryCondition(s, to)
+		to.Assign = r.assign(s, 0)
+		to.Output = r.queryTemplate(s, "Output", 0)
 		return
 	}
 	r.require(s, "Next")
 	to.Cond = r.condition(s)
-	to.Assign = r.assign(s)
+	to.Assign = r.assign(s, 0)
 }
 
 // condition reads And, Or, Not or one comparison. The definition's depth is bounded by the JSON parser.

@@ -37,10 +37,9 @@ func fieldSet(groups ...any) table {
 }
 
 var (
-	both     = rule{languages: inBoth}
-	jsonPath = rule{languages: inJSONPath}
-	jsonata  = rule{languages: inJSONata}
-	bigMap   = rule{inBoth, "the distributed Map"}
+	both         = rule{languages: inBoth}
+	onlyJSONPath = rule{languages: inJSONPath}
+	onlyJSONata  = rule{languages: inJSONata}
 )
 
 var (
@@ -49,28 +48,28 @@ var (
 	processorFields = fieldSet("Comment StartAt States ProcessorConfig", both)
 	configFields    = fieldSet("Mode ExecutionType", both)
 	retrierFields   = fieldSet("Comment ErrorEquals IntervalSeconds MaxAttempts BackoffRate MaxDelaySeconds JitterStrategy", both)
-	catcherFields   = fieldSet("Comment ErrorEquals Next", both, "ResultPath", jsonPath, "Output", jsonata, "Assign", both)
+	catcherFields   = fieldSet("Comment ErrorEquals Next", both, "ResultPath", onlyJSONPath, "Output", onlyJSONata, "Assign", both)
 	lambdaFields    = fieldSet("FunctionName Payload InvocationType ClientContext LogType Qualifier", both)
 
 	// stateFields is what each type of state may have. The next query language or feature is a row here.
 	stateFields = map[StateType]table{
-		Task: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Arguments", jsonata, "Assign", both,
+		Task: fieldSet(everyState, both, flow, both, pathsInOut, onlyJSONPath, "Output Arguments", onlyJSONata, "Assign", both,
 			"Resource TimeoutSeconds HeartbeatSeconds Retry Catch", both,
-			"Parameters ResultSelector ResultPath TimeoutSecondsPath HeartbeatSecondsPath", jsonPath,
-			"Credentials", rule{inBoth, "calling under another role (Credentials)"}),
-		Pass: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", both,
-			"Result Parameters ResultPath", jsonPath),
-		Choice: fieldSet(everyState, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", both, "Choices Default", both),
-		Wait: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output", jsonata, "Assign", both,
-			"Seconds Timestamp", both, "SecondsPath TimestampPath", jsonPath),
-		Succeed: fieldSet(everyState, both, pathsInOut, jsonPath, "Output", jsonata),
-		Fail:    fieldSet(everyState, both, "Error Cause", both, "ErrorPath CausePath", jsonPath),
-		Parallel: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Arguments", jsonata, "Assign", both,
-			"Branches Retry Catch", both, "Parameters ResultSelector ResultPath", jsonPath),
-		Map: fieldSet(everyState, both, flow, both, pathsInOut, jsonPath, "Output Items", jsonata, "Assign", both,
+			"Parameters ResultSelector ResultPath TimeoutSecondsPath HeartbeatSecondsPath", onlyJSONPath,
+			"Credentials", both),
+		Pass: fieldSet(everyState, both, flow, both, pathsInOut, onlyJSONPath, "Output", onlyJSONata, "Assign", both,
+			"Result Parameters ResultPath", onlyJSONPath),
+		Choice: fieldSet(everyState, both, pathsInOut, onlyJSONPath, "Output", onlyJSONata, "Assign", both, "Choices Default", both),
+		Wait: fieldSet(everyState, both, flow, both, pathsInOut, onlyJSONPath, "Output", onlyJSONata, "Assign", both,
+			"Seconds Timestamp", both, "SecondsPath TimestampPath", onlyJSONPath),
+		Succeed: fieldSet(everyState, both, pathsInOut, onlyJSONPath, "Output", onlyJSONata),
+		Fail:    fieldSet(everyState, both, "Error Cause", both, "ErrorPath CausePath", onlyJSONPath),
+		Parallel: fieldSet(everyState, both, flow, both, pathsInOut, onlyJSONPath, "Output Arguments", onlyJSONata, "Assign", both,
+			"Branches Retry Catch", both, "Parameters ResultSelector ResultPath", onlyJSONPath),
+		Map: fieldSet(everyState, both, flow, both, pathsInOut, onlyJSONPath, "Output Items", onlyJSONata, "Assign", both,
 			"ItemProcessor Iterator ItemSelector MaxConcurrency ToleratedFailureCount ToleratedFailurePercentage Retry Catch", both,
-			"Parameters ItemsPath MaxConcurrencyPath ToleratedFailureCountPath ToleratedFailurePercentagePath ResultSelector ResultPath", jsonPath,
-			"ItemReader ItemBatcher ResultWriter Label", bigMap),
+			"Parameters ItemsPath MaxConcurrencyPath ToleratedFailureCountPath ToleratedFailurePercentagePath ResultSelector ResultPath", onlyJSONPath,
+			"ItemReader ItemBatcher ResultWriter Label", both),
 	}
 )
 
@@ -85,16 +84,18 @@ func (p *parser) fields(s *spot, what string, t table) bool {
 	if !p.kind(s, jsonvalue.KindObject) {
 		return false
 	}
-	first := make(map[string]int, min(len(s.node.Members), len(t)))
+	earlier := earlierMembers(s.node.Members)
 	for i := range s.node.Members {
-		m := s.at(i)
-		if j, twice := first[m.key]; twice {
-			p.reportKey(m, SchemaInvalid, "keep one of them", "the field %q is given twice; the first is at line %d", m.key, p.pos(s.node.Members[j].KeyOffset).Line)
+		key := s.node.Members[i].Key
+		r, known := t[key]
+		j := earlier(i)
+		if j < 0 && known && r.languages&(1<<p.language) != 0 && r.soon == "" {
 			continue
 		}
-		first[m.key] = i
-		r, known := t[m.key]
+		m := s.at(i)
 		switch {
+		case j >= 0:
+			p.reportKey(m, SchemaInvalid, "keep one of them", "the field %q is given twice; the first is at line %d", m.key, p.pos(s.node.Members[j].KeyOffset).Line)
 		case !known:
 			fix := p.closest(m.key, func() []string { return t.names(p.language) })
 			if fix == "" {
@@ -113,6 +114,25 @@ func (p *parser) fields(s *spot, what string, t table) bool {
 	return true
 }
 
+// earlierMembers returns a function that finds for the i-th member the first of the same key before it, or -1. It is to be
+// asked in order.
+func earlierMembers(members []jsonvalue.NodeMember) func(i int) int {
+	const few = 24 // below it a walk is faster than a map
+	if len(members) < few {
+		return func(i int) int {
+			return slices.IndexFunc(members[:i], func(m jsonvalue.NodeMember) bool { return m.Key == members[i].Key })
+		}
+	}
+	first := make(map[string]int, len(members))
+	return func(i int) int {
+		if j, twice := first[members[i].Key]; twice {
+			return j
+		}
+		first[members[i].Key] = i
+		return -1
+	}
+}
+
 // names returns the fields of one query language in alphabetical order.
 func (t table) names(l QueryLanguage) []string {
 	var names []string
@@ -127,8 +147,13 @@ func (t table) names(l QueryLanguage) []string {
 
 // require reports the fields of names that s lacks, in one problem.
 func (p *parser) require(s *spot, names ...string) bool {
-	missing := slices.DeleteFunc(slices.Clone(names), s.has)
-	if len(missing) == 0 {
+	var missing []string
+	for _, name := range names {
+		if !s.has(name) {
+			missing = append(missing, name)
+		}
+	}
+	if missing == nil {
 		return true
 	}
 	list := strings.Join(missing, ", ")
@@ -231,12 +256,6 @@ func outside(at *Problem, n, least, most jsonvalue.Number) {
 	case n.Compare(most) > 0:
 		at.ServiceMessage = "Maximum value is " + string(most)
 	}
-}
-
-// isExpression reports whether f holds a JSONata expression, which stands for a value of any kind.
-func (p *parser) isExpression(f *spot) bool {
-	s, ok := f.node.Scalar.(string)
-	return ok && p.language == JSONata && strings.HasPrefix(s, "{%") && strings.HasSuffix(s, "%}")
 }
 
 // oneOf reports when s has more than one of the fields, and returns the first it has, or nil.

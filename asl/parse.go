@@ -26,15 +26,16 @@ const maxSeconds = 99_999_999 // Step Functions' bound on time-outs, waits and i
 
 // parser turns the tree of a definition into a Machine and notes every problem on the way.
 type parser struct {
-	lines    []int // offsets at which lines start
-	options  Options
-	machine  *Machine
-	language QueryLanguage // of the state being read
-	current  *State        // being read; nil outside
-	problems Problems
-	dropped  int
-	seen     map[string]*spot // states by name, over the whole machine
-	assigned []assignment     // in the order of the text
+	lines     []int // offsets at which lines start
+	options   Options
+	machine   *Machine
+	language  QueryLanguage // of the state being read
+	current   *State        // being read; nil outside
+	currentAt *spot
+	problems  Problems
+	dropped   int
+	seen      map[string]*spot // states by name, over the whole machine
+	assigned  []assignment     // in the order of the text
 
 	announced map[string]bool // features that have been reported as not supported yet
 }
@@ -150,7 +151,7 @@ func (p *parser) top(s *spot) {
 	p.graph(s, &m.Graph)
 }
 
-// queryLanguage reads the field of that name and reports JSONata, which comes later.
+// queryLanguage reads the field of that name.
 func (p *parser) queryLanguage(s *spot, inherited QueryLanguage) QueryLanguage {
 	text, ok := p.text(s, "QueryLanguage")
 	if !ok {
@@ -160,7 +161,6 @@ func (p *parser) queryLanguage(s *spot, inherited QueryLanguage) QueryLanguage {
 	case "JSONPath":
 		return JSONPath
 	case "JSONata":
-		p.soon(s.member("QueryLanguage"), "the query language JSONata")
 		return JSONata
 	}
 	p.choose(s.member("QueryLanguage"), "JSONPath", "JSONata")
@@ -187,8 +187,8 @@ type graphReader struct {
 
 // graph reads StartAt and States of s into g.
 func (p *parser) graph(s *spot, g *Graph) {
-	r := &graphReader{parser: p, graph: g, edges: map[*State][]int{}}
-	g.ByName = map[string]*State{}
+	r := &graphReader{parser: p, graph: g}
+	r.expect(s)
 	p.require(s, "States", "StartAt")
 	if name, ok := p.text(s, "StartAt"); ok {
 		g.StartAt = name
@@ -206,6 +206,23 @@ func (p *parser) graph(s *spot, g *Graph) {
 		r.state(states.at(i))
 	}
 	r.resolve(states)
+}
+
+// expect makes room for the states of s.
+func (r *graphReader) expect(s *spot) {
+	n := 0
+	if states := s.member("States"); states != nil {
+		n = len(states.node.Members)
+	}
+	r.graph.ByName = make(map[string]*State, n)
+	r.graph.States = make([]*State, 0, n)
+	r.spots = make([]*spot, 0, n)
+	r.pending = make([]pending, 0, n)
+	r.edges = make(map[*State][]int, n)
+	if len(r.seen) == 0 {
+		r.seen = make(map[string]*spot, n)
+		r.machine.AllStates = make([]*State, 0, n)
+	}
 }
 
 // refer notes that at names a state, to be filled in by resolve.

@@ -19,6 +19,8 @@ const (
 	MissingEnd        Code = "MISSING_END_STATE"
 	DuplicateState    Code = "DUPLICATE_STATE_NAME"
 	InvalidStateName  Code = "INVALID_STATE_NAME"
+	InvalidQuery      Code = "INVALID_JSONATA_EXPRESSION"
+	UnsupportedQuery  Code = "UNSUPPORTED_JSONATA_EXPRESSION"
 	DuplicateVariable Code = "DUPLICATE_VARIABLE_NAME"
 	NotSupported      Code = "NOT_SUPPORTED"
 	maxProblems            = 100 // as many as one answer of ValidateStateMachineDefinition holds
@@ -134,15 +136,23 @@ type spot struct {
 
 // member returns the member of that name, or nil.
 func (s *spot) member(key string) *spot {
+	if m := s.find(key); m != nil {
+		return &spot{up: s, key: key, keyAt: m.KeyOffset, node: &m.Value}
+	}
+	return nil
+}
+
+// find returns the last member of that name, or nil.
+func (s *spot) find(key string) *jsonvalue.NodeMember {
 	for i := len(s.node.Members) - 1; i >= 0; i-- {
 		if m := &s.node.Members[i]; m.Key == key {
-			return &spot{up: s, key: key, keyAt: m.KeyOffset, node: &m.Value}
+			return m
 		}
 	}
 	return nil
 }
 
-func (s *spot) has(key string) bool { return s.member(key) != nil }
+func (s *spot) has(key string) bool { return s.find(key) != nil }
 
 // at returns the i-th item of an array or member of an object.
 func (s *spot) at(i int) *spot {
@@ -159,6 +169,9 @@ func (s *spot) name() string {
 	}
 	return s.key
 }
+
+// index is an item's place as ways write it: [0].
+func (s *spot) index() string { return "[" + strconv.Itoa(s.item) + "]" }
 
 // pointer returns the way as a JSON pointer; the definition itself is "/", as in Step Functions' answers.
 func (s *spot) pointer() string {
@@ -180,7 +193,7 @@ func (s *spot) location() string {
 	text := ""
 	for ; s.up != nil; s = s.up {
 		if s.keyAt < 0 {
-			text = fmt.Sprintf("[%d]%s", s.item, text)
+			text = s.index() + text
 		} else {
 			text = "/" + s.key + text
 		}

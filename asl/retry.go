@@ -75,7 +75,8 @@ func (r *graphReader) catch(s *spot, st *State) {
 		}
 		c.ErrorEquals = r.errorNames(f, i == len(list)-1)
 		c.ResultPath = r.referencePath(f)
-		c.Assign = r.assign(f)
+		c.Assign = r.assign(f, hasErrorOutput)
+		c.Output = r.queryTemplate(f, "Output", hasErrorOutput)
 		r.require(f, "Next")
 		if name, ok := r.text(f, "Next"); ok {
 			c.Next = name

@@ -27,10 +27,10 @@ func (r *graphReader) state(s *spot) {
 		return
 	}
 	r.reading = st
-	defer func(outer QueryLanguage, above *State) {
-		r.reading, r.language, r.current = nil, outer, above
-	}(r.language, r.current)
-	r.current = st
+	defer func(outer QueryLanguage, above *State, at *spot) {
+		r.reading, r.language, r.current, r.currentAt = nil, outer, above, at
+	}(r.language, r.current, r.currentAt)
+	r.current, r.currentAt = st, s
 	st.QueryLanguage = r.queryLanguage(s, r.machine.QueryLanguage)
 	r.language = st.QueryLanguage
 	if st.QueryLanguage == JSONPath && r.machine.QueryLanguage == JSONata {
@@ -46,8 +46,10 @@ func (r *graphReader) state(s *spot) {
 	r.transition(s, st)
 	if st.QueryLanguage == JSONPath {
 		r.dataFlow(s, st)
+	} else {
+		r.queryFlow(s, st)
 	}
-	st.Assign = r.assign(s)
+	st.Assign = r.assign(s, resultOf(st.Type))
 	r.retry(s, st)
 	r.catch(s, st)
 	r.part(s, st)
@@ -58,13 +60,15 @@ func (r *graphReader) stateType(s *spot, st *State) bool {
 	if !ok {
 		return false
 	}
-	names := make([]string, len(stateTypes))
-	for i, t := range stateTypes {
-		names[i] = t.String()
-		if names[i] == text {
+	for _, t := range stateTypes {
+		if t.String() == text {
 			st.Type = t
 			return true
 		}
+	}
+	names := make([]string, len(stateTypes))
+	for i, t := range stateTypes {
+		names[i] = t.String()
 	}
 	list := strings.Join(names, ", ")
 	fix := closest(text, names)
@@ -152,6 +156,7 @@ func (r *graphReader) wait(s *spot, st *State) {
 		r.none(s, "add one of "+strings.Join(forms, ", "), "a Wait state must say how long", forms...)
 		return
 	}
+	r.queries(s, st, "Seconds", "Timestamp")
 	w.Seconds, w.HasSeconds = r.whole(s, "Seconds", 0, maxSeconds)
 	if f := s.member("Timestamp"); f != nil && !r.isExpression(f) {
 		w.Timestamp = r.timestamp(f)
@@ -176,11 +181,14 @@ func (r *graphReader) fail(s *spot, st *State) {
 	st.Fail = &FailPart{}
 	r.oneOf(s, "Error", "ErrorPath")
 	r.oneOf(s, "Cause", "CausePath")
-	if text, ok := r.text(s, "Error"); ok {
-		st.Fail.Error = &text
-	}
-	if text, ok := r.text(s, "Cause"); ok {
-		st.Fail.Cause = &text
+	r.queries(s, st, "Error", "Cause")
+	for name, to := range map[string]**string{"Error": &st.Fail.Error, "Cause": &st.Fail.Cause} {
+		if f := s.member(name); f == nil || r.isExpression(f) {
+			continue
+		}
+		if text, ok := r.text(s, name); ok {
+			*to = &text
+		}
 	}
 	for name, to := range map[string]*Expr{"ErrorPath": &st.Fail.ErrorPath, "CausePath": &st.Fail.CausePath} {
 		if f := s.member(name); f != nil && r.kind(f, jsonvalue.KindString) {
@@ -212,9 +220,12 @@ func (r *graphReader) mapState(s *spot, st *State) {
 	m := &MapPart{}
 	st.Map = m
 	r.processor(s, st)
+	r.distributed(s, st)
 	r.oneOf(s, "MaxConcurrency", "MaxConcurrencyPath")
 	r.oneOf(s, "ToleratedFailureCount", "ToleratedFailureCountPath")
 	r.oneOf(s, "ToleratedFailurePercentage", "ToleratedFailurePercentagePath")
+	r.queries(s, st, "MaxConcurrency", "ToleratedFailureCount", "ToleratedFailurePercentage")
+	m.Items = r.items(s)
 	m.ItemsPath = r.reference(s, "ItemsPath", true)
 	m.MaxConcurrency, _ = r.whole(s, "MaxConcurrency", 0, maxSeconds)
 	m.MaxConcurrencyPath = r.reference(s, "MaxConcurrencyPath", false)
@@ -222,9 +233,25 @@ func (r *graphReader) mapState(s *spot, st *State) {
 	m.ToleratedFailureCountPath = r.reference(s, "ToleratedFailureCountPath", false)
 	m.ToleratedFailurePercentage = r.percentage(s)
 	m.ToleratedPercentagePath = r.reference(s, "ToleratedFailurePercentagePath", false)
-	m.HasToleratedCount = s.has("ToleratedFailureCount") || s.has("ToleratedFailureCountPath")
-	m.HasToleratedPercentage = s.has("ToleratedFailurePercentage") || s.has("ToleratedFailurePercentagePath")
-	m.HasTolerance = m.HasToleratedCount || m.HasToleratedPercentage
+	for _, name := range []string{"ToleratedFailureCount", "ToleratedFailureCountPath", "ToleratedFailurePercentage", "ToleratedFailurePercentagePath"} {
+		m.HasTolerance = m.HasTolerance || s.has(name)
+	}
+	m.HasFailureCount = s.has("ToleratedFailureCount") || s.has("ToleratedFailureCountPath")
+	m.HasFailurePercentage = s.has("ToleratedFailurePercentage") || s.has("ToleratedFailurePercentagePath")
+}
+
+// items reads Items: an array or object, in which there may be expressions, or an expression.
+func (r *graphReader) items(s *spot) *Template {
+	f := s.member("Items")
+	if f == nil || r.language != JSONata {
+		return nil
+	}
+	if k := f.node.Kind; k != jsonvalue.KindArray && k != jsonvalue.KindObject && !r.isExpression(f) {
+		r.report(f, SchemaInvalid, `write an array, or an expression such as "{% $states.input.items %}"`,
+			"Items are an array, an object or an expression, not %s", quote(f.node)).ServiceMessage = "Expected value of type Array"
+		return nil
+	}
+	return r.queryTemplate(s, "Items", 0)
 }
 
 func (r *graphReader) percentage(s *spot) float64 {
@@ -255,13 +282,21 @@ func (r *graphReader) processor(s *spot, st *State) {
 		return
 	}
 	if c := f.member("ProcessorConfig"); c != nil && r.fields(c, "a ProcessorConfig", configFields) {
-		r.mode(c)
+		r.mode(c, st.Map)
 	}
 	st.Map.Processor = &Graph{Parent: st}
+	d := st.Map.Distributed
+	if d == nil {
+		r.parser.graph(f, st.Map.Processor)
+		return
+	}
+	d.Text = r.machine.Text[f.node.Offset:f.node.End]
+	defer func(outer bool) { r.options.Express = outer }(r.options.Express)
+	r.options.Express = d.Express
 	r.parser.graph(f, st.Map.Processor)
 }
 
-func (r *graphReader) mode(c *spot) {
+func (r *graphReader) mode(c *spot, m *MapPart) {
 	kind, typed := r.text(c, "ExecutionType")
 	if typed && kind != "STANDARD" && kind != "EXPRESS" {
 		r.choose(c.member("ExecutionType"), "STANDARD", "EXPRESS")
@@ -274,7 +309,14 @@ func (r *graphReader) mode(c *spot) {
 				service(c, "Field 'ExecutionType' is not supported")
 		}
 	case mode == "DISTRIBUTED":
-		r.soon(c.member("Mode"), "the distributed Map")
+		m.Distributed = &DistributedPart{Express: kind == "EXPRESS"}
+		switch {
+		case r.options.Express:
+			r.report(c.member("Mode"), SchemaInvalid, "use an INLINE Map, or make the machine STANDARD", "an EXPRESS machine has no distributed Map").ServiceMessage =
+				"The DISTRIBUTED mode is not supported in EXPRESS workflows"
+		case !typed:
+			r.require(c, "ExecutionType")
+		}
 	default:
 		r.choose(c.member("Mode"), "INLINE", "DISTRIBUTED")
 	}
@@ -284,6 +326,8 @@ func (r *graphReader) mode(c *spot) {
 func (r *graphReader) task(s *spot, st *State) {
 	t := &TaskPart{}
 	st.Task = t
+	r.queries(s, st, "TimeoutSeconds", "HeartbeatSeconds")
+	t.Credentials = r.credentials(s)
 	t.Timeout = r.duration(s, "TimeoutSeconds")
 	t.Heartbeat = r.duration(s, "HeartbeatSeconds")
 	if t.Heartbeat.Seconds > 0 && t.Timeout.Seconds > 0 && t.Heartbeat.Seconds >= t.Timeout.Seconds {
@@ -297,17 +341,39 @@ func (r *graphReader) task(s *spot, st *State) {
 	}
 	t.Resource = resource
 	r.resource(s, t)
-	if t.Target.Kind == TargetLambdaInvoke && st.QueryLanguage == JSONPath {
+	if t.Target.Kind == TargetLambdaInvoke {
 		r.lambdaParameters(s)
 	}
 }
 
+// credentials reads Credentials.
+func (r *graphReader) credentials(s *spot) *Template {
+	f := s.member("Credentials")
+	if f == nil || !r.kind(f, jsonvalue.KindObject) {
+		return nil
+	}
+	if !f.has("RoleArn") && !f.has("RoleArn.$") {
+		r.require(f, "RoleArn")
+	}
+	if r.language == JSONata {
+		return r.queryTemplate(s, "Credentials", 0)
+	}
+	return r.template(s, "Credentials")
+}
+
 // lambdaParameters checks the parameters of lambda:invoke.
 func (r *graphReader) lambdaParameters(s *spot) {
-	f := s.member("Parameters")
+	name, suffix, example := "Parameters", ".$", `"Payload.$": "$"`
+	if r.language == JSONata {
+		name, suffix, example = "Arguments", "", `"Payload": "{% $states.input %}"`
+	}
+	f := s.member(name)
 	if f == nil {
-		r.report(s, SchemaInvalid, `add "Parameters": {"FunctionName": "NAME", "Payload.$": "$"}`, "lambda:invoke needs Parameters that name a function").ServiceMessage =
+		r.report(s, SchemaInvalid, fmt.Sprintf(`add %q: {"FunctionName": "NAME", %s}`, name, example), "lambda:invoke needs %s that name a function", name).ServiceMessage =
 			"The field 'FunctionName' is required but was missing"
+		return
+	}
+	if r.isExpression(f) {
 		return
 	}
 	if f.node.Kind != jsonvalue.KindObject {
@@ -316,13 +382,13 @@ func (r *graphReader) lambdaParameters(s *spot) {
 	}
 	for i := range f.node.Members {
 		m := f.at(i)
-		if _, known := lambdaFields[strings.TrimSuffix(m.key, ".$")]; !known {
-			fix := closest(strings.TrimSuffix(m.key, ".$"), lambdaFields.names(JSONPath))
-			r.reportKey(m, SchemaInvalid, fix, "lambda:invoke has no parameter %q", m.key).
-				service(f, "The field '%s' is not supported by Step Functions", strings.TrimSuffix(m.key, ".$"))
+		key := strings.TrimSuffix(m.key, suffix)
+		if _, known := lambdaFields[key]; !known {
+			r.reportKey(m, SchemaInvalid, closest(key, lambdaFields.names(JSONPath)), "lambda:invoke has no parameter %q", m.key).
+				service(f, "The field '%s' is not supported by Step Functions", key)
 		}
 	}
-	if !f.has("FunctionName") && !f.has("FunctionName.$") {
+	if !f.has("FunctionName") && !f.has("FunctionName"+suffix) {
 		r.report(f, SchemaInvalid, `add "FunctionName": "NAME"`, "lambda:invoke needs a FunctionName").ServiceMessage =
 			"The field 'FunctionName' is required but was missing"
 	}

@@ -63,6 +63,7 @@ const (
 	nodeExpr
 	nodeObject
 	nodeArray
+	nodeQuery
 )
 
 // template reads an optional template field.

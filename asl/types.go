@@ -75,11 +75,16 @@ type State struct {
 
 	// JSONPath data flow; nil means the field is absent.
 	InputPath      *Path          // absent: "$"
-	Parameters     *Template      // Parameters; for Map: ItemSelector or the older Parameters
+	Parameters     *Template      // Parameters; for Map: ItemSelector (in JSONata as well) or the older Parameters
 	ResultSelector *Template      // Task, Parallel, Map
 	ResultPath     *ReferencePath // absent: "$"
 	OutputPath     *Path          // absent: "$"
 	Result         []byte         // Pass: JSON text; nil when absent
+
+	// JSONata data flow; nil means the field is absent.
+	Arguments *Template         // Task, Parallel
+	Output    *Template         // of a Choice it counts for Default only
+	Queries   map[string]*Query // fields of one value (TimeoutSeconds, Seconds, Error, …) that hold an expression, by name
 
 	// Assign is what leaving the state stores in variables: a template whose root is an object of names and values. Of a
 	// Choice it counts for Default only. Nil: nothing.
@@ -110,7 +115,8 @@ type ReferencePath struct {
 	Expr *jsonpath.Reference // nil when Null
 }
 
-// Template is a payload template: JSON in which an object key that ends in ".$" holds an expression.
+// Template is JSON with expressions in it: in JSONPath the value of an object key that ends in ".$", in JSONata any string
+// {% … %}.
 type Template struct {
 	Root Node
 }
@@ -121,6 +127,7 @@ type Node struct {
 	Fields  []FieldNode // an object
 	Items   []Node      // an array
 	Expr    Expr        // an expression: path, context path or intrinsic call
+	Query   *Query      // an expression in JSONata
 	kind    nodeKind
 }
 
@@ -138,6 +145,8 @@ type TaskPart struct {
 	Target    Target // Resource, understood
 	Timeout   Duration
 	Heartbeat Duration
+	// Credentials is an object whose RoleArn is the role to call under; nil: the machine's.
+	Credentials *Template
 }
 
 // TargetKind says what a Task's resource is.
@@ -184,10 +193,13 @@ type ChoicePart struct {
 
 // Rule is one entry of Choices.
 type Rule struct {
-	Cond   Condition
-	Next   string
-	To     *State
-	Assign *Template // nil: nothing
+	Cond     Condition // in JSONPath
+	Query    *Query    // in JSONata, unless the Condition is a Constant
+	Constant *bool
+	Next     string
+	To       *State
+	Assign   *Template // nil: nothing
+	Output   *Template // nil: the state's input
 }
 
 // Condition is a tree of And, Or, Not and comparisons.
@@ -226,20 +238,22 @@ type ParallelPart struct {
 	Branches []*Graph
 }
 
-// MapPart is what only an inline Map has.
+// MapPart is what only a Map has.
 type MapPart struct {
 	Processor                  *Graph
-	ItemsPath                  *jsonpath.Path // nil: "$"
-	MaxConcurrency             int64          // 0: no limit
+	Distributed                *DistributedPart // nil: inline
+	Items                      *Template        // in JSONata; nil: the state's input
+	ItemsPath                  *jsonpath.Path   // nil: "$"
+	MaxConcurrency             int64            // 0: no limit
 	MaxConcurrencyPath         *jsonpath.Path
 	ToleratedFailureCount      int64
 	ToleratedFailureCountPath  *jsonpath.Path
 	ToleratedFailurePercentage float64
 	ToleratedPercentagePath    *jsonpath.Path
-	// HasTolerance says that a tolerated failure field is present, HasToleratedCount and HasToleratedPercentage which.
-	HasTolerance           bool
-	HasToleratedCount      bool
-	HasToleratedPercentage bool
+	// HasTolerance says that a tolerated failure field is present.
+	HasTolerance bool
+	// HasFailureCount and HasFailurePercentage say which one is.
+	HasFailureCount, HasFailurePercentage bool
 }
 
 // Retrier is one entry of Retry, with defaults filled in.
@@ -259,4 +273,5 @@ type Catcher struct {
 	To          *State
 	ResultPath  *ReferencePath
 	Assign      *Template // in place of the state's own; nil: nothing
+	Output      *Template // in JSONata; nil: the error output
 }

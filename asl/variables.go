@@ -32,8 +32,8 @@ func (p *parser) refersTo(name string) {
 }
 
 // assign reads an optional Assign of a state, a Choice rule or a catcher (Step Functions, "Passing data between states with
-// variables").
-func (p *parser) assign(s *spot) *Template {
+// variables"); may is what its expressions read in JSONata.
+func (p *parser) assign(s *spot, may has) *Template {
 	f := s.member("Assign")
 	if f == nil || p.current == nil || !p.kind(f, jsonvalue.KindObject) {
 		return nil
@@ -58,6 +58,9 @@ func (p *parser) assign(s *spot) *Template {
 		default:
 			p.assigned = append(p.assigned, assignment{name, m, p.current.Graph})
 		}
+	}
+	if p.language == JSONata {
+		return p.queryTemplate(s, "Assign", may)
 	}
 	return p.template(s, "Assign")
 }

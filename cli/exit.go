@@ -51,6 +51,7 @@ var exitOf = map[fault.Kind]int{
 	fault.Unauthorized:      ExitUsage,
 	fault.ActivityNotFound:  ExitNotFound,
 	fault.ActivityWorkers:   ExitUnavailable,
+	fault.NotRedrivable:     ExitConflict,
 }
 
 // errInterrupted ends a command that the user interrupted; what there is to say has been said.

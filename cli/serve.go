@@ -51,7 +51,7 @@ func (f *serveFlags) add(cmd *cobra.Command) {
 	speculationFlag(fl.StringVar, &f.speculation)
 	fl.StringVar(&f.logFormat, "log-format", "text", "`FORMAT` of the log on stderr: text or json")
 	fl.StringVar(&f.logLevel, "log-level", "info", "least `LEVEL` to log: debug, info, warn or error")
-	fl.BoolVar(&f.awsLimits, "aws-limits", false, "refuse what AWS would refuse: 256 KiB payloads, 25,000 events a run")
+	fl.BoolVar(&f.awsLimits, "aws-limits", false, "have the limits that AWS has: 256 KiB payloads, 1 MiB definitions, 25,000 events and one year a run")
 }
 
 const serveHelp = `Serve the AWS Step Functions API over the state machines and runs in a data directory, until SIGINT or
@@ -190,7 +190,7 @@ func (s *service) serve(ctx context.Context, background func(ctx context.Context
 		defer close(prepared)
 		s.prepareFunctions(ctx)
 	}()
-	err = server.Serve(ctx, l, server.Options{Backend: s.node, Credentials: s.creds, Limits: s.options.Limits, Integrations: s.options.Integrations, Mocks: s.mocks, Logger: s.log,
+	err = server.Serve(ctx, l, server.Options{Backend: s.node, Credentials: s.creds, Limits: s.options.Limits, Mocks: s.mocks, Logger: s.log,
 		Collectors: []prometheus.Collector{s.node.Collector()}})
 	cancel(nil)
 	<-prepared

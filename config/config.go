@@ -38,6 +38,8 @@ type Config struct {
 	Retain map[machine.Status]time.Duration
 	// AWS says where the services are that integrations call.
 	AWS AWS
+	// Objects says where the buckets of distributed Maps are.
+	Objects Objects
 	// Own are the integrations of the file, Connections what http:invoke may use, Sinks where messages and events go.
 	Own         []Integration
 	Connections map[string]web.Connection
@@ -194,6 +196,7 @@ func (r *reader) config(n *yaml.Node, c *Config) {
 		"limits":    func(v *yaml.Node) { r.limits(v, &c.Limits) },
 		"retain":    func(v *yaml.Node) { r.retain(v, &c.Retain) },
 		"aws":       func(v *yaml.Node) { r.aws(v, &c.AWS) },
+		"objects":   func(v *yaml.Node) { r.objects(v, &c.Objects) },
 
 		"integrations": func(v *yaml.Node) { integrations = v },
 		"connections":  func(v *yaml.Node) { r.connections(v, &c.Connections) },

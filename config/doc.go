@@ -16,7 +16,16 @@
 //	  notify: {runtime: http, url: "http://127.0.0.1:9000/notify", idempotent: true}
 //
 //	limits: {payload: 256KiB}  # or: limits: aws
+//	objects: ./buckets         # or: objects: s3
 //	retain: 7d                 # or per status: {succeeded: 1d, failed: forever}
+//
+//	aws: {endpoints: {sqs: "http://127.0.0.1:9324"}}
+//	integrations:
+//	  crm:createLead: {url: "http://127.0.0.1:9100/leads", timeout: 10s}
+//	  ses:sendEmail: {function: bill}
+//	connections:
+//	  stripe: {basic: {username: weft, password: {env: STRIPE_KEY}}}
+//	sinks: {sns: {orders: "http://127.0.0.1:9000/orders"}, events: {default: "http://127.0.0.1:9000/events"}}
 //
 // # A function
 //
@@ -60,8 +69,21 @@
 // limits takes payload, definition and variables (sizes) and history (a number of events), or the word aws
 // for what Step Functions documents; see package limits for what they bound.
 //
+// objects says where the buckets of distributed Maps are: a directory, whose subdirectories are the buckets, or the word
+// s3 for S3 or the server that aws.endpoints.s3 names. Without it they are in the directory objects of the data directory.
+//
 // retain says how long ended runs are kept: a duration, or forever (or 0), for all of them or by status: succeeded,
 // failed, timed_out and aborted. What it does not name is kept for 90 days, as Step Functions does.
+//
+// # Service integrations
+//
+// docs/integrations.md says what they do. aws says where S3, SQS and DynamoDB are: region, profile, and endpoints (URLs
+// by service: dynamodb, s3, sqs). sinks are URLs that messages of topics (sns) and events of buses (events) are posted to; "*"
+// is every other one. connections are what http:invoke may use: one of basic (username, password), apiKey (name, value) and oauth
+// (url, clientId, clientSecret, method, headers, query, body), and headers, query and body of every request. integrations are a file's
+// own: service:action, and a url (with headers and a timeout, default 60s) or a function of the file. They replace built-in ones.
+//
+// Secrets (all values of connections, headers of integrations) are texts, or {env: NAME} for what the environment has.
 //
 // Durations are numbers with units ms, s, m, h or d ("90s", "1h30m", "7d"), sizes have B, KiB, MiB, GiB, KB, MB
 // or GB.

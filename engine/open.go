@@ -74,6 +74,7 @@ func (n *Node) open() error {
 	}
 	n.library = &statemachine.Library{Region: set.Region, Account: set.Account, Limits: n.opts.Limits}
 	n.runs = &statemachine.Runs{Library: n.library}
+	n.mapRuns = &statemachine.MapRuns{Library: n.library}
 	n.workflows = &workflow.Runs{
 		HistoryEvents: n.opts.Limits.HistoryEvents,
 		Tell:          map[partition.ProgramID]func(*workflow.Reply) []byte{schedules.ID: scheduled.Ended},
@@ -235,9 +236,9 @@ func (n *Node) openLog(partitions int) (err error) {
 
 func (n *Node) openLanes(count int) error {
 	programs := map[partition.ProgramID]partition.Program{
-		statemachine.CatalogID: &statemachine.Catalog{Library: n.library},
-		statemachine.RunsID:    n.runs,
-
+		statemachine.CatalogID:    &statemachine.Catalog{Library: n.library},
+		statemachine.RunsID:       n.runs,
+		statemachine.MapRunsID:    n.mapRuns,
 		statemachine.ActivitiesID: &statemachine.Activities{Library: n.library},
 		workflow.RunsID:           n.workflows,
 		workflow.EntitiesID:       n.entities,

@@ -23,7 +23,6 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/objectstore"
 )
@@ -211,13 +210,4 @@ func uri(bucket, key string) string {
 		return "S3://" + bucket
 	}
 	return "S3://" + bucket + "/" + key
-}
-
-// compact returns a text without white space, and an Error for one that is no JSON.
-func compact(text []byte) ([]byte, error) {
-	value, err := jsonvalue.Compact(nil, text)
-	if err != nil {
-		return nil, &Error{Cause: "The item is not valid JSON: " + err.Error(), Err: err}
-	}
-	return value, nil
 }

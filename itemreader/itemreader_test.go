@@ -177,3 +177,31 @@ func TestJSONLines(t *testing.T) {
 		{"large line", "1\n\"0123456789\"\n", Source{Format: JSONL, ItemBytes: 11}, []string{`1`}, "The item has more than 11 bytes."},
 	})
 }
+
+// TestMemoryDoesNotGrow holds that twenty times the items are read without more being allocated.
+func TestMemoryDoesNotGrow(t *testing.T) {
+	for _, c := range []struct {
+		format     Format
+		head, tail string
+	}{{JSONL, "", ""}, {CSV, "a,b\n", ""}, {JSON, "[0", "]"}} {
+		item := map[Format]string{JSONL: "{\"a\": 1}\n", CSV: "1,\"2\"\n", JSON: ", {\"a\": 1}"}[c.format]
+		allocated := func(items int) float64 {
+			store := memory{"f": c.head + strings.Repeat(item, items) + c.tail}
+			return testing.AllocsPerRun(5, func() {
+				r, err := Open(t.Context(), store, Source{Bucket: "in-box", Key: "f", Format: c.format}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for err == nil {
+					_, err = r.Next()
+				}
+				if r.Given() < int64(items) {
+					t.Fatalf("%d items, %v", r.Given(), err)
+				}
+			})
+		}
+		if few, many := allocated(1000), allocated(20_000); many > few+10 {
+			t.Errorf("%s: %v allocations for a thousand items, %v for twenty thousand", c.format, few, many)
+		}
+	}
+}

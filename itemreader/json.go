@@ -48,7 +48,7 @@ func openJSON(s *stream, source, pointer string, most int, at place) (*jsonItems
 	// A number is nothing to map over; a text that is no JSON is told apart from one.
 	text, err := s.value(true, most)
 	if err == nil {
-		_, err = compact(text)
+		_, err = s.compact(text)
 	}
 	if err != nil {
 		return nil, err
@@ -97,11 +97,11 @@ func (j *jsonItems) next() (item Item, err error) {
 	if err != nil {
 		return item, err
 	}
-	item.Value, err = compact(text)
-	if err == nil {
-		j.first = false
+	if item.Value, err = j.compact(text); err != nil {
+		return item, err
 	}
-	return item, err
+	j.first = false
+	return item, nil
 }
 
 // end returns io.EOF if nothing but space follows the items of a whole text.

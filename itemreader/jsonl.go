@@ -20,7 +20,7 @@ func (l *jsonLines) next() (Item, error) {
 			return Item{}, err
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
-			value, err := compact(line)
+			value, err := l.compact(line)
 			return Item{Value: value, Source: l.source}, err
 		}
 	}

@@ -37,6 +37,21 @@ func (o *opener) named() objectstore.Name {
 
 // file opens one object that has items.
 func (o *opener) file(name objectstore.Name, at place) (items, error) {
+	var in items
+	var err error
+	if o.src.Format == Parquet {
+		in, err = o.parquet(name, at)
+	} else {
+		in, err = o.textFile(name, at)
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return nil, &Error{Cause: e.Cause, At: uri(name.Bucket, name.Key), Err: e.Err}
+	}
+	return in, err
+}
+
+func (o *opener) textFile(name objectstore.Name, at place) (items, error) {
 	s, err := openStream(o.ctx, o.store, name, at)
 	if err != nil {
 		return nil, err
@@ -44,10 +59,6 @@ func (o *opener) file(name objectstore.Name, at place) (items, error) {
 	in, err := o.text(s, name, at)
 	if err != nil {
 		_ = s.close() // it was only read
-		var e *Error
-		if errors.As(err, &e) {
-			return nil, &Error{Cause: e.Cause, At: uri(name.Bucket, name.Key), Err: e.Err}
-		}
 		return nil, err
 	}
 	return in, nil

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
+	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/objectstore"
 )
 
@@ -25,6 +27,7 @@ type stream struct {
 	base     int64 // offset of buffer[0]
 	err      error // of from, when buffer[:end] is used up
 	kept     []byte
+	room     []byte // for what compact returns
 }
 
 var (
@@ -143,4 +146,14 @@ func (s *stream) space() (byte, error) {
 			return 0, s.err
 		}
 	}
+}
+
+// compact returns a text without white space, and an Error for one that is no JSON. It is valid until the next call.
+func (s *stream) compact(text []byte) ([]byte, error) {
+	s.room = slices.Grow(s.room[:0], len(text))
+	value, err := jsonvalue.Compact(s.room, text)
+	if err != nil {
+		return nil, &Error{Cause: "The item is not valid JSON: " + err.Error(), Err: err}
+	}
+	return value, nil
 }

@@ -16,12 +16,15 @@ type Set struct {
 	HistoryEvents int64
 	// VariableBytes bounds the values of all variables of one run.
 	VariableBytes int
+	// RunSeconds bounds how long a run may take, also one whose machine sets no TimeoutSeconds. Past it the run is
+	// TIMED_OUT. 0: no bound.
+	RunSeconds int64
 }
 
 // Default is what a node uses unless told otherwise.
 var Default = Set{
 	PayloadBytes:    4 << 20,
-	DefinitionBytes: 1 << 20,
+	DefinitionBytes: 4 << 20,
 	HistoryEvents:   10_000_000,
 	VariableBytes:   10 << 20,
 }
@@ -32,12 +35,16 @@ var AWS = Set{
 	DefinitionBytes: 1 << 20,
 	HistoryEvents:   25_000,
 	VariableBytes:   10 << 20,
+	RunSeconds:      365 * 24 * 3600,
 }
 
 const (
 	// JSONDepth bounds the nesting of any JSON text Weft reads, so that no input can exhaust a
 	// stack. Step Functions' own parser (Jackson) stops at 1,000.
 	JSONDepth = 1000
+	// EvaluationBytes bounds every value that an expression in JSONata makes on its way, and is less than the bound of a
+	// payload only where that is larger (Step Functions: 6,990,256). Past it: States.QueryEvaluationError.
+	EvaluationBytes = 6_990_256
 	// NameChars bounds the names of machines, runs and states (Step Functions: 80).
 	NameChars = 80
 	// ErrorChars and CauseChars bound what SendTaskFailure and StopExecution take.
@@ -57,6 +64,9 @@ const (
 	// ValueBytes bounds one value that is kept in a file and passed by reference, so that one client cannot fill a disk
 	// with one call. It is what a person still moves about in one piece. Past it: LimitExceeded.
 	ValueBytes = 1 << 30
+	// MapChildren bounds the child runs of one Map Run that run at a time, whatever MaxConcurrency says: each is in the Map
+	// Run's state. Step Functions has the same number.
+	MapChildren = 10_000
 	// Waiters bounds the clients that wait for the end of one run. Past it: Busy.
 	Waiters = 10_000
 	// Activities bounds the activities of a node (Step Functions: 10,000). Past it: LimitExceeded.

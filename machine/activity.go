@@ -32,10 +32,12 @@ func (s *step) taken(b *branch, ev *Event) {
 	s.resume(nil)
 }
 
-// cancelWork takes back b's invocation, or the offer of its task; a worker that has the task learns from its next report
+// cancelWork takes back b's invocation, its Map Run, or the offer of its task; a worker that has the task learns from its next report
 // that nobody waits for it.
 func (s *step) cancelWork(b *branch) {
 	switch {
+	case b.phase == mapping:
+		s.command(Command{Kind: StopMapRun, ID: b.invocation, MapRun: s.mapRunOf(b)})
 	case b.phase == queued:
 		s.command(Command{Kind: Withdraw, ID: b.invocation, Function: b.state.Task.Target.Activity})
 	case b.state.Task.Target.Kind != asl.TargetActivity:

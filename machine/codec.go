@@ -106,6 +106,7 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 	b = wire.AppendUint(b, uint64(br.state.Index))
 	b = e.text(b, br.input)
 	b = e.text(b, br.item)
+	b = e.text(b, br.key)
 	b = e.variables(b, br.variables)
 	b = wire.AppendInt(b, br.entered)
 	b = wire.AppendInt(b, br.enteredAt)
@@ -306,6 +307,7 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	br.state = d.f.in.Definition.AllStates[index]
 	br.input, br.item = d.text(), d.text()
 	if d.version >= 3 {
+		br.key = d.text()
 		d.variables(br)
 	}
 	br.entered, br.enteredAt = r.Int(), r.Int()
@@ -361,7 +363,7 @@ func (d *decoder) takes(p phase) bool {
 	if d.ended {
 		return p == idle || p == unbegun
 	}
-	return p > idle && p <= forked || p == revived || p == queued
+	return p > idle && p <= forked || p == revived || p == queued || p == mapping
 }
 
 // consistent reports whether a decoded branch's phase fits its state and what it waits for.
@@ -377,7 +379,9 @@ func (br *branch) consistent() bool {
 	case backoff:
 		return br.timer != 0 && len(br.state.Retry) > 0
 	case forked:
-		return t == asl.Parallel || t == asl.Map
+		return t == asl.Parallel || t == asl.Map && br.state.Map.Distributed == nil
+	case mapping:
+		return t == asl.Map && br.state.Map.Distributed != nil && br.invocation != 0
 	}
 	return true
 }

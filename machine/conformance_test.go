@@ -14,8 +14,8 @@ import (
 
 // floors are how many cases of each file must agree in each tier: raise them as the interpreter grows.
 var floors = map[string][3]int{
-	"pure":     {101, 101, 101},
-	"lambda":   {36, 36, 36},
+	"pure":     {170, 170, 170},
+	"lambda":   {60, 60, 60},
 	"callback": {20, 20, 20},
 }
 
@@ -79,6 +79,9 @@ func answer(t *testing.T, c *conformance.Case) ([]conformance.Answer, bool) {
 		definition, problems := asl.Parse([]byte(m.Definition), asl.Options{Express: m.Type == "EXPRESS", Limits: limits.AWS})
 		if problems.Unsupported() {
 			return nil, false
+		}
+		if strings.Contains(m.Definition, `"ItemReader"`) || strings.Contains(m.Definition, `"ResultWriter"`) {
+			return nil, false // the engine reads and writes objects; its test has them
 		}
 		if len(problems) > 0 {
 			t.Logf("%s: %v", c.ID, problems)

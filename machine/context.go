@@ -82,7 +82,16 @@ func mapItem(b, item *branch) *jsonvalue.Object {
 	if err != nil {
 		return nil
 	}
-	return object("Index", jsonvalue.Int(int64(item.index)), "Value", tree)
+	o := object("Index", jsonvalue.Int(int64(item.index)))
+	if key := textValue(item.key); item.key != nil {
+		name, _ := key.root()
+		o.Set("Key", name)
+	}
+	o.Set("Value", tree)
+	if item.parent.source != "" {
+		o.Set("Source", item.parent.source)
+	}
+	return o
 }
 
 // object makes an object of keys and values in turn.

@@ -3,7 +3,7 @@ package machine
 // The texts these read are valid compact JSON (Event.Output), so they look at structure only: brackets,
 // commas and strings. A Map's items are taken from its array one at a time without parsing the rest.
 
-// nextElement returns the element of array that starts at i and where the one after it starts. The first
+// nextElement returns the element of array that starts at i, of an object key and value, and where the one after it starts. The first
 // starts at 1.
 func nextElement(array []byte, i int) (element []byte, next int) {
 	start, depth := i, 0
@@ -25,6 +25,12 @@ func nextElement(array []byte, i int) (element []byte, next int) {
 		}
 	}
 	return array[start:], len(array)
+}
+
+// splitMember splits an element of an object into the key, in its quotes, and the value.
+func splitMember(element []byte) (key, value []byte) {
+	end := skipString(element, 0) + 1
+	return element[:end:end], element[end+1:]
 }
 
 // skipString returns where the string that opens at i closes.

@@ -21,6 +21,7 @@ const (
 	errReferencePath   = "States.ReferencePathConflict"
 	errResultPath      = "States.ResultPathMatchFailure" // what the States Language calls it
 	errIntrinsic       = "States.IntrinsicFailure"
+	errQuery           = "States.QueryEvaluationError"
 	errThreshold       = "States.ExceedToleratedFailureThreshold"
 	thresholdExceeded  = "The specified tolerated failure threshold was exceeded"
 	resultTooLargeText = "The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit."
@@ -32,6 +33,10 @@ type failure struct {
 	name, cause       string
 	hasName, hasCause bool
 	alias             string // a second name that ErrorEquals matches: a heartbeat's time-out is States.Timeout in the history, a conflict has the States Language's name beside its own
+
+	evaluation bool   // an expression in JSONata failed: there is an EvaluationFailed event
+	noted      bool   // and it is in the history
+	location   string // the field of that expression; may be empty
 }
 
 // runtimeError is a States.Runtime, which nothing catches; its cause says where, as AWS's do.
@@ -104,6 +109,7 @@ func optional(s string, present bool) any {
 // at once: no state above b and no other branch has an event about it.
 func (s *step) failed(b *branch, e *failure) *branch {
 	s.f.probe.failed(b, e)
+	s.noteEvaluation(b, e)
 	if e.name == errRuntime {
 		prev := b.prev
 		s.cancelAll(&s.f.root)
@@ -129,6 +135,20 @@ func (s *step) failed(b *branch, e *failure) *branch {
 		return nil
 	}
 	return s.childFailed(b, e)
+}
+
+// noteEvaluation says in the history that an expression of b's state failed, once. Like AWS's, an event that follows
+// StateEntered stands beside it: both hang on what was before.
+func (s *step) noteEvaluation(b *branch, e *failure) {
+	if !e.evaluation || e.noted {
+		return
+	}
+	e.noted = true
+	if b.prev == b.entered {
+		b.prev = b.before
+	}
+	s.note(b, history.Event{Type: history.EvaluationFailed, Name: b.state.Name, Location: e.location,
+		Error: e.name, HasError: true, Cause: e.cause, HasCause: true})
 }
 
 // retryAfter returns the milliseconds until the next attempt, when a retrier of b's state grants one. Each
@@ -183,6 +203,7 @@ func (s *step) catch(b *branch, e *failure) (*branch, bool) {
 			return s.leave(b, o, c.To), true
 		}
 		// An error of the catcher itself is not caught again.
+		s.noteEvaluation(b, bad)
 		s.f.discard(b)
 		b.phase = idle
 		if b.parent == nil {

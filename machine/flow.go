@@ -23,17 +23,26 @@ type dataflow interface {
 	caught(sc *scope, c *asl.Catcher, e *failure) (value, *failure)
 	// failure is the error that a Fail state raises; the second is what went wrong in finding it.
 	failure(sc *scope, st *asl.State) (*failure, *failure)
-	// items is the JSON array a Map goes through; data is what arguments returned.
+	// fill evaluates a template on the state's input.
+	fill(sc *scope, t *asl.Template) (value, *failure)
+	// holds is whether a Choice rule's condition does. sc's data is the input behind InputPath.
+	holds(sc *scope, rule *asl.Rule) (bool, *failure)
+	// items is the JSON array, or object, that a Map goes through; data is what arguments returned.
 	items(sc *scope, st *asl.State, data *value) ([]byte, *failure)
 	// selectItem is the input of iteration c.
 	selectItem(sc *scope, fk *fork, c *branch) (value, *failure)
-	// integer is a number that may be given by a path.
+	// integer is a number that may be given by a path, or by the expression of that field.
 	integer(sc *scope, st *asl.State, field string, fixed int64, path *jsonpath.Path) (int64, *failure)
 	percentage(sc *scope, st *asl.State, fixed float64, path *jsonpath.Path) (float64, *failure)
 }
 
 // flowOf returns the data flow of a state's query language.
-func flowOf(*asl.State) dataflow { return jsonPathFlow{} }
+func flowOf(st *asl.State) dataflow {
+	if st.QueryLanguage == asl.JSONata {
+		return jsonataFlow{}
+	}
+	return jsonPathFlow{}
+}
 
 // value is a JSON value as text, as a tree, or as both; each is made of the other when it is asked for.
 type value struct {
@@ -75,15 +84,22 @@ func (v *value) root() (any, error) {
 
 // scope is what the expressions of a branch's state see. It implements asl.Scope.
 type scope struct {
-	s      *step
-	b      *branch
-	item   *branch  // the iteration that ItemSelector is evaluated for
-	caught *failure // of a catcher
-	data   value
+	s         *step
+	b         *branch
+	item      *branch   // the iteration that ItemSelector is evaluated for
+	caught    *failure  // of a catcher
+	rule      *asl.Rule // of a Choice, the one that holds
+	result    value     // of the work, in JSONata
+	hasResult bool
+	queried   *queried // in JSONata
+	data      value
 }
 
-// scope returns the scope of b's state with the state's input as data.
-func (s *step) scope(b *branch) *scope { return &scope{s: s, b: b, data: textValue(b.input)} }
+// scope returns the scope of b's state with the state's input as data. It is good until the next call: no state needs two.
+func (s *step) scope(b *branch) *scope {
+	s.scratch = scope{s: s, b: b, data: textValue(b.input)}
+	return &s.scratch
+}
 
 // inputScope is scope with InputPath applied: what a Choice's rules and a Wait's paths look at.
 func (s *step) inputScope(b *branch) (*scope, *failure) {
@@ -92,13 +108,14 @@ func (s *step) inputScope(b *branch) (*scope, *failure) {
 	if e != nil {
 		return nil, e
 	}
-	return sc.with(v), nil
+	sc.data = v
+	return sc, nil
 }
 
 // with is sc with other data.
 func (sc *scope) with(v value) *scope {
 	c := *sc
-	c.data = v
+	c.data, c.queried = v, nil
 	return &c
 }
 

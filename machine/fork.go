@@ -37,6 +37,9 @@ func (s *step) parallel(b *branch) *branch {
 
 // mapState begins a Map: its first iterations, as many as may run at a time.
 func (s *step) mapState(b *branch) *branch {
+	if b.state.Map.Distributed != nil {
+		return s.mapRun(b)
+	}
 	fk, e := s.newMap(b)
 	if e != nil {
 		return s.failed(b, e)
@@ -111,9 +114,13 @@ func (s *step) tolerance(b *branch, sc *scope) (tolerance, *failure) {
 func (s *step) iterate(fk *fork, prev int64) *failure {
 	owner := fk.owner.state
 	item, at := nextElement(fk.items, fk.at)
+	var key []byte
+	if fk.items[0] == '{' {
+		key, item = splitMember(item)
+	}
 	input := item
 	if owner.Parameters != nil {
-		candidate := &branch{parent: fk, index: fk.next, item: item}
+		candidate := &branch{parent: fk, index: fk.next, item: item, key: key}
 		v, e := flowOf(owner).selectItem(s.scope(fk.owner), fk, candidate)
 		if e != nil {
 			return e
@@ -125,7 +132,7 @@ func (s *step) iterate(fk *fork, prev int64) *failure {
 	}
 	c := fk.add(fk.next)
 	fk.next, fk.at = fk.next+1, at
-	c.item, c.prev = item, prev
+	c.item, c.key, c.prev = item, key, prev
 	s.note(c, history.Event{Type: history.MapIterationStarted, Name: owner.Name, Index: int64(c.index)})
 	s.begin(c, owner.Map.Processor.Start, input)
 	s.f.ready = append(s.f.ready, c)
@@ -285,6 +292,9 @@ func (s *step) abortChildren(fk *fork, failed *branch, prev int64) {
 // abortState ends the state that c is in, and everything below it, with its StateAborted event. A Parallel
 // or Map that has said StateFailed says no more.
 func (s *step) abortState(c *branch, prev int64) {
+	if c.phase == mapping {
+		s.emit(history.Event{Type: history.MapRunAborted, Prev: c.prev})
+	}
 	s.cancel(c)
 	entered := c.phase != ready && c.entered != 0
 	if t := typeEvents[c.state.Type].aborted; t != 0 && entered && (c.state.Type == asl.Task || c.phase != idle) {

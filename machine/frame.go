@@ -44,6 +44,7 @@ const (
 	unbegun              // was ready when the run ended, which it had no part in
 	revived              // after a redrive: about to work again in the state in which the run ended
 	queued               // a Task: no worker of its activity has taken it yet
+	mapping              // a distributed Map: its Map Run is out
 )
 
 // branch is one line of control: the run itself, a branch of a Parallel or an iteration of a Map.
@@ -56,6 +57,7 @@ type branch struct {
 	phase     phase
 	input     []byte // of the state, as it came
 	item      []byte // $$.Map.Item.Value of an iteration
+	key       []byte // $$.Map.Item.Key, a JSON string, of an iteration over an object
 	variables variables
 	entered   int64 // event id of StateEntered
 	enteredAt int64 // Unix milliseconds
@@ -65,7 +67,7 @@ type branch struct {
 	attempts []int64 // per retrier of the state; nil: none yet
 	retries  int64   // $$.State.RetryCount
 
-	invocation uint64 // working
+	invocation uint64 // working, mapping
 	timer      uint64 // of a Wait, a retry or TimeoutSeconds
 	due        int64  // of timer
 	beat       uint64 // timer of HeartbeatSeconds
@@ -99,6 +101,7 @@ type fork struct {
 	data      []byte // "$" of ItemSelector; nil without one
 	tree      any    // data, parsed when needed; not stored
 	parsed    bool
+	source    string // of the item of a distributed Map, in a Selector
 }
 
 // tolerance is how many iterations of a Map may fail.

@@ -30,6 +30,23 @@ const zoo = `{"StartAt":"In","TimeoutSeconds":5000,"States":{
  "Again":{"Type":"Choice","Choices":[{"Variable":"$[0]","IsPresent":true,"Next":"Out"}],"Default":"In"},
  "Out":{"Type":"Succeed"}}}`
 
+// queryZoo is as zoo, in JSONata and with variables.
+const queryZoo = `{"QueryLanguage":"JSONata","StartAt":"In","TimeoutSeconds":5000,"States":{
+ "In":{"Type":"Pass","Assign":{"n":"{% $exists($n) ? $n + 1 : 1 %}","s":"{% $string($states.input) %}"},"Output":{"l":[1,"{% $states.input %}",3],"o":{"k":"{% $n ? $n : 0 %}","j":1}},"Next":"Loop"},
+ "Loop":{"Type":"Map","Items":"{% $n % 2 = 0 ? $states.input.l : $states.input.o %}","MaxConcurrency":"{% $n %}","ToleratedFailureCount":1,"ItemSelector":{"v":"{% $states.context.Map.Item %}"},
+  "Retry":[{"ErrorEquals":["States.QueryEvaluationError"],"MaxAttempts":1}],"Catch":[{"ErrorEquals":["States.ALL"],"Assign":{"e":"{% $states.errorOutput %}"},"Output":"{% $states.errorOutput.Error %}","Next":"Fork"}],
+  "Assign":{"r":"{% $states.result[0] %}"},"Next":"Fork","ItemProcessor":{"StartAt":"Work","States":{
+   "Work":{"Type":"Task","Resource":"f","Arguments":"{% $states.input.v %}","TimeoutSeconds":"{% 9 %}","Assign":{"w":"{% $states.result.v.w %}"},"Retry":[{"ErrorEquals":["X"],"MaxAttempts":2}],"Next":"Pick"},
+   "Pick":{"Type":"Choice","Choices":[{"Condition":"{% $w = 'x' %}","Assign":{"p":true},"Output":"{% $w %}","Next":"Rest"}],"Default":"Bad"},
+   "Rest":{"Type":"Wait","Seconds":"{% $length($states.input) %}","End":true},
+   "Bad":{"Type":"Fail","Error":"{% 'Bad' & $n %}"}}}},
+ "Fork":{"Type":"Parallel","Arguments":"{% $n %}","Catch":[{"ErrorEquals":["States.ALL"],"Next":"Again"}],"Next":"Again","Branches":[
+  {"StartAt":"Ask","States":{"Ask":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken","Arguments":{"FunctionName":"g","Payload":{"t":"{% $states.context.Task.Token %}"}},"HeartbeatSeconds":7,"Assign":{"got":"{% $states.result %}"},"Next":"Tell"},
+   "Tell":{"Type":"Pass","Output":"{% [$got, $e, $r] %}","End":true}}},
+  {"StartAt":"Nap","States":{"Nap":{"Type":"Wait","Seconds":3,"Assign":{"u":"{% $uuid() %}"},"End":true}}}]},
+ "Again":{"Type":"Choice","Choices":[{"Condition":"{% $n > 2 %}","Next":"Out"}],"Default":"In"},
+ "Out":{"Type":"Succeed","Output":"{% $s %}"}}}`
+
 // wander sends a run random events, mostly ones it waits for, and checks every step.
 func wander(w *world, r *rand.Rand, steps int) {
 	outputs := []string{`{}`, `null`, `[1]`, `{"v":{"w":"x"}}`, `"text"`, `7`}
@@ -97,10 +114,12 @@ func wanderIn(t testing.TB, m *asl.Machine, seed uint64) *world {
 func TestRandomEvents(t *testing.T) {
 	t.Parallel()
 	ends := map[Status]int{}
-	for seed := range uint64(150) {
-		w := wanderer(t, zoo, seed)
-		wander(w, rand.New(rand.NewPCG(seed, 1)), 250)
-		ends[w.f.Status()]++
+	for seed := range uint64(100) {
+		for _, definition := range []string{zoo, queryZoo} {
+			w := wanderer(t, definition, seed)
+			wander(w, rand.New(rand.NewPCG(seed, 1)), 250)
+			ends[w.f.Status()]++
+		}
 	}
 	for _, s := range []Status{Succeeded, Failed, TimedOut, Aborted} {
 		if ends[s] == 0 {
@@ -112,19 +131,20 @@ func TestRandomEvents(t *testing.T) {
 func FuzzStep(f *testing.F) {
 	f.Add(uint64(1), uint64(2), uint16(100))
 	f.Fuzz(func(t *testing.T, a, b uint64, n uint16) {
-		wander(wanderer(t, zoo, a), rand.New(rand.NewPCG(a, b)), int(n%500))
+		wander(wanderer(t, []string{zoo, queryZoo}[a%2], a), rand.New(rand.NewPCG(a, b)), int(n%500))
 	})
 }
 
 func FuzzDecodeFrame(f *testing.F) {
 	for seed := range uint64(4) {
-		w := wanderer(f, zoo, seed)
+		w := wanderer(f, []string{zoo, queryZoo}[seed%2], seed)
 		w.check = false
 		wander(w, rand.New(rand.NewPCG(seed, 3)), 20*int(seed+1))
-		f.Add(w.f.AppendBinary(nil), uint64(3))
+		f.Add(w.f.AppendBinary(nil), 2+seed)
 	}
-	in := &Interpreter{Definition: parse(f, zoo)}
+	ins := []*Interpreter{{Definition: parse(f, zoo)}, {Definition: parse(f, queryZoo)}}
 	f.Fuzz(func(t *testing.T, data []byte, id uint64) {
+		in := ins[id%2]
 		frame, err := DecodeFrame(data, in)
 		if err != nil {
 			return

@@ -22,6 +22,8 @@ type Trial struct {
 	Mock *Response
 	// Retried is how many attempts every retrier of the state has granted already.
 	Retried int64
+	// ReaderItems is a JSON array in place of what a Map's ItemReader reads. Nil: its items are not known.
+	ReaderItems []byte
 	// FailedIterations is how many iterations of a Map have failed.
 	FailedIterations int64
 }
@@ -97,7 +99,7 @@ func (in *Interpreter) Inspect(t *Trial, invoke func(c *Command) Event) *Inspect
 	var out Output
 	s := step{in: in, f: f, out: &out, budget: 1}
 	s.try(t)
-	for f.status == Running && f.root.phase != backoff {
+	for f.status == Running && (f.root.phase == working || f.root.phase == waiting) {
 		ev := Event{Kind: TimerFired, ID: f.root.timer, Now: max(f.now, f.root.due)}
 		if f.root.phase == working {
 			c := out.lastInvoke()
@@ -188,10 +190,10 @@ func (p *probe) tolerance(b *branch, t *tolerance) {
 	if !p.sees(b) || !t.set {
 		return
 	}
-	if m := b.state.Map; m.HasToleratedCount {
+	if m := b.state.Map; m.HasFailureCount {
 		p.seen.ToleratedCount = &t.count
 	}
-	if m := b.state.Map; m.HasToleratedPercentage {
+	if m := b.state.Map; m.HasFailurePercentage {
 		p.seen.ToleratedPercentage = &t.percent
 	}
 }
@@ -247,6 +249,10 @@ func (p *probe) end(f *Frame, out *Output) {
 	in := &p.seen
 	if f.status == Running {
 		in.Outcome = OutcomeRetriable
+		if f.root.phase != backoff {
+			in.Outcome, in.Error = OutcomeFailed, new(errRuntime)
+			in.Cause = new("The state waits for other parts of the run, so it can be tested by itself only with a mock.")
+		}
 		return
 	}
 	last := out.Commands[len(out.Commands)-1]

@@ -80,6 +80,22 @@ func (jsonPathFlow) caught(sc *scope, c *asl.Catcher, e *failure) (value, *failu
 	return place(sc, c.ResultPath, treeValue(e.output()))
 }
 
+func (jsonPathFlow) fill(sc *scope, t *asl.Template) (value, *failure) {
+	v, e := inputPath(sc, sc.b.state)
+	if e != nil {
+		return value{}, e
+	}
+	return sc.with(v).template(t)
+}
+
+func (jsonPathFlow) holds(sc *scope, rule *asl.Rule) (bool, *failure) {
+	yes, err := holds(sc, &rule.Cond)
+	if err != nil {
+		return false, runtimeError(sc.b, "%v", err)
+	}
+	return yes, nil
+}
+
 func (jsonPathFlow) failure(sc *scope, st *asl.State) (*failure, *failure) {
 	sc.note(FieldAfterInputPath, sc.data)
 	e := &failure{}
@@ -152,17 +168,26 @@ func conflictStep(err error) string {
 }
 
 func (jsonPathFlow) selectItem(sc *scope, fk *fork, c *branch) (value, *failure) {
+	in, e := sc.onItem(fk, c)
+	if e != nil {
+		return value{}, e
+	}
+	return in.template(fk.owner.state.Parameters)
+}
+
+// onItem is sc for the ItemSelector of iteration c. What it looks at is parsed once for all iterations.
+func (sc *scope) onItem(fk *fork, c *branch) (*scope, *failure) {
 	if !fk.parsed {
 		v := textValue(fk.data)
 		tree, err := v.root()
 		if err != nil {
-			return value{}, runtimeError(sc.b, "The state's input cannot be read: %v", err)
+			return nil, runtimeError(sc.b, "The state's input cannot be read: %v", err)
 		}
 		fk.tree, fk.parsed = tree, true
 	}
 	in := sc.with(value{text: fk.data, tree: fk.tree, parsed: true})
 	in.item = c
-	return in.template(fk.owner.state.Parameters)
+	return in, nil
 }
 
 func (jsonPathFlow) integer(sc *scope, st *asl.State, field string, fixed int64, path *jsonpath.Path) (int64, *failure) {
@@ -173,7 +198,7 @@ func (jsonPathFlow) integer(sc *scope, st *asl.State, field string, fixed int64,
 	if e != nil {
 		return 0, e
 	}
-	n, ok := wholeNumber(v)
+	n, ok := wholeNumber(numeric(v))
 	if !ok {
 		return 0, runtimeError(sc.b, "The %sPath field refers to value \"%s\" which is not a valid integer: %s", field, plain(v), path)
 	}
@@ -191,7 +216,7 @@ func (jsonPathFlow) percentage(sc *scope, st *asl.State, fixed float64, path *js
 	if e != nil {
 		return 0, e
 	}
-	n, ok := v.(jsonvalue.Number)
+	n, ok := numeric(v).(jsonvalue.Number)
 	if !ok {
 		return 0, runtimeError(sc.b, "The ToleratedFailurePercentagePath field refers to value \"%s\" which is not a valid float: %s", plain(v), path)
 	}
@@ -200,6 +225,18 @@ func (jsonPathFlow) percentage(sc *scope, st *asl.State, fixed float64, path *js
 		return 0, runtimeError(sc.b, "ToleratedFailurePercentage must be between 0 and 100.")
 	}
 	return p, nil
+}
+
+// numeric is the number that a string holds, else v: where a path names a number, Step Functions takes such a string as well.
+func numeric(v any) any {
+	text, ok := v.(string)
+	if !ok {
+		return v
+	}
+	if n, err := jsonvalue.ParseString(text); err == nil && jsonvalue.KindOf(n) == jsonvalue.KindNumber {
+		return n
+	}
+	return v
 }
 
 // fieldPath evaluates a path of a state's field on its input behind InputPath.

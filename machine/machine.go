@@ -25,16 +25,18 @@ type EventKind uint8
 
 // The kinds of events, with the fields they use beside Now.
 const (
-	Start         EventKind = iota + 1 // Output: the run's input; Amendment.State: where to begin, "": with the StartAt
-	Continue                           // after a Yield command
-	TaskSucceeded                      // ID, Output, LogTail
-	TaskFailed                         // ID, Error, Cause, StartFailed
-	TaskHeartbeat                      // ID
-	TimerFired                         // ID
-	Stop                               // Error, Cause (may be empty): StopExecution
-	TaskSubmitted                      // ID, Output, LogTail: the function of an invocation with Token has answered
-	Redrive                            // Amendment: a run that did not succeed goes on where it stood; see Frame.Redrivable
-	TaskTaken                          // ID, Worker: a worker has the task of an Offer command
+	Start           EventKind = iota + 1 // Output: the run's input; Amendment.State: where to begin, "": with the StartAt
+	Continue                             // after a Yield command
+	TaskSucceeded                        // ID, Output, LogTail
+	TaskFailed                           // ID, Error, Cause, StartFailed
+	TaskHeartbeat                        // ID
+	TimerFired                           // ID
+	Stop                                 // Error, Cause (may be empty): StopExecution
+	TaskSubmitted                        // ID, Output, LogTail: the function of an invocation with Token has answered
+	Redrive                              // Amendment: a run that did not succeed goes on where it stood; see Frame.Redrivable
+	TaskTaken                            // ID, Worker: a worker has the task of an Offer command
+	MapRunSucceeded                      // ID, Output: the results of a Map Run, or where they are
+	MapRunFailed                         // ID, Error, Cause
 )
 
 // Event is what a run is told.
@@ -66,6 +68,8 @@ const (
 	Finish                              // Status, Output or Error and Cause; the last command until a Redrive
 	Offer                               // ID, Function: give an activity's workers a task; TaskTaken says that one has it, and answers are then as to Invoke
 	Withdraw                            // ID, Function: take back an Offer that nobody has taken
+	StartMapRun                         // ID, MapRun: process the items of a distributed Map
+	StopMapRun                          // ID, MapRun (State, Name, Label, ARN): end it and its child runs; its result will be ignored
 )
 
 // Status is the state of a run, as Step Functions has it. Values are append-only: they are stored.
@@ -105,6 +109,7 @@ type Command struct {
 	Cause     string
 	HasError  bool // Finish: false when Error is absent, as for a Fail state without one
 	HasCause  bool
+	MapRun    *MapRun
 }
 
 // Output collects what a step wants and what it adds to the history. Reuse it between steps.

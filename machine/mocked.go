@@ -121,3 +121,23 @@ func (s *step) selectAll(b *branch, fk *fork) *failure {
 	s.f.probe.note(b, FieldAfterItemSelector, textValue(joinResults(all)))
 	return nil
 }
+
+// mockedRun is mockedMap for a distributed Map. The items of an ItemReader are known only when a trial gives them.
+func (s *step) mockedRun(b *branch, run *MapRun, data value, r *Response) *branch {
+	fk := &fork{owner: b, items: run.Items, at: 1}
+	p := s.f.probe
+	if p.sees(b) && p.trial.ReaderItems != nil {
+		fk.items = p.trial.ReaderItems
+	}
+	fk.length = countElements(fk.items)
+	if b.state.Parameters != nil {
+		fk.data = data.json(s.in.bounds.PayloadBytes)
+	}
+	if e := s.selectAll(b, fk); e != nil {
+		return s.failed(b, e)
+	}
+	if p.sees(b) && !r.Failed && run.Tolerance.Exceeded(p.trial.FailedIterations, int64(fk.length)) {
+		return s.failed(b, &failure{name: errThreshold, hasName: true, cause: thresholdExceeded, hasCause: true})
+	}
+	return s.mockedJoin(b, r)
+}

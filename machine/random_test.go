@@ -47,6 +47,9 @@ func (g *generator) state(names []string, i int, next string, depth int) string 
 	variable := fmt.Sprintf("$v%d", g.r.IntN(3))
 	errors := g.one(``, `,"Retry":[{"ErrorEquals":["X"],"MaxAttempts":1},{"ErrorEquals":["States.ALL"],"MaxAttempts":2,"JitterStrategy":"FULL"}]`) +
 		g.one(``, fmt.Sprintf(`,"Catch":[{"ErrorEquals":["States.ALL"],"ResultPath":"$.e","Next":%q}]`, names[len(names)-1]))
+	if g.r.IntN(3) == 0 {
+		return g.queried(names, i, next, depth)
+	}
 	kind := g.r.IntN(8)
 	if depth == 0 && kind >= 6 {
 		kind = 0
@@ -78,6 +81,41 @@ func (g *generator) state(names []string, i int, next string, depth int) string 
 	g.maps--
 	return fmt.Sprintf(`{"Type":"Map","ItemsPath":"$$.Execution.Input.l"%s%s%s%s%s,"ItemProcessor":{%s},%s}`, flow, result, errors,
 		g.one(``, `,"MaxConcurrency":1`, `,"MaxConcurrency":2`), g.one(``, `,"ItemSelector":{"v.$":"$$.Map.Item"}`), processor, next)
+}
+
+// queried is a state in JSONata.
+func (g *generator) queried(names []string, i int, next string, depth int) string {
+	x := func() string {
+		return g.one(`"{% $states.input.a %}"`, `"{% $states.input %}"`, `{"k":["{% $states.context.State.Name %}",1]}`, `"{% $count($keys($states.input)) %}"`, `[]`,
+			fmt.Sprintf(`"{%% $exists($v%d) ? $v%d : 0 %%}"`, g.r.IntN(3), g.r.IntN(3)), `"{% $random() < 0.9 ? 1 %}"`)
+	}
+	assign := g.one(``, fmt.Sprintf(`,"Assign":{"v%d":%s,"w%d":"{%% $uuid() %%}"}`, depth, x(), depth))
+	flow := `"QueryLanguage":"JSONata"` + assign + g.one(``, `,"Output":`+x())
+	errors := g.one(``, `,"Retry":[{"ErrorEquals":["States.QueryEvaluationError"],"MaxAttempts":1}]`) +
+		g.one(``, fmt.Sprintf(`,"Catch":[{"ErrorEquals":["States.ALL"],"Output":"{%% $states.errorOutput %%}","Next":%q}]`, names[len(names)-1]))
+	kind := g.r.IntN(6)
+	if depth == 0 && kind >= 4 {
+		kind = 0
+	}
+	switch kind {
+	case 0:
+		return fmt.Sprintf(`{"Type":"Task","Resource":"f",%s,"Arguments":%s%s,%s}`, flow, x(), errors, next)
+	case 1:
+		return fmt.Sprintf(`{"Type":"Pass",%s,%s}`, flow, next)
+	case 2:
+		return fmt.Sprintf(`{"Type":"Wait",%s,"Seconds":%s,%s}`, flow, g.one(`"{% $states.input.a %}"`, `"{% 2 %}"`), next)
+	case 3:
+		return fmt.Sprintf(`{"Type":"Choice",%s,"Choices":[{"Condition":"{%% $exists($states.input.a) %%}","Output":%s,"Next":%q}],"Default":%q}`,
+			flow, x(), names[g.r.IntN(len(names))], names[len(names)-1])
+	case 4:
+		return fmt.Sprintf(`{"Type":"Parallel",%s%s,"Branches":[{%s},{%s}],%s}`, flow, errors, g.graph(depth-1), g.graph(depth-1), next)
+	}
+	g.maps++
+	processor := g.graph(depth - 1)
+	g.maps--
+	return fmt.Sprintf(`{"Type":"Map",%s%s,"Items":%s%s,"ItemProcessor":{%s},%s}`, flow, errors,
+		g.one(`[1,"{% $states.input %}",{}]`, `{"x":1,"y":"{% $states.input %}"}`, `"{% $states.context.Execution.Input.l %}"`),
+		g.one(``, `,"ItemSelector":"{% $states.context.Map.Item %}"`), processor, next)
 }
 
 // TestRandomMachines runs machines of any shape, their functions failing now and then, to their end. At every

@@ -24,6 +24,8 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata gi
 //	> [+MS] succeed|submit ID OUTPUT
 //	> [+MS] fail|startfail ID ERROR CAUSE
 //	> [+MS] heartbeat|fire ID
+//	> [+MS] mapped ID OUTPUT
+//	> [+MS] mapfail ID ERROR CAUSE
 //	> [+MS] take ID WORKER
 //	> [+MS] continue
 //	> [+MS] stop ERROR CAUSE
@@ -58,7 +60,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-var limit = regexp.MustCompile(`(payload|history|transitions)=(\d+)`)
+var limit = regexp.MustCompile(`(payload|history|transitions|run)=(\d+)`)
 
 func runScript(t *testing.T, text string) string {
 	t.Helper()
@@ -74,6 +76,8 @@ func runScript(t *testing.T, text string) string {
 			l.PayloadBytes = n
 		case "history":
 			l.HistoryEvents = int64(n)
+		case "run":
+			l.RunSeconds = int64(n)
 		case "transitions":
 			transitions = n
 		}
@@ -108,7 +112,7 @@ func scriptEvent(t *testing.T, w *world, line string) Event {
 	ev := Event{Now: w.now}
 	kinds := map[string]EventKind{"start": Start, "continue": Continue, "succeed": TaskSucceeded, "submit": TaskSubmitted, "take": TaskTaken,
 		"fail": TaskFailed, "startfail": TaskFailed, "heartbeat": TaskHeartbeat, "fire": TimerFired, "stop": Stop,
-		"redrive": Redrive, "skip": Redrive, "edit": Redrive}
+		"redrive": Redrive, "skip": Redrive, "edit": Redrive, "mapped": MapRunSucceeded, "mapfail": MapRunFailed}
 	if ev.Kind = kinds[verb]; ev.Kind == 0 {
 		t.Fatalf("unknown event %q", line)
 	}
@@ -132,7 +136,7 @@ func scriptEvent(t *testing.T, w *world, line string) Event {
 		ev.ID = n
 	}
 	switch verb {
-	case "fail", "startfail", "stop":
+	case "fail", "startfail", "stop", "mapfail":
 		ev.Error, ev.Cause, _ = strings.Cut(rest, " ")
 		ev.StartFailed = verb == "startfail"
 	case "take":
@@ -166,6 +170,21 @@ func printOutput(out *strings.Builder, o *Output, now int64) {
 				out.WriteString(" token")
 			}
 			out.WriteByte('\n')
+		case StartMapRun:
+			m := c.MapRun
+			fmt.Fprintf(out, "  start-map-run %d %s items=%s max=%d tolerance=%d,%v", c.ID, m.ARN, shorten(m.Items), m.MaxConcurrency, m.Tolerance.Count, m.Tolerance.Percent)
+			if m.Reader != nil {
+				fmt.Fprintf(out, " reader=%s,%d", m.Reader.Arguments, m.Reader.MaxItems)
+			}
+			if m.Batch != nil {
+				fmt.Fprintf(out, " batch=%d,%d,%s", m.Batch.MaxItems, m.Batch.MaxBytes, m.Batch.Input)
+			}
+			if m.Writer != nil {
+				fmt.Fprintf(out, " writer=%s", m.Writer.Arguments)
+			}
+			out.WriteByte('\n')
+		case StopMapRun:
+			fmt.Fprintf(out, "  stop-map-run %d\n", c.ID)
 		case Offer:
 			fmt.Fprintf(out, "  offer %d %s\n", c.ID, c.Function)
 		case Withdraw:

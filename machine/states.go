@@ -98,6 +98,7 @@ type outcome struct {
 // outcome evaluates what b's state makes of its result.
 func (s *step) outcome(b *branch, sc *scope, result value) (o outcome, e *failure) {
 	flow := flowOf(b.state)
+	sc.provide(result)
 	if o.assigned, e = s.assigned(b, sc, b.state.Assign, result); e != nil {
 		return o, e
 	}
@@ -169,6 +170,8 @@ const maxAhead = math.MaxInt32 * 1000
 func (s *step) waitUntil(b *branch) (int64, *failure) {
 	w := b.state.Wait
 	switch {
+	case b.state.QueryLanguage == asl.JSONata && len(b.state.Queries) > 0:
+		return s.waitQueried(b)
 	case w.HasSeconds:
 		return s.f.now + seconds(w.Seconds), nil
 	case w.Timestamp != "":
@@ -181,6 +184,25 @@ func (s *step) waitUntil(b *branch) (int64, *failure) {
 		return s.waitSeconds(b)
 	}
 	return s.waitTimestamp(b)
+}
+
+// waitQueried is when a Wait ends whose Seconds or Timestamp is an expression in JSONata.
+func (s *step) waitQueried(b *branch) (int64, *failure) {
+	sc := s.scope(b)
+	q := b.state.Queries["Timestamp"]
+	if q == nil {
+		n, e := jsonataFlow{}.integer(sc, b.state, "Seconds", 0, nil)
+		return s.f.now + seconds(n), e
+	}
+	text, _, e := sc.text(nil, q)
+	if e != nil {
+		return 0, e
+	}
+	t, err := asl.ParseTimestamp(text)
+	if err != nil {
+		return 0, evaluationError(b, q.Field, "The Timestamp parameter is not a valid ISO-8601 extended offset date-time format string: %s", text)
+	}
+	return ceilMillis(t), nil
 }
 
 func (s *step) waitSeconds(b *branch) (int64, *failure) {
@@ -223,15 +245,16 @@ func (s *step) choose(b *branch) *branch {
 	if e != nil {
 		return s.failed(b, e)
 	}
+	flow := flowOf(b.state)
 	next, assign := b.state.Choice.DefaultState, b.state.Assign
 	for i := range b.state.Choice.Rules {
 		rule := &b.state.Choice.Rules[i]
-		yes, err := holds(sc, &rule.Cond)
-		if err != nil {
-			return s.failed(b, runtimeError(b, "%v", err))
+		yes, e := flow.holds(sc, rule)
+		if e != nil {
+			return s.failed(b, e)
 		}
 		if yes {
-			next, assign = rule.To, rule.Assign
+			next, assign, sc.rule = rule.To, rule.Assign, rule
 			break
 		}
 	}

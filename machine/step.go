@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/machine/history"
@@ -14,7 +15,11 @@ type step struct {
 	out      *Output
 	budget   int
 	overflow bool // the history is full
+	scratch  scope
 }
+
+// steps keeps steps for the next call of Step, so that one costs no memory.
+var steps = sync.Pool{New: func() any { return new(step) }}
 
 // Step tells the run what happened and appends what it wants and what its history gains to out. An event
 // that the run does not wait for (a result of a cancelled invocation, a timer that was cancelled, anything
@@ -28,11 +33,14 @@ func (in *Interpreter) Step(f *Frame, ev Event, out *Output) {
 	case f.status > Running || (f.status == 0) != (ev.Kind == Start):
 		return
 	}
-	s := step{in: in, f: f, out: out, budget: in.maxTransitions()}
+	s := steps.Get().(*step)
+	*s = step{in: in, f: f, out: out, budget: in.maxTransitions()}
 	f.now = max(f.now, ev.Now)
 	f.context.forget()
 	s.handle(&ev)
 	s.run()
+	*s = step{}
+	steps.Put(s)
 }
 
 func (s *step) handle(ev *Event) {
@@ -54,8 +62,12 @@ func (s *step) handle(ev *Event) {
 		if b := f.holder(ev.ID); b != nil {
 			s.timerFired(b, ev.ID)
 		}
+	case MapRunSucceeded, MapRunFailed:
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase == mapping {
+			s.resume(s.mapRunEnded(b, ev))
+		}
 	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat, TaskTaken:
-		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID {
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase != mapping {
 			s.taskEvent(b, ev)
 		}
 	}
@@ -140,9 +152,12 @@ func (s *step) setDeadline() {
 
 // timeout is how many seconds the run may take; 0: any.
 func (s *step) timeout() int64 {
-	t := s.in.Definition.TimeoutSeconds
-	if s.f.exec.Express && (t <= 0 || t > ExpressSeconds) {
-		return ExpressSeconds
+	t, most := s.in.Definition.TimeoutSeconds, s.in.bounds.RunSeconds
+	if s.f.exec.Express {
+		most = ExpressSeconds
+	}
+	if most > 0 && (t <= 0 || t > most) {
+		return most
 	}
 	return t
 }
@@ -203,6 +218,7 @@ func (s *step) fail(prev int64, e *failure) {
 // stop ends the run on a client's word. Like AWS's, the event stands outside every line of control
 // (previousEventId 0).
 func (s *step) stop(ev *Event) {
+	s.abortMapRuns(&s.f.root)
 	s.cancelAll(&s.f.root)
 	hasError, hasCause := ev.Error != "", ev.Cause != ""
 	s.last(history.Event{Type: history.ExecutionAborted, Error: ev.Error, HasError: hasError, Cause: ev.Cause, HasCause: hasCause})
@@ -212,6 +228,7 @@ func (s *step) stop(ev *Event) {
 // timeOut ends a run whose TimeoutSeconds are over.
 func (s *step) timeOut() {
 	s.f.deadline = 0
+	s.abortMapRuns(&s.f.root)
 	s.cancelAll(&s.f.root)
 	s.last(history.Event{Type: history.ExecutionTimedOut})
 	s.finish(Command{Status: TimedOut})

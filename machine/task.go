@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/weftworks/weft/asl"
-	"github.com/weftworks/weft/asl/jsonpath"
 	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/machine/history"
 )
@@ -56,6 +55,7 @@ type call struct {
 	timeout   int64  // seconds; 0: none
 	heartbeat int64  // seconds; 0: none
 	tail      bool
+	role      string // to call under; "": the machine's
 }
 
 func (s *step) call(b *branch, sc *scope) (call, *failure) {
@@ -74,6 +74,9 @@ func (s *step) call(b *branch, sc *scope) (call, *failure) {
 	if c.heartbeat, e = taskSeconds(sc, st, "HeartbeatSeconds", st.Task.Heartbeat); e != nil {
 		return call{}, e
 	}
+	if c.role, e = sc.role(st); e != nil {
+		return call{}, e
+	}
 	c.input = c.arguments
 	switch st.Task.Target.Kind {
 	case asl.TargetLambdaInvoke:
@@ -88,15 +91,37 @@ func taskSeconds(sc *scope, st *asl.State, field string, d asl.Duration) (int64,
 	if !d.Set {
 		return 0, nil
 	}
-	var path *jsonpath.Path
-	if path = d.Path; path == nil {
+	q := st.Queries[field]
+	if d.Path == nil && q == nil {
 		return d.Seconds, nil
 	}
-	n, e := flowOf(st).integer(sc, st, field, 0, path)
-	if e == nil && n <= 0 {
-		e = runtimeError(sc.b, "The %sPath field must refer to a positive integer: %s == %d", field, path, n)
+	n, e := flowOf(st).integer(sc, st, field, 0, d.Path)
+	switch {
+	case e != nil || n > 0:
+	case q != nil:
+		e = evaluationError(sc.b, q.Field, "The JSONata expression '%s' specified for the field '%s' must return a positive integer, but was: %d", q.Text, q.Field, n)
+	default:
+		e = runtimeError(sc.b, "The %sPath field must refer to a positive integer: %s == %d", field, d.Path, n)
 	}
 	return n, e
+}
+
+// role is the RoleArn of a Task's Credentials, "" without any.
+func (sc *scope) role(st *asl.State) (string, *failure) {
+	if st.Task.Credentials == nil {
+		return "", nil
+	}
+	v, e := flowOf(st).fill(sc, st.Task.Credentials)
+	if e != nil {
+		return "", e
+	}
+	o, _ := v.tree.(*jsonvalue.Object)
+	arn, _ := o.Get("RoleArn")
+	role, ok := arn.(string)
+	if !ok || role == "" {
+		return "", runtimeError(sc.b, "The field 'RoleArn' of the Credentials must be the ARN of a role but was: %s", plain(arn))
+	}
+	return role, nil
 }
 
 // lambda reads the parameters of lambda:invoke. A payload that is absent or null reaches the function as {}.
@@ -104,16 +129,16 @@ func (c *call) lambda(b *branch, arguments *value) *failure {
 	tree, err := arguments.root()
 	o, ok := tree.(*jsonvalue.Object)
 	if err != nil || !ok {
-		return runtimeError(b, "The Parameters of %s must be an object with a FunctionName.", b.state.Task.Resource)
+		return runtimeError(b, "The %s of %s must be an object with a FunctionName.", given(b.state), b.state.Task.Resource)
 	}
 	name, _ := o.Get("FunctionName")
 	text, _ := name.(string)
 	if c.function, _, ok = asl.ParseFunctionName(text); !ok {
-		return runtimeError(b, "The field 'FunctionName' of the Parameters must be the name or the ARN of a function but was: %s", plain(name))
+		return runtimeError(b, "The field 'FunctionName' of the %s must be the name or the ARN of a function but was: %s", given(b.state), plain(name))
 	}
 	c.input = []byte("{}")
 	if payload, _ := o.Get("Payload"); payload != nil {
-		c.input = jsonvalue.Append(nil, payload) // a part of the arguments, whose text is bounded
+		c.input = payloadText(payload)
 	}
 	logType, _ := o.Get("LogType")
 	c.tail = logType == "Tail"
@@ -146,16 +171,35 @@ func (b *branch) direct() bool {
 	return k == asl.TargetFunction || k == asl.TargetActivity
 }
 
+// payloadText is a Payload as the function gets it. A string that holds JSON is taken for what it holds. The text is a part
+// of the arguments, which are bounded.
+func payloadText(payload any) []byte {
+	if text, ok := payload.(string); ok {
+		if held, err := jsonvalue.Compact(nil, []byte(text)); err == nil {
+			return held
+		}
+	}
+	return jsonvalue.Append(nil, payload)
+}
+
+// given is the field that holds what a Task is given.
+func given(st *asl.State) string {
+	if st.QueryLanguage == asl.JSONata {
+		return "Arguments"
+	}
+	return "Parameters"
+}
+
 func (s *step) noteScheduled(b *branch, c *call) {
 	if b.direct() {
 		s.note(b, history.Event{Type: history.LambdaFunctionScheduled, Input: c.arguments, Resource: b.state.Task.Resource,
-			Timeout: c.timeout, Heartbeat: c.heartbeat})
+			Timeout: c.timeout, Heartbeat: c.heartbeat, RoleARN: c.role})
 		s.note(b, history.Event{Type: history.LambdaFunctionStarted})
 		return
 	}
 	t := &b.state.Task.Target
 	s.note(b, history.Event{Type: history.TaskScheduled, Parameters: c.arguments, ResourceType: t.ResourceType, Resource: t.Resource,
-		Region: region(s.f.exec.MachineID), Timeout: c.timeout, Heartbeat: c.heartbeat})
+		Region: region(s.f.exec.MachineID), Timeout: c.timeout, Heartbeat: c.heartbeat, RoleARN: c.role})
 	s.noteTask(b, history.Event{Type: history.TaskStarted})
 }
 

@@ -146,7 +146,7 @@ func (w *world) invariants() {
 	}
 	for i, c := range w.out.Commands {
 		switch c.Kind {
-		case Invoke, SetTimer, Offer:
+		case Invoke, SetTimer, Offer, StartMapRun:
 			if c.ID <= w.lastID {
 				w.t.Fatalf("id %d after %d", c.ID, w.lastID)
 			}
@@ -189,11 +189,51 @@ func (w *world) command(c Command) {
 		}
 	case SetTimer:
 		at(c.Due-w.now, Event{Kind: TimerFired, ID: c.ID})
-	case CancelTimer, CancelInvoke, Withdraw:
+	case StartMapRun:
+		after, ev := w.mapRun(c.MapRun)
+		ev.ID = c.ID
+		at(after, ev)
+	case CancelTimer, CancelInvoke, Withdraw, StopMapRun:
 		w.queue = slices.DeleteFunc(w.queue, func(d due) bool { return d.ev.ID == c.ID })
 	case Yield:
 		at(0, Event{Kind: Continue})
 	case Finish:
 		w.finish = &c
 	}
+}
+
+// mapRun processes the items of a Map Run, one after the other and without tolerance, and returns how long it takes and
+// what comes of it.
+func (w *world) mapRun(run *MapRun) (after int64, ev Event) {
+	w.t.Helper()
+	sel, err := w.in.NewSelector(run)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	exec := w.f.exec
+	exec.MachineID, exec.MachineName = exec.MachineID+"/"+run.Label, exec.MachineName+"/"+run.Label
+	out := []byte{'['}
+	item, at, more := NextItem(run.Items, 1)
+	for i := int64(0); more; i++ {
+		input, name, cause := sel.Select(i, nil, item, run.Source())
+		if name != "" {
+			return after, Event{Kind: MapRunFailed, Error: name, Cause: cause}
+		}
+		exec.Name = fmt.Sprintf("child-%d", i)
+		child := newWorld(w.t, w.in.Definition.Processor(w.in.Definition.StateNamed(run.State)), exec, w.in.Limits)
+		child.invoke, child.now = w.invoke, w.now
+		if err := child.run(string(input)); err != nil {
+			w.t.Fatal(err)
+		}
+		after = max(after, child.now-w.now)
+		if child.finish.Status != Succeeded {
+			return after, Event{Kind: MapRunFailed, Error: errThreshold, Cause: thresholdExceeded}
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, child.finish.Output...)
+		item, at, more = NextItem(run.Items, at)
+	}
+	return after, Event{Kind: MapRunSucceeded, Output: append(out, ']')}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // testStateFloor is how many recorded answers of TestState must agree.
-const testStateFloor = 51
+const testStateFloor = 93
 
 // TestConformanceTestState replays the recorded calls of TestState and compares every answer.
 func TestConformanceTestState(t *testing.T) {

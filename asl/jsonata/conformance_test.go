@@ -68,7 +68,6 @@ func (c *suiteCase) run(t *testing.T, datasets *jsonvalue.Object) (any, bool, er
 		env.Variable = o.Get
 	}
 	env.Limits.Depth = c.Depth
-	env.Limits.Steps = 30_000_000
 	x, err := CompileWith(c.text(t), Options{Eval: true})
 	if err != nil {
 		return nil, false, err

@@ -107,6 +107,7 @@ type writer struct {
 	most   int
 	full   bool // the text has grown past most
 	deep   bool
+	broken any // an infinite number
 }
 
 func (w *writer) value(v any, depth int) {
@@ -143,6 +144,9 @@ func (w *writer) number(f float64) {
 	switch {
 	case math.IsInf(f, 0) || math.IsNaN(f):
 		w.text = append(w.text, "null"...)
+		if math.IsInf(f, 0) {
+			w.broken = f
+		}
 	case w.exact:
 		w.text = append(w.text, numberText(f)...)
 	default:

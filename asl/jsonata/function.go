@@ -140,21 +140,33 @@ func (ev *evaluator) callOnce(f *function, args []any, input any, env *frame) (v
 	}
 	if f.sig != nil {
 		if args, err = f.sig.validate(args, input); err != nil {
-			return nil, err
+			return nil, named(err, f)
 		}
 	}
 	if f.native != nil {
 		if err := ev.enter(); err != nil {
 			return nil, err
 		}
-		defer ev.leave()
-		return f.native(&call{ev, input, env}, args)
+		v, err := f.native(&call{ev, input, env}, args)
+		ev.leave()
+		return v, named(err, f)
 	}
 	scope := &frame{up: f.env, names: f.params, values: make([]any, len(f.params))}
 	for i := range f.params {
 		scope.values[i] = arg(args, i)
 	}
 	return ev.eval(f.node.rhs, f.input, scope)
+}
+
+// named says in an error which built-in function it comes from, if nothing else is said: one that was passed to
+// another has no name where it is called.
+func named(err error, f *function) error {
+	if err != nil && f.name != "" {
+		if e := asError(err); e.token == nil {
+			e.token = f.name
+		}
+	}
+	return err
 }
 
 // invoke calls a function that was passed as an argument.
@@ -321,6 +333,9 @@ func (c *call) change(n *node, match any, env *frame) error {
 			for key, v := range o.All() {
 				target.Set(key, v)
 			}
+			if err := c.spend(int64(o.Len())); err != nil {
+				return err
+			}
 			target.Object = target.arrange().Object
 		}
 	}
@@ -339,6 +354,9 @@ func (c *call) change(n *node, match any, env *frame) error {
 	for _, key := range listOf(gone) {
 		if isObject {
 			target.Object = *target.Without(key.(string))
+			if err := c.spend(int64(target.Len() >> 2)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

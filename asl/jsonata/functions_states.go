@@ -9,6 +9,7 @@ import (
 	"hash"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/weftworks/weft/asl/jsonvalue"
 )
@@ -17,8 +18,8 @@ import (
 // $random with its seed, and the time, which are the caller's to give.
 func defineStates() {
 	define("partition", "<an:a<a>>", 2, strict(partition))
-	define("range", "<nnn:a<n>>", 3, strict(rangeOf))
-	define("hash", "<s-s:s>", 2, strict(hashOf))
+	define("range", "<nnn?:a<n>>", 3, strict(rangeOf))
+	define("hash", "<s-s?:s>", 2, strict(hashOf))
 	define("uuid", "<:s>", 0, uuid)
 	define("parse", "<s-:x>", 1, strict(parseJSON))
 	define("random", "<n?:n>", 0, func(c *call, args []any) (any, error) {
@@ -76,6 +77,9 @@ func hashOf(c *call, args []any) (any, error) {
 	makers := map[string]func() hash.Hash{
 		"MD5": md5.New, "SHA-1": sha1.New, "SHA-256": sha256.New, "SHA-384": sha512.New384, "SHA-512": sha512.New,
 	}
+	if arg(args, 1) == undefined {
+		return undefined, nil
+	}
 	s := textArg(args, 0)
 	maker, ok := makers[textArg(args, 1)]
 	if !ok {
@@ -86,13 +90,17 @@ func hashOf(c *call, args []any) (any, error) {
 	return hex.EncodeToString(h.Sum(nil)), c.text(len(s))
 }
 
-// partition is $partition(array, size): the array in pieces of that size, the last one maybe smaller.
+// partition is $partition(array, size): the array in pieces of that size, the last one maybe smaller. As measured on Step
+// Functions, a size is cut to a whole number, and of no items, or for size 0, there is nothing.
 func partition(c *call, args []any) (any, error) {
-	size := numberArg(args, 1, 0)
-	if size < 1 || size != math.Trunc(size) {
+	size := math.Trunc(numberArg(args, 1, 0))
+	items := listOf(args[0])
+	if size == 0 || len(items) == 0 {
+		return undefined, nil
+	}
+	if !(size >= 1) {
 		return nil, spoken("D3137", "The second argument of the partition function must be a positive integer", "")
 	}
-	items := listOf(args[0])
 	out := &array{}
 	for piece := range slices.Chunk(items, int(min(size, math.MaxInt32))) {
 		out.items = append(out.items, &array{items: slices.Clip(piece)})
@@ -100,23 +108,28 @@ func partition(c *call, args []any) (any, error) {
 	return out, c.spend(int64(len(out.items)))
 }
 
-// rangeOf is $range(first, last, step): the numbers from first to last, both included.
+// rangeOf is $range(first, last, step): the numbers from first to last, both included. As recorded and measured on Step
+// Functions, arguments are cut to whole numbers, a single number is no array, and a step that leads nowhere gives nothing.
 func rangeOf(c *call, args []any) (any, error) {
 	first, last, step := numberArg(args, 0, math.NaN()), numberArg(args, 1, math.NaN()), numberArg(args, 2, math.NaN())
 	if first != first || last != last || step != step {
 		return undefined, nil
 	}
+	first, last, step = math.Trunc(first), math.Trunc(last), math.Trunc(step)
 	if step == 0 || math.IsInf(last-first, 0) || math.IsInf(step, 0) {
-		return nil, spoken("D3137", "The third argument of the range function must not be zero", "")
+		return undefined, nil
 	}
 	n := math.Floor((last-first)/step) + 1
 	if n > 1e7 {
 		return nil, failure("D2014", n)
 	}
-	out := &array{}
 	if n <= 0 {
-		return out, nil
+		return undefined, nil
 	}
+	if n == 1 {
+		return first, nil
+	}
+	out := &array{}
 	if err := c.spend(int64(n)); err != nil {
 		return nil, err
 	}
@@ -137,5 +150,28 @@ func parseJSON(c *call, args []any) (any, error) {
 	if err != nil {
 		return nil, spoken("D3137", "The argument of the parse function must be a JSON text: "+err.Error(), "")
 	}
+	if strings.Contains(s, "-0") {
+		v = withoutNegativeZero(v)
+	}
 	return v, nil
+}
+
+// withoutNegativeZero is v with 0 for each whole number -0, as Step Functions reads those as integers, which have no such
+// zero.
+func withoutNegativeZero(v any) any {
+	switch v := v.(type) {
+	case jsonvalue.Number:
+		if v == "-0" {
+			return jsonvalue.Number("0")
+		}
+	case []any:
+		for i := range v {
+			v[i] = withoutNegativeZero(v[i])
+		}
+	case *jsonvalue.Object:
+		for key, x := range v.All() {
+			v.Set(key, withoutNegativeZero(x))
+		}
+	}
+	return v
 }

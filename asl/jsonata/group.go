@@ -23,6 +23,9 @@ func (ev *evaluator) group(pairs [][2]*node, at int, input any, env *frame) (any
 	if err != nil {
 		return nil, err
 	}
+	if err := ev.spend(int64(2 * len(groups))); err != nil {
+		return nil, err
+	}
 	out := newObject()
 	for i := range groups {
 		g := &groups[i]
@@ -96,7 +99,7 @@ func (ev *evaluator) groups(pairs [][2]*node, at int, items []any, reduce bool, 
 			}
 			g := &groups[i]
 			g.data = gathered(g.data, item, &g.own)
-			if err := ev.spend(1); err != nil {
+			if err := ev.spend(int64(len(listOf(item)))); err != nil {
 				return nil, err
 			}
 		}
@@ -145,9 +148,10 @@ func (ev *evaluator) reduced(data any, env *frame) (context any, scope *frame, e
 					before = undefined
 				}
 				own := owned[key]
+				size := len(listOf(v))
 				v = gathered(before, v, &own)
 				owned[key] = own
-				if err := ev.spend(1); err != nil {
+				if err := ev.spend(int64(size)); err != nil {
 					return nil, nil, err
 				}
 			}

@@ -146,19 +146,25 @@ func (ev *evaluator) step(n *node, items []any, from any, env *frame, last bool)
 			out.items = make([]any, 0, len(items))
 			out.items = flattened(out.items, only)
 		}
+		before := len(out.items)
 		out.items = flattened(out.items, v)
-		if err := ev.spend(1); err != nil {
+		if err := ev.spend(int64(len(out.items) - before)); err != nil {
 			return nil, err
 		}
 	}
 	if count != 1 {
 		return out, nil
 	}
-	if _, ok := itemsOf(only); ok && last && !flagged(only, isSequence) {
+	in, ok := itemsOf(only)
+	switch {
+	case ok && last && !flagged(only, isSequence):
 		return only, nil
+	case ok && !flagged(only, isCons):
+		out.items = in // arrays are not changed once made
+	default:
+		out.items = []any{only}
 	}
-	out.items = flattened(nil, only)
-	return out, ev.spend(int64(len(out.items)))
+	return out, nil
 }
 
 // flattened appends the items of an array, or the value itself.
@@ -340,7 +346,7 @@ func (ev *evaluator) filter(cond *node, v any, env *frame) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		n, err := hits(res, i, len(items))
+		n, err := ev.hits(res, i, len(items))
 		if err != nil {
 			return nil, err
 		}
@@ -364,7 +370,7 @@ func index(f float64, n int) int {
 }
 
 // hits is how often a predicate's result takes the i-th of n items.
-func hits(res any, i, n int) (int, error) {
+func (ev *evaluator) hits(res any, i, n int) (int, error) {
 	if f, ok, err := numeric(res); ok || err != nil {
 		if index(f, n) == i {
 			return 1, err
@@ -389,7 +395,7 @@ func hits(res any, i, n int) (int, error) {
 			return count, nil
 		}
 	}
-	if yes, err := truth(res); !yes || err != nil {
+	if yes, err := ev.truth(res); !yes || err != nil {
 		return 0, err
 	}
 	return 1, nil
@@ -418,14 +424,20 @@ func (ev *evaluator) lookup(input any, key string) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			switch in, ok := itemsOf(v); {
-			case ok:
+			if v == undefined {
+				continue
+			}
+			before := len(out.items)
+			if in, ok := itemsOf(v); ok {
 				out.items = append(out.items, in...)
-			case v != undefined:
+			} else {
 				out.items = append(out.items, v)
 			}
+			if err := ev.spend(int64(len(out.items) - before)); err != nil {
+				return nil, err
+			}
 		}
-		return out, ev.spend(int64(len(out.items)))
+		return out, nil
 	}
 	return undefined, nil
 }

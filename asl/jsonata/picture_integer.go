@@ -2,6 +2,7 @@ package jsonata
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -135,7 +136,7 @@ func (f *integerFormat) format(value float64) (string, error) {
 	case styleLetters:
 		text = letters(size, f.letters)
 	case styleRoman:
-		if size > 1e6 {
+		if size > 1e7 {
 			return "", failure("D1001", value)
 		}
 		text = roman(size)
@@ -163,39 +164,41 @@ func (f *integerFormat) format(value float64) (string, error) {
 
 func (f *integerFormat) digitsOf(size float64) string {
 	plain := numberText(size)
-	plain = zeros(f.mandatory-len(plain)) + plain
-	runes := []rune(plain)
-	for i, r := range runes {
-		runes[i] = r + f.zero - '0'
+	text := []rune(zeros(f.mandatory-len(plain)) + plain)
+	for i, r := range text {
+		text[i] = r + f.zero - '0'
 	}
-	marks := f.marks
 	if f.regular > 0 {
-		marks = nil
-		for at := f.regular; at < len(runes); at += f.regular {
-			marks = append(marks, mark{at, f.marks[0].text})
+		for n := (len(text) - 1) / f.regular; n > 0; n-- {
+			text = inserted(text, len(text)-n*f.regular, f.marks[0].text)
 		}
-	}
-	var b strings.Builder
-	for i, r := range runes {
-		for j := len(marks) - 1; j >= 0; j-- {
-			if marks[j].position == len(runes)-i && (i > 0 || f.regular == 0) {
-				b.WriteString(marks[j].text)
-			}
+	} else {
+		for i := len(f.marks) - 1; i >= 0; i-- {
+			text = inserted(text, len(text)-f.marks[i].position, f.marks[i].text)
 		}
-		b.WriteRune(r)
 	}
 	if f.ordinal {
-		b.WriteString(ordinalSuffix(plain))
+		return string(text) + ordinalSuffix(text)
 	}
-	return b.String()
+	return string(text)
 }
 
-func ordinalSuffix(digits string) string {
-	n := len(digits)
-	if n > 1 && digits[n-2] == '1' {
+// inserted puts a separator at a place. Before the beginning JavaScript counts from the end, and loses what is before:
+// pictures with separators in front of all digits come to that.
+func inserted(text []rune, at int, mark string) []rune {
+	left, right := text[:max(at, 0)], text[max(at, 0):]
+	if at < 0 {
+		right = text[max(len(text)+at, 0):]
+	}
+	return slices.Concat(left, []rune(mark), right)
+}
+
+func ordinalSuffix(text []rune) string {
+	n := len(text)
+	if n > 1 && text[n-2] == '1' {
 		return "th"
 	}
-	switch digits[n-1] {
+	switch text[n-1] {
 	case '1':
 		return "st"
 	case '2':

@@ -2,8 +2,10 @@ package jsonata
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // $formatNumber formats by a picture string of XPath and XQuery Functions 3.1, section 4.7.
@@ -85,9 +87,9 @@ func formatNumber(c *call, args []any) (any, error) {
 			}
 		}
 	}
-	picture := textArg(args, 1)
-	if len(picture) > 10_000 {
-		return nil, c.fits(math.MaxInt64)
+	picture, err := c.pictureArg(args, 1)
+	if err != nil {
+		return nil, err
 	}
 	parts := strings.Split(picture, sym.separator)
 	if len(parts) > 2 {
@@ -131,8 +133,11 @@ func (s *symbols) cut(text string) *subPicture {
 	}
 	p.prefix, p.active, p.suffix = text[:first], text[first:last], text[last:]
 	p.mantissa = p.active
-	if at := strings.Index(p.active, s.exponent); at >= 0 {
-		p.mantissa, p.exponent, p.hasExponent = p.active[:at], p.active[at+len(s.exponent):], true
+	if at := strings.Index(text[first:], s.exponent); at >= 0 && first+at <= last {
+		// The reference cuts the active part where the exponent is in the whole: one prefix too far.
+		active := []rune(p.active)
+		cut := min(utf8.RuneCountInString(text[:first+at]), len(active))
+		p.mantissa, p.exponent, p.hasExponent = string(active[:cut]), string(active[min(cut+1, len(active)):]), true
 	}
 	whole, fraction, found := strings.Cut(p.mantissa, s.decimal)
 	p.integer, p.fraction = whole, fraction
@@ -279,15 +284,12 @@ func (s *symbols) format(p *subPicture, value float64) string {
 			value /= 10
 		}
 	}
-	text := strconv.FormatFloat(math.Abs(round(value, float64(p.maxDigit))), 'f', p.maxDigit, 64)
-	whole, fraction, _ := strings.Cut(text, ".")
+	digits := strconv.FormatFloat(math.Abs(round(value, float64(p.maxDigit))), 'f', p.maxDigit, 64)
+	whole, fraction, _ := strings.Cut(digits, ".")
 	whole, fraction = strings.TrimLeft(whole, "0"), strings.TrimRight(fraction, "0")
-	whole = zeros(p.minInteger-len(whole)) + whole
-	fraction += zeros(p.minFraction - len(fraction))
-	out := s.grouped(p, whole)
-	if fraction != "" && strings.Contains(p.text, s.decimal) {
-		out += s.decimal + s.fractional(p, fraction)
-	}
+	whole = s.digits(zeros(p.minInteger-len(whole)) + whole)
+	fraction = s.digits(fraction + zeros(p.minFraction-len(fraction)))
+	out := s.grouped(p, whole, fraction)
 	if p.minExponent > 0 {
 		digits := strconv.Itoa(max(exponent, -exponent))
 		out += s.exponent
@@ -307,45 +309,39 @@ func (s *symbols) digits(text string) string {
 		return text
 	}
 	zero, _ := runeOf(s.zero)
-	var b strings.Builder
-	for _, r := range text {
-		b.WriteRune(r - '0' + zero)
-	}
-	return b.String()
+	return strings.Map(func(r rune) rune { return r - '0' + zero }, text)
 }
 
-func (s *symbols) grouped(p *subPicture, whole string) string {
-	positions := p.groups
+// grouped puts the separators in: from the right in the integer part, where places before its beginning count from
+// the end as JavaScript's slice has it, and from the left behind the decimal separator.
+func (s *symbols) grouped(p *subPicture, whole, fraction string) string {
+	text := []rune(whole + s.decimal + fraction)
+	point := utf8.RuneCountInString(whole)
+	insert := func(at int) {
+		if at < 0 {
+			at += len(text)
+		}
+		at = min(max(at, 0), len(text))
+		text = slices.Concat(text[:at], []rune(s.grouping), text[at:])
+	}
 	if p.regular > 0 {
-		positions = nil
-		for at := p.regular; at < len(whole); at += p.regular {
-			positions = append(positions, at)
+		for n := 1; n <= (point-1)/p.regular; n++ {
+			insert(point - n*p.regular)
+		}
+	} else {
+		at := point
+		for _, position := range p.groups {
+			insert(at - position)
+			at++
 		}
 	}
-	return s.separate(whole, func(i int) bool { return holds(positions, len(whole)-i) })
-}
-
-func (s *symbols) fractional(p *subPicture, fraction string) string {
-	return s.separate(fraction, func(i int) bool { return holds(p.fractionGroups, i) })
-}
-
-func holds(list []int, n int) bool {
-	for _, x := range list {
-		if x == n {
-			return true
-		}
+	point = strings.Index(string(text), s.decimal)
+	point = utf8.RuneCountInString(string(text)[:max(point, 0)])
+	for _, position := range p.fractionGroups {
+		insert(point + position + 1)
 	}
-	return false
-}
-
-// separate writes digits with a separator before each that before holds for; not before the first.
-func (s *symbols) separate(text string, before func(i int) bool) string {
-	var b strings.Builder
-	for i := range len(text) {
-		if i > 0 && before(i) {
-			b.WriteString(s.grouping)
-		}
-		b.WriteString(s.digits(text[i : i+1]))
+	if !strings.Contains(p.text, s.decimal) || point == len(text)-1 {
+		text = text[:len(text)-1]
 	}
-	return b.String()
+	return string(text)
 }

@@ -92,6 +92,9 @@ func (sc *scanner) nodeArray(n *Node, depth int) *SyntaxError {
 
 func (sc *scanner) nodeObject(n *Node, depth int) *SyntaxError {
 	more, err := sc.open(depth, '}')
+	if more {
+		n.Members = make([]NodeMember, 0, 4) // few objects of a definition have less
+	}
 	for more && err == nil {
 		sc.space()
 		m := NodeMember{KeyOffset: sc.i}

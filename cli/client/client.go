@@ -202,6 +202,7 @@ var kinds = map[string]fault.Kind{
 	"IncompleteSignatureException":        fault.Unauthorized,
 	"InvalidSignatureException":           fault.Unauthorized,
 	"ActivityDoesNotExist":                fault.ActivityNotFound,
+	"ExecutionNotRedrivable":              fault.NotRedrivable,
 	"ActivityLimitExceeded":               fault.LimitExceeded,
 	"ActivityWorkerLimitExceeded":         fault.ActivityWorkers,
 }

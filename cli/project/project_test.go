@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/limits"
 )
 
 func tree(t *testing.T, names ...string) string {
@@ -139,7 +140,7 @@ func TestRead(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, "ok.asl.json")
 	big := filepath.Join(dir, "big.asl.json")
-	if err := os.WriteFile(big, make([]byte, 2<<20), 0o644); err != nil {
+	if err := os.WriteFile(big, make([]byte, limits.Default.DefinitionBytes+1), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := Read(filepath.Join(dir, "ok.asl.json")); err != nil || string(text) != "{}" {

@@ -379,6 +379,9 @@ func (l *Lane) do(it *Item) error {
 		return nil
 	}
 	ev.Time = l.now
+	if w := ev.With; w != nil {
+		it.Blob, it.BlobID = w.Data, w.ID
+	}
 	if it.BlobID != "" && !l.core.HasBlob(it.BlobID) {
 		if err := l.step(&partition.Event{Kind: partition.Define, Time: l.now, Body: it.Blob}); err != nil {
 			return err

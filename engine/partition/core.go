@@ -309,9 +309,9 @@ func (c *Core) remove(in *instance) {
 	c.gone = append(c.gone, goneInstance{ref: in.ref, name: in.name, saved: in.saved})
 }
 
-func (c *Core) send(now int64, to string, program ProgramID, op uint8, body []byte) {
+func (c *Core) send(now int64, to string, program ProgramID, op uint8, body []byte, with *Carried) {
 	dest := Place(to, c.cfg.Partitions)
-	ev := &Event{Kind: Message, Time: now, To: to, Program: program, Op: op, From: Origin{Partition: c.cfg.ID}, Body: body}
+	ev := &Event{Kind: Message, Time: now, To: to, Program: program, Op: op, From: Origin{Partition: c.cfg.ID}, Body: body, With: with, Fresh: with != nil}
 	c.outbox.put(dest, ev)
 	c.emit(Effect{Kind: Send, Partition: dest, Event: ev})
 }
@@ -345,6 +345,9 @@ func (c *Core) NextDue() (int64, bool) {
 func (c *Core) Pending(fn func(dest ID, ev *Event)) {
 	for _, d := range sortedKeys(c.outbox.to) {
 		for _, ev := range c.outbox.to[d].pending {
+			if ev.With != nil && ev.With.Data == nil {
+				ev.With.Data = c.blobs.get(ev.With.ID)
+			}
 			fn(d, ev)
 		}
 	}

@@ -41,6 +41,12 @@ const (
 	Stepped
 )
 
+// Carried is a blob that travels with a message.
+type Carried struct {
+	ID   BlobID
+	Data []byte
+}
+
 // Origin is the place of a message in the stream from one partition to another. Seq counts from 1
 // without gaps; zero says that the message does not come from a partition.
 type Origin struct {
@@ -69,6 +75,9 @@ type Event struct {
 	Call Invocation
 	// Client is whom to answer. It is not logged: after a crash nobody waits.
 	Client any
+	// With is, of a message between partitions, a blob of the sender that the receiver has to be given before the message,
+	// unless it has it. Not logged with the message: the blob is, by Define.
+	With *Carried
 	// Fresh says that no instance has the name To, so that nothing needs to be looked up.
 	Fresh bool
 }

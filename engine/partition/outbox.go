@@ -54,7 +54,11 @@ func (o *outbox) append(dst []byte) []byte {
 		dst = wire.AppendUint(dst, s.next)
 		dst = wire.AppendUint(dst, uint64(len(s.pending)))
 		for _, ev := range s.pending {
-			dst = wire.AppendBytes(dst, AppendEvent(nil, 0, ev))
+			message := AppendEvent(nil, 0, ev)
+			if ev.With != nil {
+				message = wire.AppendString(message, string(ev.With.ID))
+			}
+			dst = wire.AppendBytes(dst, message)
 		}
 	}
 	return dst
@@ -70,6 +74,9 @@ func (o *outbox) read(r *wire.Reader) {
 			er := wire.NewReader(r.Bytes())
 			ev.Kind = 0
 			readEvent(er, 0, ev)
+			if er.Len() > 0 {
+				ev.With = &Carried{ID: BlobID(er.Bytes())} // its data when it is sent again
+			}
 			r.Fail(er.Err())
 			ev.Body = slices.Clone(ev.Body)
 			s.pending = append(s.pending, ev)

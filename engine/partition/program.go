@@ -173,7 +173,13 @@ func (e *Env) CancelTimer(id uint64) {
 
 // Send puts a message for the instance named to into the outbox; it arrives exactly once, in order.
 func (e *Env) Send(to string, program ProgramID, op uint8, body []byte) {
-	e.core.send(e.Now, to, program, op, body)
+	e.core.send(e.Now, to, program, op, body, nil)
+}
+
+// SendNew is Send for the first message to an instance whose name was never used, and that needs a blob of this partition.
+// The sender must keep the blob until it knows that the message has arrived.
+func (e *Env) SendNew(blob BlobID, to string, program ProgramID, op uint8, body []byte) {
+	e.core.send(e.Now, to, program, op, body, &Carried{ID: blob, Data: e.core.blobs.get(blob)})
 }
 
 // Continue asks for a Continue event behind the events already waiting.

@@ -58,6 +58,9 @@ func (r *Run) redrive(env *partition.Env, ev *partition.Event) {
 	case r.frame == nil:
 		env.Reply(r.notRedrivable("%v", machine.ErrNotKept))
 		return
+	case r.child != nil:
+		env.Reply(r.notRedrivable("Execution is redriven by its Map Run: redrive the execution that started it"))
+		return
 	}
 	if err := r.frame.Redrivable(); err != nil {
 		env.Reply(r.notRedrivable("%v", err))
@@ -68,13 +71,19 @@ func (r *Run) redrive(env *partition.Env, ev *partition.Event) {
 		return
 	}
 	r.redriveToken = m.Token
+	r.takeUp(env, m.Amendment)
+	r.reply(env)
+}
+
+// takeUp lets a run that has ended, and that can be redriven, go on.
+func (r *Run) takeUp(env *partition.Env, a machine.Amendment) {
+	v := &r.view
 	env.Reopen()
 	v.Status, v.Stopped = machine.Running, 0
 	v.Output, v.Error, v.Cause, v.HasError, v.HasCause = nil, "", "", false, false
 	v.Redrives, v.Redriven = v.Redrives+1, env.Now
 	env.List(r.summary())
-	r.step(env, machine.Event{Kind: machine.Redrive, Amendment: m.Amendment})
-	r.reply(env)
+	r.step(env, machine.Event{Kind: machine.Redrive, Amendment: a})
 }
 
 func (r *Run) notRedrivable(format string, args ...any) error {
@@ -83,7 +92,7 @@ func (r *Run) notRedrivable(format string, args ...any) error {
 }
 
 // suspend pauses the run: what is out may come back, but no state begins or ends until it is resumed. A stop ends it
-// at once, and heartbeats are heard.
+// at once, and heartbeats and the word that a worker has a task are heard.
 func (r *Run) suspend(env *partition.Env, pause bool) {
 	if r.view.Status != machine.Running {
 		arn := r.library.RunARN(r.view.Revision.Machine, r.view.Name, r.view.Revision.Express)
@@ -111,7 +120,7 @@ type heldEvent struct {
 
 // holds reports whether the run keeps ev for when it is resumed. They are never more than what the frame waits for.
 func (r *Run) holds(ev *machine.Event) bool {
-	return r.view.Paused && ev.Kind != machine.Stop && ev.Kind != machine.TaskHeartbeat
+	return r.view.Paused && ev.Kind != machine.Stop && ev.Kind != machine.TaskHeartbeat && ev.Kind != machine.TaskTaken
 }
 
 // reported says whether an answer for a task is held already.

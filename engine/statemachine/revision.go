@@ -21,6 +21,9 @@ type Revision struct {
 	Definition []byte
 	// Mocks is a mock file of one test case (package mock), which answers for states of the run. Nil: none do.
 	Mocks []byte
+	// State is, of child runs, the distributed Map of the Definition whose items they process; "" of others. Machine is
+	// "<machine>/<label>" then, and Express says how the children run.
+	State string
 }
 
 // The format versions of revisions. Those with mocks have one of their own, so that a program that does not know of mocks
@@ -43,7 +46,11 @@ func (v *Revision) Encode() []byte {
 	if v.Mocks != nil {
 		dst = wire.AppendBytes(dst, v.Mocks)
 	}
-	return wire.AppendBytes(dst, v.Definition)
+	dst = wire.AppendBytes(dst, v.Definition)
+	if v.State != "" {
+		dst = wire.AppendString(dst, v.State)
+	}
+	return dst
 }
 
 // DecodeRevision undoes Encode. The definition aliases data.
@@ -58,6 +65,9 @@ func DecodeRevision(data []byte) (*Revision, error) {
 		v.Mocks = r.Bytes()
 	}
 	v.Definition = r.Bytes()
+	if r.Len() > 0 {
+		v.State = r.String()
+	}
 	return v, r.Err()
 }
 
@@ -106,6 +116,10 @@ type Loaded struct {
 	Blob        partition.BlobID
 	Interpreter *machine.Interpreter
 	MachineARN  string
+	// Parent is, of child runs, the interpreter of the machine that has the Map; Text what they run of its definition.
+	Parent *machine.Interpreter
+	Text   []byte
+	each   *asl.State
 }
 
 // Load returns the revision of a blob.
@@ -120,7 +134,8 @@ func (l *Library) Load(id partition.BlobID, data []byte) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	def, problems := asl.Parse(rev.Definition, asl.Options{Limits: l.Limits, Express: rev.Express, Integrations: asl.AnyIntegration})
+	options := asl.Options{Limits: l.Limits, Express: rev.Express && rev.State == "", Integrations: asl.AnyIntegration}
+	def, problems := asl.Parse(rev.Definition, options)
 	if def == nil || problems.Err() != nil {
 		return nil, fmt.Errorf("statemachine: the definition that runs of %q are pinned to does not parse: %w", rev.Machine, problems)
 	}
@@ -130,7 +145,10 @@ func (l *Library) Load(id partition.BlobID, data []byte) (*Loaded, error) {
 	}
 	v = &Loaded{
 		Revision: rev, Blob: id, MachineARN: l.MachineARN(rev.Machine),
-		Interpreter: &machine.Interpreter{Definition: def, Limits: l.Limits, Token: l.token, Mocks: mocks},
+		Interpreter: &machine.Interpreter{Definition: def, Limits: l.Limits, Token: l.token, Mocks: mocks}, Text: rev.Definition,
+	}
+	if err := v.child(l); err != nil {
+		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,6 +157,28 @@ func (l *Library) Load(id partition.BlobID, data []byte) (*Loaded, error) {
 	}
 	l.loaded[id] = v
 	return v, nil
+}
+
+// child makes v run the processor of its State, if it has one.
+func (v *Loaded) child(l *Library) error {
+	if v.State == "" {
+		return nil
+	}
+	def := v.Interpreter.Definition
+	v.each = def.StateNamed(v.State)
+	if v.each == nil || v.each.Map == nil || v.each.Map.Distributed == nil {
+		return fmt.Errorf("statemachine: the definition that runs of %q are pinned to has no distributed Map %q", v.Machine, v.State)
+	}
+	v.Parent = v.Interpreter
+	processor := def.Processor(v.each)
+	v.Text = processor.Text
+	v.Interpreter = &machine.Interpreter{Definition: processor, Limits: l.Limits, Token: l.token, Mocks: v.Parent.Mocks}
+	return nil
+}
+
+// MapRunARN returns the ARN of a Map Run; machine is that of its child runs.
+func (l *Library) MapRunARN(machine, name string) string {
+	return "arn:aws:states:" + l.Region + ":" + l.Account + ":mapRun:" + machine + ":" + name
 }
 
 // MachineARN returns the ARN of a machine.

@@ -25,6 +25,9 @@ const (
 	OpStartWith                    // StartMessage with options
 	OpTaskTaken                    // TakenMessage, of an activity or a worker that has a task from one
 	OpTaskRefused                  // RefusedMessage, of an activity
+	OpStartChild                   // startChild
+	OpChildAgain                   // startChild without Input
+	OpMapEnded                     // mapEnd
 )
 
 // StartMessage starts a run.
@@ -214,8 +217,9 @@ type View struct {
 	HasCause bool
 	Events   int64 // length of the history
 	Paused   bool
-	Redrives int64 // how often the run was redriven
-	Redriven int64 // Unix milliseconds of the last time; 0: never
+	Redrives int64  // how often the run was redriven
+	Redriven int64  // Unix milliseconds of the last time; 0: never
+	MapRun   string // instance name of the Map Run that it is a child of; "": none
 
 	Redrivable error // why a run that has ended cannot be redriven; nil: it can, or has not ended
 }
@@ -224,7 +228,9 @@ type View struct {
 type Runs struct{ Library *Library }
 
 // Creates reports whether op makes a run.
-func (p *Runs) Creates(op uint8) bool { return op == OpStart || op == OpStartWith }
+func (p *Runs) Creates(op uint8) bool {
+	return op == OpStart || op == OpStartWith || op == OpStartChild || op == OpChildAgain
+}
 
 // New returns a run that waits for its OpStart.
 func (p *Runs) New() partition.Instance { return &Run{library: p.Library} }
@@ -237,6 +243,7 @@ type Run struct {
 	frame   *machine.Frame // nil once the run has ended, unless it can be redriven
 	writer  history.Writer
 	first   int64 // id of the first event in writer
+	child   *child
 
 	held         []heldEvent // while the run is paused
 	redriveToken string      // of the last redrive
@@ -245,6 +252,9 @@ type Run struct {
 // View returns what a client sees of the run now.
 func (r *Run) View() *View {
 	v := r.view
+	if r.child != nil {
+		v.MapRun = r.child.mapRun
+	}
 	if v.Status > machine.Running {
 		v.Redrivable = machine.ErrNotKept
 		if v.Status == machine.Succeeded {
@@ -295,6 +305,12 @@ func (r *Run) message(env *partition.Env, ev *partition.Event) {
 	case OpTaskRefused:
 		body := wire.NewReader(ev.Body)
 		r.step(env, machine.Event{Kind: machine.TaskFailed, ID: body.Uint(), Error: body.String(), Cause: body.String(), StartFailed: true})
+	case OpStartChild:
+		r.startChild(env, ev)
+	case OpChildAgain:
+		r.again(env, ev)
+	case OpMapEnded:
+		r.mapEnded(env, ev.Body)
 	}
 }
 
@@ -344,6 +360,12 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 		env.Reply(fault.New("StartExecution", fault.Internal, env.Name, "%w", err))
 		return
 	}
+	r.begin(env, rev, &m)
+	r.reply(env)
+}
+
+// begin lets the run start.
+func (r *Run) begin(env *partition.Env, rev *Loaded, m *StartMessage) {
 	env.Pin(m.Revision)
 	_, name, _ := SplitRun(env.Name)
 	r.seed = m.Seed
@@ -352,7 +374,6 @@ func (r *Run) start(env *partition.Env, ev *partition.Event) {
 	r.frame = rev.Interpreter.NewFrame(r.execution())
 	env.List(r.summary())
 	r.step(env, machine.Event{Kind: machine.Start, Output: m.Input, Amendment: machine.Amendment{State: m.At}})
-	r.reply(env)
 }
 
 // startAgain answers a second start of the same name: the open run if it had the same input, else an error.
@@ -375,9 +396,13 @@ func (r *Run) execution() machine.Execution {
 }
 
 func (r *Run) summary() partition.Summary {
+	group := RunsGroup(r.view.Revision.Machine)
+	if r.child != nil {
+		each, mapRun, _ := SplitMapRun(r.child.mapRun)
+		group = ChildrenGroup(each, mapRun)
+	}
 	return partition.Summary{
-		Group: RunsGroup(r.view.Revision.Machine), Label: r.view.As.label(), Status: uint8(r.view.Status),
-		Time: r.view.Started, Ended: r.view.Stopped,
+		Group: group, Label: r.view.As.label(), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped,
 	}
 }
 
@@ -462,7 +487,7 @@ func (s shown) mark(kind machine.EventKind, out *machine.Output) {
 	for i := range out.History {
 		e := &out.History[i]
 		stopped := kind == machine.Stop && e.Type == history.ExecutionAborted
-		failed := kind == machine.TaskFailed && (e.Type == history.TaskFailed || e.Type == history.LambdaFunctionFailed)
+		failed := kind == machine.TaskFailed && (e.Type == history.TaskFailed || e.Type == history.LambdaFunctionFailed || e.Type == history.ActivityFailed)
 		if stopped || failed {
 			e.HasError, e.HasCause = e.HasError || s&emptyError != 0, e.HasCause || s&emptyCause != 0
 			break
@@ -499,6 +524,8 @@ func (r *Run) command(env *partition.Env, c *machine.Command) {
 	case machine.Withdraw:
 		m := OfferMessage{Run: env.Name, Task: c.ID}
 		env.Send(ActivityInstance(c.Function), ActivitiesID, OpActivityWithdraw, m.Encode())
+	case machine.StartMapRun, machine.StopMapRun:
+		r.mapCommand(env, c)
 	}
 }
 
@@ -508,6 +535,13 @@ func (r *Run) finish(env *partition.Env, c *machine.Command) {
 	v.Output, v.Error, v.Cause = c.Output, c.Error, c.Cause
 	v.HasError, v.HasCause = c.HasError, c.HasCause
 	v.Paused, r.held = false, nil
+	if r.child != nil {
+		r.tellMapRun(env, v.Status, v.Output)
+		if r.view.Revision.Express && v.Status == machine.Succeeded && !r.child.keep {
+			env.Remove() // nobody can ask for it
+			return
+		}
+	}
 	if r.frame.Redrivable() != nil {
 		r.frame = nil
 	}
@@ -530,8 +564,8 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
-// runVersion is the first byte of a run's record. Version 2 has redrives, pauses and qualifiers; 1 is read.
-const runVersion = 2
+// runVersion is the first byte of a run's record. Version 3 has Map Runs, 2 redrives, pauses and qualifiers; all are read.
+const runVersion = 3
 
 // Append implements partition.Instance.
 func (r *Run) Append(dst []byte) []byte {
@@ -548,6 +582,7 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendInt(dst, v.Redriven)
 	dst = wire.AppendString(dst, r.redriveToken)
 	dst = v.As.append(dst)
+	dst = r.child.append(dst)
 	if v.Status == machine.Running {
 		return r.frame.AppendBinary(r.appendHeld(dst)) // has the input
 	}
@@ -573,7 +608,7 @@ func (p *Runs) Decode(data []byte, blob func(partition.BlobID) []byte) (partitio
 func (p *Runs) ReadView(data []byte, blob func(partition.BlobID) []byte) (*View, error) {
 	r := &Run{library: p.Library}
 	err := r.decode(data, blob)
-	return &r.view, err
+	return r.View(), err
 }
 
 func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error) {
@@ -592,6 +627,9 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	if version >= 2 {
 		v.Redrives, v.Redriven, r.redriveToken = in.Int(), in.Int(), in.String()
 		v.As = readQualifier(in)
+	}
+	if version >= 3 {
+		r.child = readChild(in)
 	}
 	r.first = v.Events + 1
 	var frame []byte

@@ -54,7 +54,7 @@ var numbered = regexp.MustCompile(`^<.*\d+.*>$`)
 
 // placeholders are recorded strings that stand for any.
 var placeholders = map[string]bool{
-	"date": true, "datetime": true, "timestamp": true, "start-time": true, "entered-time": true,
+	"date": true, "datetime": true, "map_run_arn": true, "timestamp": true, "start-time": true, "entered-time": true,
 	"X-Amzn-Trace-Id": true, "x-amzn-RequestId": true, "RequestId": true,
 }
 

@@ -194,14 +194,14 @@ type Event struct {
 	Cause        string
 	HasError     bool // AWS leaves out an absent error or cause; an empty one is shown
 	HasCause     bool
-	Resource     string
+	Resource     string // of MapRunStarted and MapRunRedriven: the ARN of the Map Run
 	ResourceType string
 	Region       string
-	RoleARN      string
+	RoleARN      string // of the machine; of a task's Credentials
 	Timeout      int64  // seconds; 0: absent
 	Heartbeat    int64  // seconds; 0: absent
 	Index        int64  // of a Map's iteration
-	Length       int64  // items of a Map; of ExecutionRedriven, how often
+	Length       int64  // items of a Map; of ExecutionRedriven and MapRunRedriven, how often
 	Assigned     []byte // variables that leaving a state assigned: a JSON object of names and strings of JSON
 	Location     string // the field whose expression failed
 }

@@ -79,9 +79,17 @@ func appendDetails(dst []byte, e *Event, opts JSONOptions) []byte {
 	d.string("error", e.Error, e.HasError)
 	d.string("cause", e.Cause, e.HasCause)
 	d.string("resourceType", e.ResourceType, e.ResourceType != "")
-	d.string("resource", e.Resource, e.Resource != "")
+	mapRun := e.Type == MapRunStarted || e.Type == MapRunRedriven
+	d.string("mapRunArn", e.Resource, mapRun)
+	d.number("redriveCount", e.Length, e.Type == MapRunRedriven)
+	d.string("resource", e.Resource, e.Resource != "" && !mapRun)
 	d.string("region", e.Region, e.Region != "")
-	d.string("roleArn", e.RoleARN, e.RoleARN != "")
+	switch e.Type {
+	case TaskScheduled, LambdaFunctionScheduled:
+		d.credentials(e.RoleARN)
+	default:
+		d.string("roleArn", e.RoleARN, e.RoleARN != "")
+	}
 	if e.Type == ExecutionStarted {
 		d.string("stateMachineAliasArn", opts.AliasARN, opts.AliasARN != "")
 		d.string("stateMachineVersionArn", opts.VersionARN, opts.VersionARN != "")
@@ -109,6 +117,17 @@ func (d *details) string(k, v string, present bool) {
 		d.key(k)
 		d.b = jsonvalue.AppendString(d.b, v)
 	}
+}
+
+// credentials writes the role that a task is called under.
+func (d *details) credentials(role string) {
+	if role == "" {
+		return
+	}
+	d.key("taskCredentials")
+	d.b = append(d.b, `{"roleArn":`...)
+	d.b = jsonvalue.AppendString(d.b, role)
+	d.b = append(d.b, '}')
 }
 
 func (d *details) number(k string, v int64, present bool) {

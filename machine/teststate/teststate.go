@@ -117,6 +117,10 @@ func Run(r *Request, env *Env) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	items, err := r.readerItems()
+	if err != nil {
+		return nil, err
+	}
 	overlay, err := r.context(st)
 	if err != nil {
 		return nil, err
@@ -132,7 +136,7 @@ func Run(r *Request, env *Env) (*Answer, error) {
 	}
 	in := &machine.Interpreter{Definition: m, Limits: env.Limits}
 	seen := in.Inspect(&machine.Trial{
-		State: st, Now: env.Now, Input: input, Context: overlay, Variables: variables, Mock: response,
+		State: st, Now: env.Now, Input: input, Context: overlay, Variables: variables, Mock: response, ReaderItems: items,
 		Retried: int64(r.Config.RetrierRetryCount), FailedIterations: int64(r.Config.MapIterationFailureCount),
 		Execution: env.execution(r.RoleARN),
 	}, env.Invoke)
@@ -213,6 +217,11 @@ func (r *Request) checkResult(st *asl.State, output []byte) error {
 	switch {
 	case st.Type == asl.Task:
 		return r.Mock.checkAnswer(st, v)
+	case st.Type == asl.Map && st.Map.Distributed != nil && st.Map.Distributed.Writer != nil:
+		if _, ok := v.(*jsonvalue.Object); !ok {
+			return invalid("Mocked result must be a JSON object.")
+		}
+		return nil
 	case !isArray:
 		return invalid("Mocked result must be an array.")
 	case st.Type == asl.Parallel && len(items) != len(st.Parallel.Branches):
@@ -234,6 +243,19 @@ func (r *Request) variables() (*jsonvalue.Object, error) {
 		return nil, invalid("Invalid variables provided: must be a JSON object")
 	}
 	return o, nil
+}
+
+// readerItems returns what takes the place of what an ItemReader reads.
+func (r *Request) readerItems() ([]byte, error) {
+	text := r.Config.MapItemReaderData
+	if text == nil {
+		return nil, nil
+	}
+	items, err := jsonvalue.Compact(nil, []byte(*text))
+	if err != nil || items[0] != '[' {
+		return nil, invalid("Map item reader data must be a JSON array")
+	}
+	return items, nil
 }
 
 // checkCall refuses a Task that cannot be called by itself.

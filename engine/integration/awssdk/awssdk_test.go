@@ -3,9 +3,16 @@ package awssdk
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/engine/integration"
@@ -110,4 +117,103 @@ func like(got, want string) bool {
 		rest = rest[i+len(p):]
 	}
 	return len(parts) > 1 || got == want
+}
+
+// objects is a bucket named b with one object, k, behind S3's protocol.
+func objects(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("x-amz-request-id", "R1")
+	w.Header().Set("x-amz-id-2", "H1")
+	fail := func(status int, code, message string) {
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(status)
+		if r.Method != http.MethodHead {
+			fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, message)
+		}
+	}
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch {
+	case bucket != "b":
+		fail(http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
+	case key == "secret":
+		fail(http.StatusForbidden, "AccessDenied", "Access Denied")
+	case r.Method == http.MethodPut:
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("ETag", fmt.Sprintf("%q", body))
+	case key == "" && r.URL.Query().Get("list-type") == "2":
+		fmt.Fprint(w, "<ListBucketResult><Name>b</Name><KeyCount>1</KeyCount><IsTruncated>false</IsTruncated><Contents><Key>k</Key><Size>4</Size>"+
+			"<LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents></ListBucketResult>")
+	case key != "k":
+		fail(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.")
+	default:
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("ETag", `"e"`)
+		w.Header().Set("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT")
+		w.Header().Set("Content-Length", "4")
+		fmt.Fprint(w, "text")
+	}
+}
+
+func TestS3(t *testing.T) {
+	set := world(t, fakes.Transport{"s3": http.HandlerFunc(objects)})
+	where := func(status int) string {
+		return fmt.Sprintf(" (Service: S3, Status Code: %d, Request ID: R1, Extended Request ID: H1)", status)
+	}
+	for _, tc := range []struct{ name, arguments, want string }{
+		{"aws-sdk:s3:getObject", `{"Bucket":"b","Key":"k"}`,
+			`{"Body":"text","ContentLength":4,"ContentType":"text/plain","ETag":"\"e\"","LastModified":"2026-01-02T03:04:05Z","Metadata":{}}`},
+		{"aws-sdk:s3:headObject", `{"Bucket":"b","Key":"k"}`, `{"ContentLength":4,"ContentType":"text/plain","ETag":"\"e\"","LastModified":"2026-01-02T03:04:05Z","Metadata":{}}`},
+		{"aws-sdk:s3:putObject", `{"Bucket":"b","Key":"n","Body":{"a":[1.0]},"ContentType":"x/y"}`, `{"ETag":"\"{\\\"a\\\":[1.0]}\""}`},
+		{"aws-sdk:s3:putObject", `{"Bucket":"b","Key":"n","Body":false}`, `{"ETag":"\"false\""}`},
+		{"aws-sdk:s3:putObject", `{"Bucket":"b","Key":"n","Body":"x"}`, `{"ETag":"\"\\\"x\\\"\""}`},
+		{"aws-sdk:s3:listObjectsV2", `{"Bucket":"b"}`, `{"Contents":[{"Key":"k","LastModified":"2026-01-02T03:04:05Z","Size":4}],"IsTruncated":false,"KeyCount":1,"Name":"b"}`},
+		{"aws-sdk:s3:getObject", `{"Bucket":"b","Key":"none"}`, `S3.NoSuchKeyException: The specified key does not exist.` + where(404)},
+		{"aws-sdk:s3:getObject", `{"Bucket":"c","Key":"k"}`, `S3.NoSuchBucketException: The specified bucket does not exist` + where(404)},
+		{"aws-sdk:s3:listObjects", `{"Bucket":"c"}`, `S3.NoSuchBucketException: The specified bucket does not exist` + where(404)},
+		{"aws-sdk:s3:getObject", `{"Bucket":"b","Key":"secret"}`, `S3.S3Exception: Access Denied` + where(403)},
+	} {
+		if got := call(t, set, tc.name, tc.arguments); got != tc.want {
+			t.Errorf("%s %s:\n got %s\nwant %s", tc.name, tc.arguments, got, tc.want)
+		}
+	}
+}
+
+// TestUnions holds that every field of an interface type that an action's input or output has is a union that is known,
+// or a stream.
+func TestUnions(t *testing.T) {
+	t.Parallel()
+	seen := map[reflect.Type]bool{}
+	var visit func(u unionMembers, at string, typ reflect.Type)
+	visit = func(u unionMembers, at string, typ reflect.Type) {
+		if seen[typ] || typ == timeType || typ == metadataType {
+			return
+		}
+		seen[typ] = true
+		switch typ.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map:
+			visit(u, at, typ.Elem())
+		case reflect.Struct:
+			for i := range typ.NumField() {
+				if f := typ.Field(i); f.IsExported() {
+					visit(u, at+"."+f.Name, f.Type)
+				}
+			}
+		case reflect.Interface:
+			if !typ.Implements(readerType) && u[typ] == nil {
+				t.Errorf("%s is the union %s, which unions.go has not", at, typ)
+			}
+			for _, member := range u[typ] {
+				visit(u, at, member)
+			}
+		}
+	}
+	for client, u := range map[reflect.Type]unionMembers{
+		reflect.TypeFor[*dynamodb.Client](): dynamodbUnions, reflect.TypeFor[*s3.Client](): s3Unions, reflect.TypeFor[*sqs.Client](): {},
+	} {
+		for i := range client.NumMethod() {
+			if m := client.Method(i); isAction(m.Type) {
+				visit(u, m.Name, m.Type.In(2))
+				visit(u, m.Name, m.Type.Out(0))
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package awssdk
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -59,7 +60,7 @@ func (u unionMembers) decode(at string, v any, to reflect.Value) error {
 	case t == timeType:
 		return decodeTime(at, v, to)
 	case t == readerType:
-		to.Set(reflect.ValueOf(strings.NewReader(text(v))))
+		to.Set(reflect.ValueOf(bytes.NewReader(jsonvalue.Append(nil, v)))) // a string too is JSON there, in quotes
 		return nil
 	case u[t] != nil:
 		return u.decodeUnion(at, v, to)
@@ -97,6 +98,18 @@ func (u unionMembers) decodeStruct(at string, v any, to reflect.Value) error {
 		}
 	}
 	return nil
+}
+
+// streamType is the media type of what Step Functions sends as a stream.
+const streamType = "text/plain; charset=UTF-8"
+
+// sayStreamType names the type of a stream where the arguments do not.
+func sayStreamType(in reflect.Value) {
+	body, kind := in.FieldByName("Body"), in.FieldByName("ContentType")
+	if body.IsValid() && body.Type() == readerType && !body.IsNil() && kind.IsValid() && kind.IsNil() {
+		text := streamType
+		kind.Set(reflect.ValueOf(&text))
+	}
 }
 
 func join(at, name string) string {
