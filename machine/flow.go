@@ -272,7 +272,7 @@ func (sc *scope) expressionError(x asl.Expr, field string, err error) *failure {
 // inputPath applies a state's InputPath to its input.
 func inputPath(sc *scope, st *asl.State) (value, *failure) {
 	v, e := pathField(sc, st.InputPath)
-	if e == nil {
+	if e == nil && st.QueryLanguage == asl.JSONPath {
 		sc.note(FieldAfterInputPath, v)
 	}
 	return v, e
