@@ -43,6 +43,11 @@ type parser struct {
 // Parse reads and validates a definition. The Machine is nil exactly when there are problems, and all of
 // them are reported, the first 100 in full.
 func Parse(text []byte, opts Options) (*Machine, Problems) {
+	return parse(text, opts, (*parser).top)
+}
+
+// parse reads the JSON of a definition and lets read go through it.
+func parse(text []byte, opts Options, read func(*parser, *spot)) (*Machine, Problems) {
 	p := &parser{options: opts, machine: &Machine{Text: text}, seen: map[string]*spot{}, announced: map[string]bool{}}
 	most := opts.Limits.DefinitionBytes
 	if most == 0 {
@@ -62,7 +67,7 @@ func Parse(text []byte, opts Options) (*Machine, Problems) {
 	if root.Kind != jsonvalue.KindObject {
 		return nil, Problems{notAnObject()}
 	}
-	p.top(&spot{node: root, keyAt: -1})
+	read(p, &spot{node: root, keyAt: -1})
 	p.checkScopes()
 	if len(p.problems) > 0 {
 		return nil, p.sorted()

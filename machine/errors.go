@@ -109,6 +109,7 @@ func optional(s string, present bool) any {
 // in, or the failure of the run. It returns the branch that goes on in this step. States.Runtime that the state
 // does not name ends the run at once: no state above b and no other branch has an event about it.
 func (s *step) failed(b *branch, e *failure) *branch {
+	s.f.probe.failed(b, e)
 	s.noteEvaluation(b, e)
 	if e.name == errRuntime && !e.handled(b.state) {
 		return s.runtimeFailed(b, e)
@@ -174,8 +175,10 @@ func (s *step) retryAfter(b *branch, e *failure) (int64, bool) {
 		}
 		if b.attempts == nil {
 			b.attempts = make([]int64, len(b.state.Retry))
+			b.attempts[i] = s.f.probe.retried(b)
 		}
 		if b.attempts[i] >= r.MaxAttempts {
+			s.f.probe.retrier(b, i, -1)
 			return 0, false
 		}
 		delay := retryDelay(r, b.attempts[i])
@@ -183,6 +186,7 @@ func (s *step) retryAfter(b *branch, e *failure) (int64, bool) {
 		if r.FullJitter && delay > 0 {
 			delay = int64(s.f.draw() % uint64(delay+1))
 		}
+		s.f.probe.retrier(b, i, delay)
 		return delay, true
 	}
 	return 0, false
@@ -209,6 +213,7 @@ func (s *step) catch(b *branch, e *failure) (*branch, bool) {
 		}
 		o, bad := s.caught(b, c, e)
 		if bad == nil {
+			s.f.probe.catcher(b, i)
 			return s.leave(b, o, c.To), true
 		}
 		// An error of the catcher itself is not caught again.

@@ -271,8 +271,15 @@ func (sc *scope) expressionError(x asl.Expr, field string, err error) *failure {
 
 // inputPath applies a state's InputPath to its input.
 func inputPath(sc *scope, st *asl.State) (value, *failure) {
-	return pathField(sc, st.InputPath)
+	v, e := pathField(sc, st.InputPath)
+	if e == nil && st.QueryLanguage == asl.JSONPath {
+		sc.note(FieldAfterInputPath, v)
+	}
+	return v, e
 }
+
+// note tells the probe of a trial, when there is one, what the data flow has come to.
+func (sc *scope) note(f Field, v value) { sc.s.f.probe.note(sc.b, f, v) }
 
 // pathField applies an InputPath or OutputPath to sc's data.
 func pathField(sc *scope, p *asl.Path) (value, *failure) {

@@ -33,7 +33,11 @@ func (jsonataFlow) arguments(sc *scope, st *asl.State) (value, *failure) {
 	if st.Arguments == nil {
 		return sc.data, nil
 	}
-	return sc.filled(st.Arguments)
+	v, e := sc.filled(st.Arguments)
+	if e == nil && st.Type == asl.Task {
+		sc.note(FieldAfterArguments, v)
+	}
+	return v, e
 }
 
 func (jsonataFlow) output(sc *scope, st *asl.State, result value) (value, *failure) {

@@ -90,6 +90,9 @@ func (s *step) mapRun(b *branch) *branch {
 	if e := s.mapRunFields(b, run, data); e != nil {
 		return s.failed(b, e)
 	}
+	if r := s.mocked(b); r != nil {
+		return s.mockedRun(b, run, data, r)
+	}
 	b.invocation, b.phase = s.f.newID(b), mapping
 	b.mapped = b.invocation
 	names := s.mapRunOf(b)
@@ -106,6 +109,7 @@ func (s *step) newMapRun(b *branch) (run *MapRun, data value, length int, e *fai
 	if run.MaxConcurrency, e = flow.integer(sc, b.state, "MaxConcurrency", m.MaxConcurrency, m.MaxConcurrencyPath); e != nil {
 		return nil, value{}, 0, e
 	}
+	s.f.probe.concurrency(b, run.MaxConcurrency)
 	if data, e = flow.arguments(sc, b.state); e != nil || m.Distributed.Reader != nil {
 		return run, data, 0, e
 	}
