@@ -81,7 +81,7 @@ func (r *graphReader) resource(s *spot, t *TaskPart) {
 	if t.own(service, verb, pattern) {
 		return
 	}
-	r.integration(f, t, service, verb, pattern)
+	r.integration(s, f, t, service, verb, pattern)
 }
 
 func (r *graphReader) activity(f *spot, t *TaskPart, name string) {

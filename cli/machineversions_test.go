@@ -61,3 +61,26 @@ func TestVersionsAndAliases(t *testing.T) {
 	s.run(0, "machines", "unpublish", "greet:2")
 	s.run(3, "runs", "start", "greet:2")
 }
+
+// TestAWSLimitsFlag holds that both servers take --aws-limits.
+func TestAWSLimitsFlag(t *testing.T) {
+	t.Parallel()
+	dir := files(t, map[string]string{
+		"pass.asl.json": `{"StartAt":"P","States":{"P":{"Type":"Pass","Result":1,"End":true}}}`,
+		"large.json":    `"` + strings.Repeat("x", 300<<10) + `"`})
+	for name, args := range map[string][]string{
+		"serve": {"serve", "--data", t.TempDir()}, "serve --aws-limits": {"serve", "--data", t.TempDir(), "--aws-limits"},
+		"dev --aws-limits": {"dev", dir, "--data", t.TempDir(), "--aws-limits"},
+	} {
+		url, _ := startServer(t, nil, args...)
+		s := session{t, map[string]string{"WEFT_SERVER": url}}
+		s.run(0, "machines", "create", "pass", filepath.Join(dir, "pass.asl.json"))
+		code := 0
+		if strings.HasSuffix(name, "--aws-limits") {
+			code = 2
+		}
+		if _, stderr := s.run(code, "runs", "start", "pass", "--input", "@"+filepath.Join(dir, "large.json")); code != 0 && !strings.Contains(stderr, "262144") {
+			t.Errorf("%s: %s", name, stderr)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"hash/fnv"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/weftworks/weft/asl"
@@ -91,6 +92,7 @@ func (s *step) mapRun(b *branch) *branch {
 		return s.failed(b, e)
 	}
 	b.invocation, b.phase = s.f.newID(b), mapping
+	b.mapped = b.invocation
 	names := s.mapRunOf(b)
 	run.Name, run.Label, run.ARN = names.Name, names.Label, names.ARN
 	s.note(b, history.Event{Type: history.MapRunStarted, Resource: run.ARN})
@@ -134,9 +136,10 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	}
 	m := b.state.Map
 	run.Tolerance = MapTolerance{HasCount: m.HasFailureCount, Count: t.count, HasPercent: m.HasFailurePercentage, Percent: t.percent}
+	inner := sc.with(data)
 	if r := d.Reader; r != nil {
 		run.Reader = &MapReader{}
-		if run.Reader.Arguments, e = s.evaluated(b, r.Arguments); e != nil {
+		if run.Reader.Arguments, e = s.evaluated(inner, r.Arguments); e != nil {
 			return e
 		}
 		if run.Reader.MaxItems, e = amount(sc, b.state, "MaxItems", r.Config.MaxItems); e != nil {
@@ -146,12 +149,12 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	if w := d.Writer; w != nil {
 		run.Writer = &MapWriter{}
 		if w.Resource != "" {
-			if run.Writer.Arguments, e = s.evaluated(b, w.Arguments); e != nil {
+			if run.Writer.Arguments, e = s.evaluated(inner, w.Arguments); e != nil {
 				return e
 			}
 		}
 	}
-	if e := s.mapBatch(b, run); e != nil {
+	if e := s.mapBatch(b, run, inner); e != nil {
 		return e
 	}
 	if b.state.Parameters != nil {
@@ -160,7 +163,7 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	return nil
 }
 
-func (s *step) mapBatch(b *branch, run *MapRun) (e *failure) {
+func (s *step) mapBatch(b *branch, run *MapRun, inner *scope) (e *failure) {
 	batcher := b.state.Map.Distributed.Batcher
 	if batcher == nil {
 		return nil
@@ -173,21 +176,25 @@ func (s *step) mapBatch(b *branch, run *MapRun) (e *failure) {
 		return e
 	}
 	if batcher.Input != nil {
-		run.Batch.Input, e = s.evaluated(b, batcher.Input)
+		run.Batch.Input, e = s.evaluated(inner, batcher.Input)
 	}
 	return e
 }
 
 // evaluated is a template's text; {} for none.
-func (s *step) evaluated(b *branch, t *asl.Template) ([]byte, *failure) {
+func (s *step) evaluated(sc *scope, t *asl.Template) ([]byte, *failure) {
 	if t == nil {
 		return []byte("{}"), nil
 	}
-	v, e := flowOf(b.state).fill(s.scope(b), t)
+	v, e := flowOf(sc.b.state).fill(sc, t)
 	if e != nil {
 		return nil, e
 	}
-	return s.bounded(b, v)
+	text := v.json(sc.most())
+	if len(text) > sc.most() {
+		return nil, tooLarge(sc.b.state.Name)
+	}
+	return text, nil
 }
 
 // amount is a number of a reader or a batcher, which Step Functions also takes as text. Below 0 is the Map Run's to judge.
@@ -202,8 +209,13 @@ func amount(sc *scope, st *asl.State, field string, a asl.Amount) (int64, *failu
 	if e != nil {
 		return 0, e
 	}
-	if n, ok := wholeNumber(numeric(v)); ok {
+	if n, ok := wholeNumber(v); ok {
 		return n, nil
+	}
+	if text, ok := v.(string); ok {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n, nil
+		}
 	}
 	return 0, runtimeError(sc.b, "The %sPath field refers to value \"%s\" which is not a valid integer: %s", field, plain(v), a.Path)
 }
@@ -217,6 +229,7 @@ func (s *step) mapRunEnded(b *branch, ev *Event) *branch {
 		s.note(b, history.Event{Type: history.MapRunFailed, Error: ev.Error, HasError: true, Cause: ev.Cause, HasCause: ev.Cause != ""})
 		return s.failed(b, &failure{name: ev.Error, hasName: true, cause: ev.Cause, hasCause: ev.Cause != ""})
 	}
+	b.mapped = 0
 	ended := s.emit(history.Event{Type: history.MapRunSucceeded, Prev: b.prev})
 	succeeded := s.emit(history.Event{Type: history.MapStateSucceeded, Prev: ended})
 	out, e := s.joinedOutcome(b, ev.Output)
@@ -226,6 +239,18 @@ func (s *step) mapRunEnded(b *branch, ev *Event) *branch {
 	}
 	return s.leave(b, out, b.state.NextState)
 }
+
+// redriveMap takes up the Map Run of a distributed Map that had failed or was stopped.
+func (s *step) redriveMap(b *branch) {
+	b.invocation, b.phase = b.mapped, mapping
+	s.f.route(b.invocation, b)
+	run := s.mapRunOf(b)
+	s.note(b, history.Event{Type: history.MapRunRedriven, Resource: run.ARN, Length: s.f.redrives})
+	s.command(Command{Kind: RedriveMapRun, ID: b.invocation, MapRun: run})
+}
+
+// distributed reports whether st is a distributed Map.
+func distributed(st *asl.State) bool { return st.Map != nil && st.Map.Distributed != nil }
 
 // abortMapRuns says of the Map Runs at and below b that they are aborted.
 func (s *step) abortMapRuns(b *branch) {
@@ -289,6 +314,7 @@ type Selector struct {
 	fork  *fork
 	step  step
 	seed  uint64
+	pairs bool // a member of an object is {"Key":…,"Value":…}
 }
 
 // NewSelector returns the selector of a Map Run, for the interpreter whose machine has the Map.
@@ -298,7 +324,7 @@ func (in *Interpreter) NewSelector(run *MapRun) (*Selector, error) {
 	if st == nil || st.Map == nil {
 		return nil, errFrame
 	}
-	sel := &Selector{in: in, state: st}
+	sel := &Selector{in: in, state: st, pairs: run.Reader != nil}
 	if run.Scope == nil {
 		return sel, nil
 	}
@@ -335,10 +361,11 @@ func (in *Interpreter) NewSelector(run *MapRun) (*Selector, error) {
 // is none.
 func (sel *Selector) Select(index int64, key, item []byte, source string) (input []byte, name, cause string) {
 	switch {
-	case sel.fork == nil && key == nil:
+	case sel.fork == nil && (key == nil || !sel.pairs):
 		return item, "", ""
 	case sel.fork == nil:
-		return memberInput(key, item), "", ""
+		input = append(append(append([]byte(`{"Key":`), key...), `,"Value":`...), item...)
+		return append(input, '}'), "", ""
 	}
 	f := sel.step.f
 	f.random = mix(sel.seed + uint64(index))
@@ -359,9 +386,9 @@ func (sel *Selector) Select(index int64, key, item []byte, source string) (input
 // UUID returns a UUID made of r.
 func UUID(r uint64) string { return uuid(r) }
 
-// NextItem returns the item of a JSON array or object, compact and valid, that starts at i, and where the one after it
-// starts. Of an object it also returns the key, a JSON text. The first starts at 1; more is false at the end.
-func NextItem(items []byte, i int) (item, key []byte, next int, more bool) {
+// NextItem returns the item of a JSON array or object, compact and valid, that starts at i, and where the one after it starts.
+// The first starts at 1; more is false at the end. The key of a member is a JSON text.
+func NextItem(items []byte, i int) (key, item []byte, next int, more bool) {
 	if len(items) <= 2 || i >= len(items) {
 		return nil, nil, i, false
 	}
@@ -369,7 +396,7 @@ func NextItem(items []byte, i int) (item, key []byte, next int, more bool) {
 	if items[0] == '{' {
 		key, item = splitMember(item)
 	}
-	return item, key, next, true
+	return key, item, next, true
 }
 
 // AppendBatch appends the input of a child run that processes a batch: BatchInput, when there is one, and the items.

@@ -52,6 +52,12 @@ type Integration interface {
 	Call(ctx context.Context, req *Request) ([]byte, error)
 }
 
+// Described is an Integration that says which parameters its action has, so that a definition with another is refused.
+type Described interface {
+	Integration
+	Parameters() []string
+}
+
 // Func is an Integration made of a function.
 type Func func(ctx context.Context, req *Request) ([]byte, error)
 
@@ -162,6 +168,16 @@ func (s *Set) Supports(name, pattern string) bool {
 	}
 	known := asl.AWSIntegrations.Supports(name, "")
 	return pattern == "" || pattern == "waitForTaskToken" && (!known || asl.AWSIntegrations.Supports(name, pattern))
+}
+
+// Parameters implements asl.DescribedIntegrations.
+func (s *Set) Parameters(name string) []string {
+	if e := s.find(name); e != nil {
+		if d, ok := e.integration.(Described); ok {
+			return d.Parameters()
+		}
+	}
+	return nil
 }
 
 // Help implements asl.Integrations.

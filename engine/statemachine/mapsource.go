@@ -41,7 +41,7 @@ func newSource(run *machine.MapRun) source {
 // next takes an item; false when there is none now.
 func (s *source) next(run *machine.MapRun) (value, key []byte, ok bool) {
 	if !s.reads {
-		if value, key, s.at, ok = machine.NextItem(run.Items, s.at); ok {
+		if key, value, s.at, ok = machine.NextItem(run.Items, s.at); ok {
 			s.given++
 		}
 		return value, key, ok

@@ -564,7 +564,7 @@ func (r *Run) command(env *partition.Env, c *machine.Command) {
 	case machine.Withdraw:
 		m := OfferMessage{Run: env.Name, Task: c.ID}
 		env.Send(ActivityInstance(c.Function), ActivitiesID, OpActivityWithdraw, m.Encode())
-	case machine.StartMapRun, machine.StopMapRun:
+	case machine.StartMapRun, machine.StopMapRun, machine.RedriveMapRun:
 		r.mapCommand(env, c)
 	}
 }

@@ -93,8 +93,8 @@ func TestSQS(t *testing.T) {
 			`Sqs.QueueDoesNotExistException: The specified queue does not exist. (Service: Sqs, Status Code: 400, Request ID: *)`},
 		{"sqs:sendMessage", `{"QueueUrl":"http://no-such-queue","MessageBody":"x"}`,
 			`SQS.SdkClientException: Unable to execute HTTP request: no-such-queue: Name or service not known`},
-		{"sqs:sendMessage", `{"QueueUrl":"q","MessageBody":"x","Nonsense":1}`, `States.Runtime: The field 'Nonsense' is not supported by Step Functions`},
-		{"sqs:sendMessage", `{"QueueUrl":"q","MessageBody":"x","DelaySeconds":"soon"}`, `States.Runtime: The field 'DelaySeconds' must be an integer but was: "soon"`},
+		{"sqs:sendMessage", `{"QueueUrl":"q","MessageBody":"x","Nonsense":1}`, `States.Runtime: The field "Nonsense" is not supported by Step Functions`},
+		{"sqs:sendMessage", `{"QueueUrl":"q","MessageBody":"x","DelaySeconds":"soon"}`, `States.Runtime: The field "DelaySeconds" must be an integer but was: "soon"`},
 	} {
 		if got := call(t, set, tc.name, tc.arguments); !like(got, tc.want) {
 			t.Errorf("%s %s:\n got %s\nwant %s", tc.name, tc.arguments, got, tc.want)

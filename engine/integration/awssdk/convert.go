@@ -44,7 +44,7 @@ var (
 // wrong is an argument that does not fit.
 type wrong struct{ at, message string }
 
-func (w *wrong) Error() string { return fmt.Sprintf("The field '%s' %s", w.at, w.message) }
+func (w *wrong) Error() string { return fmt.Sprintf("The field \"%s\" %s", w.at, w.message) }
 
 func misfit(at string, v any, want string) error {
 	return &wrong{at, fmt.Sprintf("must be %s but was: %s", want, jsonvalue.Text(v))}
@@ -87,9 +87,6 @@ func (u unionMembers) decodeStruct(at string, v any, to reflect.Value) error {
 	}
 	for name, x := range o.All() {
 		f := to.FieldByName(name)
-		if !f.IsValid() {
-			f = to.FieldByNameFunc(func(s string) bool { return strings.EqualFold(s, name) })
-		}
 		if !f.IsValid() || !f.CanSet() || f.Type() == metadataType {
 			return &wrong{at: join(at, name), message: "is not supported by Step Functions"}
 		}
