@@ -3,7 +3,7 @@ SHELL       := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS   += --no-print-directory
 
-MODULES     := . test/aws bench/plot
+MODULES     := . test/aws bench/plot bench/jsonata
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSITYGW   := v1.8.0
 FUZZTIME    ?= 10s
@@ -69,6 +69,9 @@ bench: ## measure; prints tables, writes figures and pictures to bench/out (BENC
 	go run ./bench $(BENCH)
 	cd bench/plot && go run . ../out
 
+bench-jsonata: $(ORACLE)/node_modules/.package-lock.json ## JSONata beside the reference and gojq, one line an expression
+	cd bench/jsonata && go run . -package ../../asl/jsonata
+
 lint: ## gofmt, go vet, golangci-lint and weftvet
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not gofmt'd:"; echo "$$bad"; exit 1; fi
 	@for m in $(MODULES); do (cd $$m && go vet ./...); done
@@ -78,4 +81,4 @@ lint: ## gofmt, go vet, golangci-lint and weftvet
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft
 
-.PHONY: help build run tools test race conformance test-aws crash sim fuzz bench lint clean
+.PHONY: help build run tools test race conformance test-aws crash sim fuzz bench bench-jsonata lint clean

@@ -27,7 +27,7 @@ func (a *App) ListenAndServe(ctx context.Context, address string, tokens ...stri
 // To serve under another address or with other bounds, or beside handlers of your own, make a server.Server of
 // a.Engine().
 func (a *App) Serve(ctx context.Context, l net.Listener, tokens ...string) error {
-	o := server.Options{Backend: a.node, Limits: a.options.Engine.Limits, Integrations: a.options.Engine.Integrations, Logger: a.options.Logger, Collectors: []prometheus.Collector{a.node.Collector()}}
+	o := server.Options{Backend: a.node, Limits: a.options.Engine.Limits, Logger: a.options.Logger, Collectors: []prometheus.Collector{a.node.Collector()}}
 	for _, token := range tokens {
 		o.Credentials = append(o.Credentials, server.Credential{KeyID: "weft", Token: token})
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/weftworks/weft/asl/jsonvalue"
 )
 
 // Integrations is a set of service integrations: what a Task may name with "arn:aws:states:::SERVICE:ACTION". Lambda's
@@ -14,6 +16,13 @@ type Integrations interface {
 	Supports(name, pattern string) bool
 	// Help says what there is instead of name and how to add what there is not, in one line for a person. "": nothing.
 	Help(name string) string
+}
+
+// DescribedIntegrations are Integrations that know the parameters of some.
+type DescribedIntegrations interface {
+	Integrations
+	// Parameters returns the names of an integration's parameters; nil: they are not known.
+	Parameters(name string) []string
 }
 
 // IntegrationARN returns the resource that names an integration, without a pattern.
@@ -114,10 +123,11 @@ var optimised = map[string]string{
 }
 
 // integration reads what a Task's resource names when it is neither a function nor an activity nor Lambda's invoke.
-func (r *graphReader) integration(f *spot, t *TaskPart, service, verb, pattern string) {
+func (r *graphReader) integration(s, f *spot, t *TaskPart, service, verb, pattern string) {
 	name := service + ":" + verb
 	if set := r.options.Integrations; set != nil && set.Supports(name, pattern) {
 		t.Target.Kind, t.Target.Integration = TargetIntegration, name
+		r.parameters(s, name)
 		return
 	}
 	key := name + "." + pattern
@@ -135,5 +145,33 @@ func (r *graphReader) integration(f *spot, t *TaskPart, service, verb, pattern s
 	at := r.report(f, NotSupported, help, "%s", what)
 	if help != "" {
 		at.ServiceMessage += "; " + help
+	}
+}
+
+// parameters reports what state s gives an integration that has no such parameter.
+func (r *graphReader) parameters(s *spot, name string) {
+	set, ok := r.options.Integrations.(DescribedIntegrations)
+	if !ok {
+		return
+	}
+	known := set.Parameters(name)
+	for _, field := range []string{"Parameters", "Arguments"} {
+		given := s.member(field)
+		if known == nil || given == nil || given.node.Kind != jsonvalue.KindObject {
+			continue
+		}
+		for i := range given.node.Members {
+			m := given.at(i)
+			key := strings.TrimSuffix(m.key, ".$")
+			if slices.Contains(known, key) {
+				continue
+			}
+			fix := r.closest(key, func() []string { return known })
+			if fix == "" {
+				fix = "remove it"
+			}
+			r.reportKey(m, SchemaInvalid, fix, "%s has no parameter %q", name, key).
+				service(given, "The field \"%s\" is not supported by Step Functions", key)
+		}
 	}
 }

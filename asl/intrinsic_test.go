@@ -20,7 +20,7 @@ func (s *seeded) Random() uint64 { s.last += 0x9e3779b97f4a7c15; return s.last *
 
 func evalCall(t *testing.T, text string) (any, error) {
 	t.Helper()
-	data, err := jsonvalue.ParseString(`{"s":"a,b;c","n":2.5,"list":[1,2,2.0,[3],[3],{"a":1,"b":2},{"b":2,"a":1}],"o":{"a":1,"b":2},"json":"{\"k\": [1]}","t":"{}-\\{}","a,b)":7,"big":9223372036854775807}`)
+	data, err := jsonvalue.ParseString(`{"s":"a,b;c","n":2.5,"list":[1,2,2.0,[3],[3],{"a":1,"b":2},{"b":2,"a":1}],"o":{"a":1,"b":2},"json":"{\"k\": [1]}","t":"{}-\\{\\}","a,b)":7,"big":9223372036854775807}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +67,20 @@ func TestIntrinsics(t *testing.T) {
 		`States.Hash('abc', 'MD5')`:                                          `"900150983cd24fb0d6963f7d28e17f72"`,
 		`States.Hash('abc', 'SHA-1')`:                                        `"a9993e364706816aba3e25717850c26c9cd0d89d"`,
 		`States.JsonMerge($.o, States.StringToJson('{"b":3,"c":4}'), false)`: `{"a":1,"b":3,"c":4}`,
+		`States.JsonMerge($.o, $.o, 'no')`:                                   `{"a":1,"b":2}`,
 		`States.MathAdd($.n, -1)`:                                            `2`,
 		`States.MathAdd(-1.5, 0)`:                                            `-2`,
 		`States.MathRandom(5, 6)`:                                            `5`,
+		`States.MathAdd(2147483646, 1)`:                                      `2147483647`,
+		`States.ArrayRange(1.6, 1.4, 1)`:                                     `[1]`,
+		`States.ArrayRange(5.4, -0.6, -2.4)`:                                 `[5,3,1]`,
+		`States.ArrayPartition(States.Array(1, 2, 3), 2.6)`:                  `[[1,2],[3]]`,
+		`States.ArrayGetItem($.list, 1.9)`:                                   `2`,
+		`States.ArrayGetItem(States.Array(), 999)`:                           `null`,
+		`States.Base64Decode('abc')`:                                         "\"i\ufffd\"",
+		`States.Base64Decode(' YWJj!ZA==YWJj')`:                              `"abcd"`,
+		`States.Base64Decode('Pz8_YWJj-')`:                                   `"???abc"`,
+		`States.Hash(12, 'MD5')`:                                             `"c20ad4d76fe97759aa27a0c99bff6710"`,
 		`States.StringSplit($.s, ',;')`:                                      `["a","b","c"]`,
 		`States.StringSplit(',,', ',')`:                                      `[]`,
 		`States.StringSplit('a\nb', '\n')`:                                   `["a","b"]`,
@@ -103,32 +114,40 @@ func TestIntrinsicsDrawFromTheScope(t *testing.T) {
 
 func TestIntrinsicFailures(t *testing.T) {
 	t.Parallel()
-	for text, part := range map[string]string{
-		"States.Format('{}')":                  "more {}",
-		"States.Format('', 1)":                 "fewer {}",
-		"States.Format(1)":                     "a string",
-		"States.StringToJson('{')":             "not JSON",
-		"States.ArrayGetItem($.list, 7)":       "outside",
-		"States.ArrayGetItem($.list, -1)":      "outside",
-		"States.ArrayLength($.s)":              "an array",
-		"States.ArrayPartition($.list, 0)":     "at least 1",
-		"States.ArrayRange(1, 2000, 1)":        "more than 1000",
-		"States.ArrayRange(1, 2, 0)":           "must not be 0",
-		"States.ArrayRange(0, $.big, $.big)":   "2^53",
-		"States.Base64Decode('%')":             "not Base64",
-		"States.Hash('a', 'CRC')":              "no algorithm",
-		"States.JsonMerge($.o, $.o, true)":     "must be false",
-		"States.JsonMerge($.o, $.list, false)": "an object",
-		"States.MathAdd($.big, 1)":             "64 bits",
-		"States.MathAdd('1', 1)":               "a number",
-		"States.MathAdd(1e300, 1)":             "64 bits",
-		"States.MathRandom(2, 2)":              "less than",
-		"States.StringSplit($.list, ',')":      "a string",
+	for text, reason := range map[string]string{
+		"States.Format('{}')":                       "Invalid arguments in States.Format: number of arguments do not match the occurrences of {}.",
+		"States.Format('', 1)":                      "Invalid arguments in States.Format: number of arguments do not match the occurrences of {}.",
+		"States.Format('Hello {', 1)":               "Invalid template in States.Format: matching '}' not found for '{'.",
+		"States.Format('{{}}', 1)":                  "Invalid template in States.Format: matching '}' not found for '{'.",
+		"States.Format('}')":                        "Invalid template in States.Format: matching '{' not found for '}'.",
+		"States.Format(1)":                          "a string",
+		"States.StringToJson('{')":                  "not JSON",
+		"States.ArrayGetItem($.list, 7)":            "outside",
+		"States.ArrayGetItem($.list, -1)":           "outside",
+		"States.ArrayGetItem($.list, '1')":          "a number",
+		"States.ArrayLength($.s)":                   "an array",
+		"States.ArrayPartition($.list, 0.6)":        "at least 1",
+		"States.ArrayRange(1, 1001, 1)":             "more than 1000",
+		"States.ArrayRange(1, 2, 0.49)":             "must not be 0",
+		"States.ArrayRange(0, $.big, $.big)":        "2^53",
+		"States.Base64Decode(1)":                    "a string",
+		"States.Hash('a', 'sha-256')":               "no algorithm",
+		"States.JsonMerge($.o, $.o, true)":          "must be false",
+		"States.JsonMerge($.o, $.list, false)":      "an object",
+		"States.MathAdd(2147483647, 1)":             "outside",
+		"States.MathAdd(3000000000, -1)":            "outside",
+		"States.MathAdd('1', 1)":                    "a number",
+		"States.MathAdd(1e300, 1)":                  "64 bits",
+		"States.MathRandom(1.4, 1.6)":               "less than",
+		"States.StringSplit($.list, ',')":           "a string",
+		"States.Array(States.ArrayGetItem($.s, 0))": "an array",
 	} {
 		_, err := evalCall(t, text)
 		var e *IntrinsicError
-		if !errors.As(err, &e) || e.ErrorName() != "States.IntrinsicFailure" || !strings.Contains(e.Detail, part) {
-			t.Errorf("%s: %v, want %q", text, err, part)
+		if !errors.As(err, &e) || e.ErrorName() != "States.IntrinsicFailure" || !strings.Contains(e.Reason.Error(), reason) {
+			t.Errorf("%s: %v, want %q", text, err, reason)
+		} else if want := "Invalid arguments in " + e.Function; e.Error() != want && e.Error() != reason {
+			t.Errorf("%s: %q, want %q", text, e.Error(), want)
 		}
 	}
 	var missing *jsonpath.MissingError

@@ -174,16 +174,15 @@ type graphReader struct {
 	*parser
 	graph   *Graph
 	pending []pending
-	spots   []*spot          // of graph.States
-	edges   map[*State][]int // states to places in pending
-	reading *State
-	broken  bool // some state's way on is unknown
+	spots   []*spot // of graph.States
+	edges   []int   // where in pending the names begin that each of graph.States gives
+	broken  bool    // some state's way on is unknown
 }
 
 // graph reads StartAt and States of s into g.
 func (p *parser) graph(s *spot, g *Graph) {
-	r := &graphReader{parser: p, graph: g, edges: map[*State][]int{}}
-	g.ByName = map[string]*State{}
+	r := &graphReader{parser: p, graph: g}
+	r.expect(s)
 	p.require(s, "States", "StartAt")
 	if name, ok := p.text(s, "StartAt"); ok {
 		g.StartAt = name
@@ -203,9 +202,25 @@ func (p *parser) graph(s *spot, g *Graph) {
 	r.resolve(states)
 }
 
+// expect makes room for the states of s.
+func (r *graphReader) expect(s *spot) {
+	n := 0
+	if states := s.member("States"); states != nil {
+		n = len(states.node.Members)
+	}
+	r.graph.ByName = make(map[string]*State, n)
+	r.graph.States = make([]*State, 0, n)
+	r.spots = make([]*spot, 0, n)
+	r.pending = make([]pending, 0, n+1)
+	r.edges = make([]int, 0, n)
+	if len(r.seen) == 0 {
+		r.seen = make(map[string]*spot, n)
+		r.machine.AllStates = make([]*State, 0, n)
+	}
+}
+
 // refer notes that at names a state, to be filled in by resolve.
 func (r *graphReader) refer(at *spot, name string, to **State) {
-	r.edges[r.reading] = append(r.edges[r.reading], len(r.pending))
 	r.pending = append(r.pending, pending{at, name, to})
 }
 
@@ -231,7 +246,7 @@ func (r *graphReader) resolve(states *spot) {
 	}
 	reached := r.reach()
 	for i, st := range r.graph.States {
-		if !reached[st] {
+		if !reached[i] {
 			r.reportKey(r.spots[i], MissingTarget, "let a Next, Default or Catch name it, or remove it", "no state leads to it").ServiceMessage =
 				fmt.Sprintf("State \"%s\" is not reachable.", st.Name)
 		}
@@ -258,13 +273,23 @@ func (r *graphReader) names() []string {
 }
 
 // reach returns the states that can be reached from the start.
-func (r *graphReader) reach() map[*State]bool {
-	reached := map[*State]bool{r.graph.Start: true}
-	for queue := []*State{r.graph.Start}; len(queue) > 0; {
-		st := queue[0]
+func (r *graphReader) reach() []bool {
+	places := make(map[*State]int, len(r.graph.States))
+	for i, st := range r.graph.States {
+		places[st] = i
+	}
+	reached := make([]bool, len(r.graph.States))
+	start := places[r.graph.Start]
+	reached[start] = true
+	for queue := []int{start}; len(queue) > 0; {
+		at := queue[0]
 		queue = queue[1:]
-		for _, i := range r.edges[st] {
-			if to := *r.pending[i].to; to != nil && !reached[to] {
+		last := len(r.pending)
+		if at+1 < len(r.edges) {
+			last = r.edges[at+1]
+		}
+		for _, ref := range r.pending[r.edges[at]:last] {
+			if to := places[*ref.to]; *ref.to != nil && !reached[to] {
 				reached[to] = true
 				queue = append(queue, to)
 			}
@@ -278,7 +303,7 @@ func (r *graphReader) enter(s *spot) *State {
 	st := &State{Name: s.key, Graph: r.graph, Index: len(r.machine.AllStates), Pos: r.pos(s.keyAt)}
 	r.machine.AllStates = append(r.machine.AllStates, st)
 	r.graph.States = append(r.graph.States, st)
-	r.spots = append(r.spots, s)
+	r.spots, r.edges = append(r.spots, s), append(r.edges, len(r.pending))
 	switch n := utf8.RuneCountInString(s.key); {
 	case n == 0:
 		r.reportKey(s, SchemaInvalid, "name it", "a state needs a name")

@@ -44,14 +44,14 @@ func (p *parser) query(f *spot, may has) *Query {
 		}
 		return nil
 	}
-	p.references(f, x, may)
 	members, whole := x.Members(reserved)
+	p.references(f, x, members, may)
 	return &Query{Text: text, Field: f.below(p.currentAt), Expr: x, Context: whole || slices.Contains(members, "context")}
 }
 
 // references notes the variables that x reads, and reports what an expression of a state has no access to: there is no
-// input of its own, only variables and $states.
-func (p *parser) references(f *spot, x *jsonata.Expr, may has) {
+// input of its own, only variables and $states, of which it reads members.
+func (p *parser) references(f *spot, x *jsonata.Expr, members []string, may has) {
 	uses := x.Uses()
 	for _, name := range uses.Variables {
 		if name != reserved {
@@ -70,7 +70,6 @@ func (p *parser) references(f *spot, x *jsonata.Expr, may has) {
 	for _, name := range uses.Fields {
 		unsupported("the state's input is $states.input, a variable is $name", "Reference to '"+name+"' at the top level is not supported.")
 	}
-	members, _ := x.Members(reserved)
 	for _, name := range members {
 		switch {
 		case name == "input", name == "context", name == "result" && may&hasResult != 0, name == "errorOutput" && may&hasErrorOutput != 0:

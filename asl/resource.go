@@ -78,7 +78,10 @@ func (r *graphReader) resource(s *spot, t *TaskPart) {
 		t.Target.Kind = TargetLambdaInvoke
 		return
 	}
-	r.integration(f, t, service, verb, pattern)
+	if t.own(service, verb, pattern) {
+		return
+	}
+	r.integration(s, f, t, service, verb, pattern)
 }
 
 func (r *graphReader) activity(f *spot, t *TaskPart, name string) {

@@ -175,6 +175,7 @@ type Target struct {
 	ResourceType string // e.g. "lambda"
 	Resource     string // e.g. "invoke", "invoke.waitForTaskToken"
 	WaitForToken bool
+	Job          bool // .sync, .sync:2: the call begins what the Task waits for
 }
 
 // Duration is a number of seconds, fixed or found by a path. Set says the field is present.

@@ -172,7 +172,7 @@ func (s *service) serve(ctx context.Context, background func(ctx context.Context
 		defer close(prepared)
 		s.prepareFunctions(ctx)
 	}()
-	err = server.Serve(ctx, l, server.Options{Backend: s.node, Credentials: s.creds, Limits: s.options.Limits, Integrations: s.fns.integrations, Logger: s.log,
+	err = server.Serve(ctx, l, server.Options{Backend: s.node, Credentials: s.creds, Limits: s.options.Limits, Logger: s.log,
 		Collectors: []prometheus.Collector{s.node.Collector()}})
 	cancel(nil)
 	<-prepared

@@ -99,6 +99,8 @@ type StartRun struct {
 	Input   []byte // one JSON text; nil: {}
 	Trace   string // traceHeader, kept and shown
 	From    string // "": the StartAt; else the state of the machine's own graph to begin with
+
+	parent statemachine.Parent // the task that starts the run; the zero Parent: a client
 }
 
 // Run is a run as a client sees it.

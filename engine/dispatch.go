@@ -151,6 +151,8 @@ func (d *dispatcher) run(f *flight) {
 	}()
 	if f.req.Input, err = d.node.values.Text(call.Input); err != nil {
 		err = function.Failure("Weft.Unreadable", "the call's input cannot be read: %v", err)
+	} else if own := d.node.ownAction(f); own != nil {
+		res, err = own.invoke(f)
 	} else {
 		if call.Function == statemachine.ReadItems || call.Function == statemachine.ExportResults {
 			res, err = d.node.mapCall(f, call.Function, f.req.Input)

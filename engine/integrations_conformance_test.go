@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -35,7 +37,7 @@ func TestConformanceIntegrations(t *testing.T) {
 	total, left := 0, 0
 	for _, c := range cases {
 		synctest.Test(t, func(t *testing.T) {
-			set := recordedServices(t)
+			set := recordedServices(t, &fakes.S3{})
 			if !c.Comparable() || len(c.Machines) == 0 || !supported(c, set) {
 				left++
 				return
@@ -62,9 +64,9 @@ func TestConformanceIntegrations(t *testing.T) {
 }
 
 // recordedServices has what the recorded cases call.
-func recordedServices(t *testing.T) *integration.Set {
+func recordedServices(t *testing.T, objects *fakes.S3) *integration.Set {
 	sinkhole := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	hosts := fakes.Transport{"sqs": &fakes.SQS{}, "dynamodb": &fakes.DynamoDB{}, "sink": sinkhole}
+	hosts := fakes.Transport{"sqs": &fakes.SQS{}, "dynamodb": &fakes.DynamoDB{}, "s3": objects, "sink": sinkhole}
 	set := services(t, hosts)
 	err := sink.Register(set, sink.Config{Topics: map[string]string{"*": "http://sink/sns"}, Buses: map[string]string{"*": "http://sink/events"},
 		HTTP: &http.Client{Transport: hosts}})
@@ -73,6 +75,61 @@ func recordedServices(t *testing.T) *integration.Set {
 	}
 	return set
 }
+
+// TestRecordedObjects runs the recorded cases of aws-sdk:s3.
+func TestRecordedObjects(t *testing.T) {
+	t.Parallel()
+	dir, ok := conformance.Dir()
+	if !ok {
+		t.Skip("no recordings: set WEFT_CONFORMANCE to the directory that holds asl/pure.jsonl")
+	}
+	cases, err := conformance.Load(dir, "s3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for _, c := range cases {
+		synctest.Test(t, func(t *testing.T) {
+			objects := &fakes.S3{}
+			set := recordedServices(t, objects)
+			if !c.Comparable() || len(c.Machines) == 0 || !strings.Contains(c.Machines[0].Definition, ":::aws-sdk:s3:") || !supported(c, set) {
+				return
+			}
+			putRecorded(t, c, objects)
+			compared++
+			if tiers := c.Compare(runCase(t, c, Options{Integrations: set})); !tiers.T3 {
+				t.Errorf("%s: %s", c.ID, tiers.Why)
+			}
+		})
+	}
+	if compared < 13 {
+		t.Errorf("%d cases were compared, 13 were before", compared)
+	}
+}
+
+// putRecorded puts the objects that a case begins with. Bytes are not in the recording; what the machine read of them is.
+func putRecorded(t *testing.T, c *conformance.Case, objects *fakes.S3) {
+	t.Helper()
+	objects.Put("bucket-x", "present", nil)
+	for _, call := range c.APICalls {
+		if call.Op != "s3.put_object" {
+			continue
+		}
+		var args struct{ Bucket, Key, Body string }
+		if err := json.Unmarshal(call.Args, &args); err != nil {
+			t.Fatal(err)
+		}
+		if args.Body == "<obj>" {
+			args.Body = ""
+			if found := recordedBody.FindSubmatch(c.Expected["get_execution_history"]); found != nil {
+				args.Body = string(found[1])
+			}
+		}
+		objects.Put(args.Bucket, args.Key, []byte(args.Body))
+	}
+}
+
+var recordedBody = regexp.MustCompile(`"Body": ?"([^"]*)"`)
 
 // supported reports whether all machines of a case can be run.
 func supported(c *conformance.Case, set asl.Integrations) bool {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,11 +11,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/weftworks/weft/engine/integration/awssdk"
-	"github.com/weftworks/weft/internal/conformance/fakes"
-
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/integration"
+	"github.com/weftworks/weft/engine/integration/awssdk"
 	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/internal/conformance/fakes"
 	"github.com/weftworks/weft/machine"
 	"github.com/weftworks/weft/machine/history"
 )
@@ -109,8 +110,27 @@ func TestOwnIntegrations(t *testing.T) {
 
 	_, err = n.CreateMachine(t.Context(), CreateMachine{Name: "x", Definition: []byte(
 		`{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::crm:createLed","End":true}}}`)})
-	want := "there is no integration crm:createLed; did you mean crm:createLead? there are crm:createLead, lambda:invoke; add others in weft.yaml under integrations"
+	want := "there is no integration crm:createLed; did you mean crm:createLead? there are crm:createLead, lambda:invoke, states:startExecution; add others in weft.yaml under integrations"
 	if !fault.Is(err, fault.InvalidDefinition) || !strings.Contains(err.Error(), want) {
 		t.Errorf("refused with %v", err)
+	}
+}
+
+// TestUnknownParameters refuses what an action does not have before it runs.
+func TestUnknownParameters(t *testing.T) {
+	t.Parallel()
+	n := reopen(t, Options{Integrations: services(t, nil)})
+	_, err := n.CreateMachine(t.Context(), CreateMachine{Name: "m", Definition: []byte(`{"StartAt":"A","States":{"A":{"Type":"Task",
+		"Resource":"arn:aws:states:::sqs:sendMessage","Parameters":{"QueueURL.$":"$.q","MessageBody":"x"},"End":true}}}`)})
+	var problems asl.Problems
+	if !errors.As(err, &problems) || len(problems) != 1 {
+		t.Fatalf("created with %v", err)
+	}
+	p := problems[0]
+	if want := `sqs:sendMessage has no parameter "QueueURL"; did you mean "QueueUrl"?`; !strings.HasSuffix(p.Error(), want) {
+		t.Errorf("%s, want %s", p.Error(), want)
+	}
+	if p.ServiceMessage != `The field "QueueURL" is not supported by Step Functions` || p.ServiceLocation != "/States/A/Parameters" {
+		t.Errorf("Step Functions says %s at %s", p.ServiceMessage, p.ServiceLocation)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/commitlog"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
@@ -59,6 +60,9 @@ type Node struct {
 	reading sync.RWMutex
 	gone    bool // the store is closed; guarded by reading
 }
+
+// Integrations returns the service integrations that machines of the node may use.
+func (n *Node) Integrations() asl.Integrations { return n.opts.Integrations }
 
 // useStore keeps the store open until release is called.
 func (n *Node) useStore() (release func(), err error) {

@@ -53,7 +53,7 @@ func (n *Node) StartRun(ctx context.Context, s StartRun) (*Run, error) {
 		}
 	}
 	instance := statemachine.RunInstance(s.Machine, s.Name)
-	start := statemachine.StartMessage{Revision: blobID, Seed: seed, Trace: s.Trace, As: as, Input: input, At: s.From}
+	start := statemachine.StartMessage{Revision: blobID, Seed: seed, Trace: s.Trace, As: as, Input: input, At: s.From, Parent: s.parent}
 	it := lane.Item{
 		Event: partition.Event{
 			Kind: partition.Message, To: instance, Program: statemachine.RunsID, Op: start.Op(), Body: start.Encode(), Fresh: fresh,
@@ -174,6 +174,14 @@ func (n *Node) look(ctx context.Context, id RunID, read func(*lane.Reader) any) 
 
 // Run returns a run.
 func (n *Node) Run(ctx context.Context, id RunID) (*Run, error) {
+	v, err := n.viewRun(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return n.run(v), nil
+}
+
+func (n *Node) viewRun(ctx context.Context, id RunID) (*statemachine.View, error) {
 	v, err := n.look(ctx, id, func(r *lane.Reader) any {
 		_, view, err := n.view(r, id)
 		if err != nil {
@@ -184,7 +192,7 @@ func (n *Node) Run(ctx context.Context, id RunID) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.run(v.(*statemachine.View)), nil
+	return v.(*statemachine.View), nil
 }
 
 // RunDefinition returns the machine as it was when the run started: what the run is pinned to.

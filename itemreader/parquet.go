@@ -127,8 +127,8 @@ func checkFooter(r io.ReaderAt, size int64) error {
 	if string(end[4:]) != "PAR1" {
 		return &Error{Cause: "This is no Parquet file: it does not end in PAR1."}
 	}
-	if n := binary.LittleEndian.Uint32(end[:]); n > parquetFooterBytes {
-		return &Error{Cause: fmt.Sprintf("The Parquet file's footer has %d bytes; at most %d are read.", n, parquetFooterBytes)}
+	if n, most := int64(binary.LittleEndian.Uint32(end[:])), min(parquetFooterBytes, size-int64(len("PAR1")+len(end))); n > most {
+		return &Error{Cause: fmt.Sprintf("The Parquet file says that its footer has %d bytes; at most %d are read.", n, most)}
 	}
 	return nil
 }

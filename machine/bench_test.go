@@ -107,3 +107,10 @@ func BenchmarkWideMap(b *testing.B) {
 		"T":{"Type":"Task","Resource":"f","End":true}}}}}}`
 	benchmarkRun(b, definition, "["+strings.TrimSuffix(strings.Repeat("1,", 100_000), ",")+"]")
 }
+
+// BenchmarkQuery is a run of Pass and Choice states in JSONata that look into data and variables.
+func BenchmarkQuery(b *testing.B) {
+	benchmarkRun(b, `{"QueryLanguage":"JSONata","StartAt":"P","States":{
+		"P":{"Type":"Pass","Assign":{"n":"{% $states.input.n %}"},"Output":{"n":"{% $states.input.n + 1 %}","k":1},"Next":"C"},
+		"C":{"Type":"Choice","Choices":[{"Condition":"{% $states.input.n < $n %}","Next":"S"}],"Default":"S"},"S":{"Type":"Succeed"}}}`, `{"n":1}`)
+}

@@ -52,7 +52,7 @@ func (s *step) contextObject(b, item *branch) any {
 		state.Set("RetryCount", jsonvalue.Int(b.retries))
 	}
 	o.Set("State", state)
-	if t := b.state.Task; t != nil && t.Target.WaitForToken && b.invocation != 0 {
+	if t := b.state.Task; t != nil && (t.Target.WaitForToken || t.Target.Job) && b.invocation != 0 {
 		o.Set("Task", object("Token", s.token(b.invocation)))
 	}
 	c.branch, c.item, c.object = b, item, o

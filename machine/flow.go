@@ -84,18 +84,22 @@ func (v *value) root() (any, error) {
 
 // scope is what the expressions of a branch's state see. It implements asl.Scope.
 type scope struct {
-	s       *step
-	b       *branch
-	item    *branch   // the iteration that ItemSelector is evaluated for
-	caught  *failure  // of a catcher
-	rule    *asl.Rule // of a Choice, the one that holds
-	result  *value    // of the work, in JSONata
-	queried *queried  // in JSONata
-	data    value
+	s         *step
+	b         *branch
+	item      *branch   // the iteration that ItemSelector is evaluated for
+	caught    *failure  // of a catcher
+	rule      *asl.Rule // of a Choice, the one that holds
+	result    value     // of the work, in JSONata
+	hasResult bool
+	queried   *queried // in JSONata
+	data      value
 }
 
-// scope returns the scope of b's state with the state's input as data.
-func (s *step) scope(b *branch) *scope { return &scope{s: s, b: b, data: textValue(b.input)} }
+// scope returns the scope of b's state with the state's input as data. It is good until the next call: no state needs two.
+func (s *step) scope(b *branch) *scope {
+	s.scratch = scope{s: s, b: b, data: textValue(b.input)}
+	return &s.scratch
+}
 
 // inputScope is scope with InputPath applied: what a Choice's rules and a Wait's paths look at.
 func (s *step) inputScope(b *branch) (*scope, *failure) {
@@ -104,7 +108,8 @@ func (s *step) inputScope(b *branch) (*scope, *failure) {
 	if e != nil {
 		return nil, e
 	}
-	return sc.with(v), nil
+	sc.data = v
+	return sc, nil
 }
 
 // with is sc with other data.
@@ -233,7 +238,7 @@ func matchesNothing(x asl.Expr, err error) (any, bool) {
 	return nil, missing.PastEnd
 }
 
-// named is an error that brings its States.* name, as those of intrinsic functions do.
+// named is an error that the States Language has a name for, as it has for those of intrinsic functions.
 type named interface{ ErrorName() string }
 
 // expressionError words the failure of an expression of a field, which may be a path or a call.
@@ -257,11 +262,11 @@ func (sc *scope) expressionError(x asl.Expr, field string, err error) *failure {
 		why = fmt.Sprintf("The JsonPath argument for the field '%s' could not be found in the input '%s'",
 			strings.Replace(missing.Path, "$$", "$", 1), sc.dataText())
 	}
-	name := errRuntime
+	e := runtimeError(sc.b, "The function '%s' had the following error: %s", x, why)
 	if n := named(nil); errors.As(err, &n) {
-		name = n.ErrorName()
+		e.alias = n.ErrorName()
 	}
-	return stateError(sc.b, name, "The function '%s' had the following error: %s", x, why)
+	return e
 }
 
 // inputPath applies a state's InputPath to its input.

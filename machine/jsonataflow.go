@@ -15,9 +15,10 @@ import (
 type jsonataFlow struct{}
 
 // queried is what the expressions of a JSONata state share while it is in one place: the input is parsed once, $states is
-// made when an expression first asks for it.
+// made when an expression first asks for it, the context object for one that may look at it.
 type queried struct {
 	env    jsonata.Env
+	query  *asl.Query // being evaluated
 	states *jsonvalue.Object
 	broken *failure // why $states cannot be made
 	count  int      // expressions evaluated
@@ -140,18 +141,25 @@ func (jsonataFlow) integer(sc *scope, st *asl.State, field string, fixed int64, 
 	if q == nil {
 		return fixed, nil
 	}
+	n, e := sc.whole(q)
+	if e == nil && n < 0 {
+		e = evaluationError(sc.b, q.Field, "The JSONata expression '%s' specified for the field '%s' returned a negative number: %d", q.Text, q.Field, n)
+	}
+	return n, e
+}
+
+// whole is a field of a whole number.
+func (sc *scope) whole(q *asl.Query) (int64, *failure) {
 	v, e := sc.evaluate(q)
 	if e != nil {
 		return 0, e
 	}
-	n, ok := wholeNumber(v)
-	switch {
-	case jsonvalue.KindOf(v) != jsonvalue.KindNumber:
+	if jsonvalue.KindOf(v) != jsonvalue.KindNumber {
 		return 0, sc.unexpected(q, "number", v)
-	case !ok:
+	}
+	n, ok := wholeNumber(v)
+	if !ok {
 		return 0, sc.unexpected(q, "integer", v)
-	case n < 0:
-		return 0, evaluationError(sc.b, q.Field, "The JSONata expression '%s' specified for the field '%s' returned a negative number: %d", q.Text, q.Field, n)
 	}
 	return n, nil
 }
@@ -223,6 +231,7 @@ func (sc *scope) evaluate(q *asl.Query) (any, *failure) {
 		}
 		sc.queried = qd
 	}
+	qd.query = q
 	v, defined, err := q.Expr.Eval(&qd.env)
 	if qd.broken != nil {
 		return nil, qd.broken
@@ -251,12 +260,17 @@ func (sc *scope) seen(name string) (any, bool) {
 	}
 	qd := sc.queried
 	if qd.states == nil {
-		qd.states, qd.broken = sc.makeStates()
+		if qd.states, qd.broken = sc.makeStates(); qd.broken != nil {
+			return nil, false
+		}
 	}
-	return qd.states, qd.states != nil
+	if _, has := qd.states.Get("context"); qd.query.Context && !has {
+		qd.states = qd.states.With("context", sc.Context())
+	}
+	return qd.states, true
 }
 
-// makeStates makes $states: what came in, what the work gave or why it failed, and the context object.
+// makeStates makes $states but for the context object: what came in, and what the work gave or why it failed.
 func (sc *scope) makeStates() (*jsonvalue.Object, *failure) {
 	o := jsonvalue.NewObject(3)
 	input, err := sc.data.root()
@@ -264,7 +278,7 @@ func (sc *scope) makeStates() (*jsonvalue.Object, *failure) {
 		return nil, runtimeError(sc.b, "The state's input cannot be read: %v", err)
 	}
 	o.Set("input", input)
-	if sc.result != nil {
+	if sc.hasResult {
 		result, err := sc.result.root()
 		if err != nil {
 			return nil, runtimeError(sc.b, "The state's result cannot be read: %v", err)
@@ -274,15 +288,14 @@ func (sc *scope) makeStates() (*jsonvalue.Object, *failure) {
 	if sc.caught != nil {
 		o.Set("errorOutput", sc.caught.output())
 	}
-	o.Set("context", sc.Context())
 	return o, nil
 }
 
 // provide says what $states.result is from now on.
-func (sc *scope) provide(result *value) {
+func (sc *scope) provide(result value) {
 	switch sc.b.state.Type {
 	case asl.Task, asl.Parallel, asl.Map:
-		sc.result, sc.queried = result, nil
+		sc.result, sc.hasResult, sc.queried = result, true, nil
 	}
 }
 

@@ -186,7 +186,7 @@ func (jsonPathFlow) integer(sc *scope, st *asl.State, field string, fixed int64,
 	if e != nil {
 		return 0, e
 	}
-	n, ok := wholeNumber(v)
+	n, ok := wholeNumber(numeric(v))
 	if !ok {
 		return 0, runtimeError(sc.b, "The %sPath field refers to value \"%s\" which is not a valid integer: %s", field, plain(v), path)
 	}
@@ -204,7 +204,7 @@ func (jsonPathFlow) percentage(sc *scope, st *asl.State, fixed float64, path *js
 	if e != nil {
 		return 0, e
 	}
-	n, ok := v.(jsonvalue.Number)
+	n, ok := numeric(v).(jsonvalue.Number)
 	if !ok {
 		return 0, runtimeError(sc.b, "The ToleratedFailurePercentagePath field refers to value \"%s\" which is not a valid float: %s", plain(v), path)
 	}
@@ -213,6 +213,18 @@ func (jsonPathFlow) percentage(sc *scope, st *asl.State, fixed float64, path *js
 		return 0, runtimeError(sc.b, "ToleratedFailurePercentage must be between 0 and 100.")
 	}
 	return p, nil
+}
+
+// numeric is the number that a string holds, else v: where a path names a number, Step Functions takes such a string as well.
+func numeric(v any) any {
+	text, ok := v.(string)
+	if !ok {
+		return v
+	}
+	if n, err := jsonvalue.ParseString(text); err == nil && jsonvalue.KindOf(n) == jsonvalue.KindNumber {
+		return n
+	}
+	return v
 }
 
 // fieldPath evaluates a path of a state's field on its input behind InputPath.

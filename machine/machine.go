@@ -96,10 +96,11 @@ func (s Status) String() string {
 type Command struct {
 	Kind      CommandKind
 	ID        uint64 // unique within the run over invocations and timers alike; never reused; only grows
-	Function  string // its name; of Offer and Withdraw the activity, of a service integration the resource without a pattern (asl.IntegrationARN)
+	Function  string // its name; of a service integration the resource, without a pattern but for a Job's (asl.IntegrationARN); of Offer and Withdraw the activity
 	Input     []byte
 	TimeoutMS int64 // of the state; 0: none (the interpreter has set its own timer as well)
 	Token     bool  // .waitForTaskToken: the function's own answer does not complete the task (send it as TaskSubmitted); a failure of the call does
+	Job       bool  // .sync: as Token, but what the call began tells the task that it has begun (TaskSubmitted) and how it ended
 	Logs      bool  // LogTail is wanted with the answer
 	Due       int64 // Unix milliseconds
 	Status    Status

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"hash/fnv"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/weftworks/weft/asl"
@@ -136,10 +135,9 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	}
 	m := b.state.Map
 	run.Tolerance = MapTolerance{HasCount: m.HasFailureCount, Count: t.count, HasPercent: m.HasFailurePercentage, Percent: t.percent}
-	inner := sc.with(data)
 	if r := d.Reader; r != nil {
 		run.Reader = &MapReader{}
-		if run.Reader.Arguments, e = s.evaluated(inner, r.Arguments); e != nil {
+		if run.Reader.Arguments, e = s.evaluated(b, r.Arguments); e != nil {
 			return e
 		}
 		if run.Reader.MaxItems, e = amount(sc, b.state, "MaxItems", r.Config.MaxItems); e != nil {
@@ -149,12 +147,12 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	if w := d.Writer; w != nil {
 		run.Writer = &MapWriter{}
 		if w.Resource != "" {
-			if run.Writer.Arguments, e = s.evaluated(inner, w.Arguments); e != nil {
+			if run.Writer.Arguments, e = s.evaluated(b, w.Arguments); e != nil {
 				return e
 			}
 		}
 	}
-	if e := s.mapBatch(b, run, inner); e != nil {
+	if e := s.mapBatch(b, run); e != nil {
 		return e
 	}
 	if b.state.Parameters != nil {
@@ -163,7 +161,7 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	return nil
 }
 
-func (s *step) mapBatch(b *branch, run *MapRun, inner *scope) (e *failure) {
+func (s *step) mapBatch(b *branch, run *MapRun) (e *failure) {
 	batcher := b.state.Map.Distributed.Batcher
 	if batcher == nil {
 		return nil
@@ -176,25 +174,21 @@ func (s *step) mapBatch(b *branch, run *MapRun, inner *scope) (e *failure) {
 		return e
 	}
 	if batcher.Input != nil {
-		run.Batch.Input, e = s.evaluated(inner, batcher.Input)
+		run.Batch.Input, e = s.evaluated(b, batcher.Input)
 	}
 	return e
 }
 
 // evaluated is a template's text; {} for none.
-func (s *step) evaluated(sc *scope, t *asl.Template) ([]byte, *failure) {
+func (s *step) evaluated(b *branch, t *asl.Template) ([]byte, *failure) {
 	if t == nil {
 		return []byte("{}"), nil
 	}
-	v, e := flowOf(sc.b.state).fill(sc, t)
+	v, e := flowOf(b.state).fill(s.scope(b), t)
 	if e != nil {
 		return nil, e
 	}
-	text := v.json(sc.most())
-	if len(text) > sc.most() {
-		return nil, tooLarge(sc.b.state.Name)
-	}
-	return text, nil
+	return s.bounded(b, v)
 }
 
 // amount is a number of a reader or a batcher, which Step Functions also takes as text. Below 0 is the Map Run's to judge.
@@ -209,13 +203,8 @@ func amount(sc *scope, st *asl.State, field string, a asl.Amount) (int64, *failu
 	if e != nil {
 		return 0, e
 	}
-	if n, ok := wholeNumber(v); ok {
+	if n, ok := wholeNumber(numeric(v)); ok {
 		return n, nil
-	}
-	if text, ok := v.(string); ok {
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-			return n, nil
-		}
 	}
 	return 0, runtimeError(sc.b, "The %sPath field refers to value \"%s\" which is not a valid integer: %s", field, plain(v), a.Path)
 }
@@ -376,8 +365,7 @@ func (sel *Selector) Select(index int64, key, item []byte, source string) (input
 	case sel.fork == nil && (key == nil || !sel.pairs):
 		return item, "", ""
 	case sel.fork == nil:
-		input = append(append(append([]byte(`{"Key":`), key...), `,"Value":`...), item...)
-		return append(input, '}'), "", ""
+		return memberInput(key, item), "", ""
 	}
 	f := sel.step.f
 	f.random = mix(sel.seed + uint64(index))

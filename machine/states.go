@@ -97,7 +97,7 @@ type outcome struct {
 // outcome evaluates what b's state makes of its result.
 func (s *step) outcome(b *branch, sc *scope, result value) (o outcome, e *failure) {
 	flow := flowOf(b.state)
-	sc.provide(&result)
+	sc.provide(result)
 	if o.assigned, e = s.assigned(b, sc, b.state.Assign, result); e != nil {
 		return o, e
 	}

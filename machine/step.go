@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/machine/history"
@@ -14,7 +15,11 @@ type step struct {
 	out      *Output
 	budget   int
 	overflow bool // the history is full
+	scratch  scope
 }
+
+// steps keeps steps for the next call of Step, so that one costs no memory.
+var steps = sync.Pool{New: func() any { return new(step) }}
 
 // Step tells the run what happened and appends what it wants and what its history gains to out. An event
 // that the run does not wait for (a result of a cancelled invocation, a timer that was cancelled, anything
@@ -28,11 +33,14 @@ func (in *Interpreter) Step(f *Frame, ev Event, out *Output) {
 	case f.status > Running || (f.status == 0) != (ev.Kind == Start):
 		return
 	}
-	s := step{in: in, f: f, out: out, budget: in.maxTransitions()}
+	s := steps.Get().(*step)
+	*s = step{in: in, f: f, out: out, budget: in.maxTransitions()}
 	f.now = max(f.now, ev.Now)
 	f.context.forget()
 	s.handle(&ev)
 	s.run()
+	*s = step{}
+	steps.Put(s)
 }
 
 func (s *step) handle(ev *Event) {

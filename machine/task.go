@@ -29,7 +29,7 @@ func (s *step) task(b *branch) *branch {
 	s.noteScheduled(b, &call)
 	s.command(Command{
 		Kind: Invoke, ID: b.invocation, Function: call.function, Input: call.input,
-		TimeoutMS: seconds(call.timeout), Token: st.Task.Target.WaitForToken, Logs: call.tail,
+		TimeoutMS: seconds(call.timeout), Token: st.Task.Target.WaitForToken, Job: st.Task.Target.Job, Logs: call.tail,
 	})
 	if call.timeout > 0 {
 		s.setTimer(b, f.now+seconds(call.timeout))
@@ -77,6 +77,9 @@ func (s *step) call(b *branch, sc *scope) (call, *failure) {
 		e = c.lambda(b, &v)
 	case asl.TargetIntegration:
 		c.function = asl.IntegrationARN(st.Task.Target.Integration)
+		if st.Task.Target.Job {
+			c.function = st.Task.Resource // the answer's form hangs on the pattern
+		}
 	}
 	return c, e
 }
@@ -232,7 +235,7 @@ func (s *step) taskEvent(b *branch, ev *Event) {
 	case TaskTaken:
 		s.taken(b, ev)
 	case TaskSubmitted:
-		if b.state.Task.Target.WaitForToken {
+		if b.state.Task.Target.WaitForToken || b.state.Task.Target.Job {
 			s.noteTask(b, history.Event{Type: history.TaskSubmitted, Output: s.response(b, ev)})
 			s.resume(nil)
 		}

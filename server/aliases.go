@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -175,22 +174,19 @@ func (c *call) listStateMachineAliases() (any, error) {
 		Next    string      `json:"nextToken,omitempty"`
 	}{Aliases: []aliasItem{}}
 	aliases := slices.Clone(m.Aliases)
-	slices.SortFunc(aliases, func(a, b engine.Alias) int { return cmp.Compare(aliasKey(&a), aliasKey(&b)) })
+	slices.SortFunc(aliases, func(a, b engine.Alias) int { return strings.Compare(a.Name, b.Name) })
 	for _, a := range aliases {
-		if aliasKey(&a) < from || m.version != 0 && !leadsTo(&a, m.version) {
+		if a.Name < from || m.version != 0 && !leadsTo(&a, m.version) {
 			continue
 		}
 		if len(answer.Aliases) == pageOf(size) {
-			answer.Next = pageToken(aliasKey(&a), query...)
+			answer.Next = pageToken(a.Name, query...)
 			break
 		}
 		answer.Aliases = append(answer.Aliases, aliasItem{aliasARN(m.ARN, a.Name), seconds(a.Created)})
 	}
 	return answer, nil
 }
-
-// aliasKey orders the list of aliases; it is also where the next page starts.
-func aliasKey(a *engine.Alias) string { return fmt.Sprintf("%016x/%s", a.Created, a.Name) }
 
 func leadsTo(a *engine.Alias, version int) bool {
 	return slices.ContainsFunc(a.Routes, func(r engine.Route) bool { return r.Version == version })

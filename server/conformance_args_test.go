@@ -26,6 +26,11 @@ func callsOf(c *conformance.Case) []conformance.APICall {
 		call("list_executions", `{"stateMachineArn":%q,"maxResults":1001}`, first.StateMachineArn)
 		call("list_executions", `{"stateMachineArn":%q,"nextToken":%q}`, first.StateMachineArn, strings.Repeat("x", 3097))
 		call("delete_state_machine", `{"stateMachineArn":%q}`, strings.TrimSuffix(first.StateMachineArn, ":1"))
+	case strings.HasSuffix(name, "::test_list_sms_pagination"):
+		calls = calls[:len(calls)-1] // what made the paginator
+		for _, args := range []string{`"maxResults":10`, `"maxResults":10,"nextToken":null`, `"maxResults":1001`, `"nextToken":"` + strings.Repeat("x", 1025) + `"`} {
+			calls = append(calls, conformance.APICall{Op: "list_state_machines", Args: json.RawMessage("{" + args + "}")})
+		}
 	case strings.HasSuffix(name, "::test_update_logging_configuration"):
 		return loggingCalls(calls)
 	case strings.HasSuffix(name, "::test_publish_state_machine_version"):

@@ -117,7 +117,7 @@ func leftOut(b Backend, c *conformance.Case) string {
 		return "answers of CloudWatch Logs"
 	}
 	_, isFake := b.(*fake)
-	for _, call := range c.APICalls {
+	for _, call := range callsOf(c) {
 		if overlong.Match(call.Args) {
 			return "its name became longer than it was"
 		}

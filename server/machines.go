@@ -1,8 +1,6 @@
 package server
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -206,9 +204,6 @@ type machineItem struct {
 	Created seconds `json:"creationDate"`
 }
 
-// machineKey orders the list of machines; it is also where the next page starts.
-func machineKey(m *engine.Machine) string { return fmt.Sprintf("%016x/%s", m.Created, m.Name) }
-
 func (c *call) listStateMachines() (any, error) {
 	size, token := c.in.Int("maxResults"), c.in.String("nextToken")
 	from, err := pageCursor(token, "ListStateMachines")
@@ -220,17 +215,17 @@ func (c *call) listStateMachines() (any, error) {
 		return nil, err
 	}
 	machines = slices.Clone(machines)
-	slices.SortFunc(machines, func(a, b *engine.Machine) int { return cmp.Compare(machineKey(a), machineKey(b)) })
+	slices.SortFunc(machines, func(a, b *engine.Machine) int { return strings.Compare(a.Name, b.Name) })
 	answer := struct {
 		Machines []machineItem `json:"stateMachines"`
 		Next     string        `json:"nextToken,omitempty"`
 	}{Machines: []machineItem{}}
 	for _, m := range machines {
-		if machineKey(m) < from {
+		if m.Name < from {
 			continue
 		}
 		if len(answer.Machines) == pageOf(size) {
-			answer.Next = pageToken(machineKey(m), "ListStateMachines")
+			answer.Next = pageToken(m.Name, "ListStateMachines")
 			break
 		}
 		answer.Machines = append(answer.Machines, machineItem{m.ARN, m.Name, typeName(m.Type), seconds(m.Created)})
@@ -256,7 +251,13 @@ func (c *call) validateStateMachineDefinition() (any, error) {
 		Diagnostics []Diagnostic `json:"diagnostics"`
 		Truncated   bool         `json:"truncated"`
 	}{Result: "OK", Diagnostics: []Diagnostic{}}
-	for _, d := range c.options.Check([]byte(definition), kind) {
+	found := c.options.Check([]byte(definition), kind)
+	if least == SeverityWarning && !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Severity == SeverityError }) {
+		for _, a := range asl.Advise([]byte(definition)) {
+			found = append(found, Diagnostic{Severity: SeverityWarning, Code: string(a.Code), Message: a.Message, Location: a.Location})
+		}
+	}
+	for _, d := range found {
 		if d.Severity == SeverityError {
 			answer.Result = "FAIL"
 		} else if least != SeverityWarning {

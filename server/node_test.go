@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weftworks/weft/engine"
+	"github.com/weftworks/weft/engine/integration"
 	"github.com/weftworks/weft/machine"
 )
 
@@ -59,6 +61,33 @@ func TestSyncTimesOut(t *testing.T) {
 			t.Errorf("%s", got)
 		}
 	})
+}
+
+// TestIntegrationsOfTheNode holds that definitions may use what the node has, and are refused with what there is else.
+func TestIntegrationsOfTheNode(t *testing.T) {
+	t.Parallel()
+	set := integration.NewSet()
+	err := set.Register("crm:createLead", integration.Func(func(context.Context, *integration.Request) ([]byte, error) { return []byte("{}"), nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := engine.Open(engine.Options{Partitions: 1, Logger: slog.New(slog.DiscardHandler), Integrations: set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = n.Close() }()
+	s := newTestServer(t, n)
+	const machine = `{"name":"m","roleArn":"arn:aws:iam::123456789012:role/r","definition":"{\"StartAt\":\"A\",\"States\":{\"A\":{\"Type\":\"Task\",\"Resource\":\"arn:aws:states:::crm:createLead\",\"End\":true}}}"}`
+	if got := post(s, "CreateStateMachine", machine).Body.String(); !strings.Contains(got, "stateMachineArn") {
+		t.Error(got)
+	}
+	wrong := strings.Replace(machine, "createLead", "createLaed", 1)
+	const want = "there is no integration crm:createLaed; did you mean crm:createLead? there are crm:createLead, lambda:invoke"
+	for _, op := range []string{"CreateStateMachine", "ValidateStateMachineDefinition"} {
+		if got := post(s, op, wrong).Body.String(); !strings.Contains(got, want) {
+			t.Errorf("%s answers %s", op, got)
+		}
+	}
 }
 
 // TestAbsentAndEmptyReasons holds that an absent error or cause is left out and an empty one is shown, as on AWS.

@@ -33,7 +33,8 @@ type Options struct {
 	// Limits bounds inputs, outputs and definitions. Zero: limits.Default. It has to be the Backend's.
 	Limits limits.Set
 
-	// Integrations are the service integrations that definitions may use. Nil: none. They have to be the Backend's.
+	// Integrations are the service integrations that definitions may use. Nil: the Backend's, if it tells them (as
+	// engine.Node does), else none.
 	Integrations asl.Integrations
 
 	// Check says what is wrong with a definition. Nil: the States Language's own validator.
@@ -139,6 +140,9 @@ func (o *Options) fill() {
 		o.Grace = 10 * time.Second
 	}
 	if o.Check == nil {
+		if has, ok := o.Backend.(interface{ Integrations() asl.Integrations }); ok && o.Integrations == nil {
+			o.Integrations = has.Integrations()
+		}
 		o.Check = languageChecker(o.Limits, o.Integrations)
 	}
 	if o.Logger == nil {

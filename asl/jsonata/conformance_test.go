@@ -68,9 +68,6 @@ func (c *suiteCase) run(t *testing.T, datasets *jsonvalue.Object) (any, bool, er
 		env.Variable = o.Get
 	}
 	env.Limits.Depth = c.Depth
-	if c.Timelimit > 0 {
-		env.Limits.Steps = 1_000_000
-	}
 	x, err := CompileWith(c.text(t), Options{Eval: true})
 	if err != nil {
 		return nil, false, err

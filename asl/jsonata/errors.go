@@ -133,7 +133,7 @@ func jsonText(v any) string {
 	if v == undefined {
 		return "undefined"
 	}
-	w := writer{exact: true, most: 1 << 10}
+	w := writer{exact: true, most: 32 << 10}
 	w.value(v, 0)
 	return string(w.text)
 }

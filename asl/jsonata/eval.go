@@ -152,17 +152,19 @@ func (ev *evaluator) dispatch(n *node, input any, env *frame) (any, error) {
 	case kindDescendant:
 		return ev.descendants(input)
 	case kindParent:
-		v, _ := env.find(n.slot.label)
+		v, _ := env.find(n.slot.label, &ev.limits.Steps)
 		return v, nil
 	case kindBind:
 		v, err := ev.eval(n.rhs, input, env)
 		if err == nil {
 			env.bind(n.lhs.op, v)
+			ev.limits.Steps -= int64(len(env.names) >> 3)
 		}
 		return v, err
 	case kindRegex:
 		return regexFunction(n.val.(*regex), n.at), nil
 	case kindLambda:
+		ev.limits.Steps -= 4
 		return &function{node: n, params: n.params, arity: len(n.params), sig: n.sig, input: input, env: env, thunk: n.thunk}, nil
 	case kindPartial:
 		return ev.partial(n, input, env)
@@ -195,7 +197,7 @@ func (ev *evaluator) variable(n *node, input any, env *frame) any {
 
 // find looks a name up in the scopes, then outside.
 func (ev *evaluator) find(name string, env *frame) any {
-	if v, ok := env.find(name); ok {
+	if v, ok := env.find(name, &ev.limits.Steps); ok {
 		return v
 	}
 	return ev.outside(name)
@@ -246,13 +248,13 @@ func (ev *evaluator) array(n *node, input any, env *frame) (any, error) {
 			continue
 		}
 		if items, ok := itemsOf(v); ok && item.kind != kindArray {
+			if len(n.list) == 1 {
+				out.items = items // arrays are not changed once made
+				continue
+			}
+			out.items = append(out.items, items...)
 			if err := ev.spend(int64(len(items))); err != nil {
 				return nil, err
-			}
-			if len(out.items) == 0 && len(n.list) == 1 {
-				out.items = items // arrays are not changed once made
-			} else {
-				out.items = append(out.items, items...)
 			}
 			continue
 		}
@@ -269,7 +271,7 @@ func (ev *evaluator) condition(n *node, input any, env *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	yes, err := truth(v)
+	yes, err := ev.truth(v)
 	switch {
 	case err != nil:
 		return nil, err
@@ -317,7 +319,7 @@ func (ev *evaluator) binary(n *node, input any, env *frame) (any, error) {
 }
 
 func (ev *evaluator) logic(n *node, a, input any, env *frame) (any, error) {
-	yes, err := truth(a)
+	yes, err := ev.truth(a)
 	if err != nil {
 		return nil, err
 	}
@@ -328,7 +330,7 @@ func (ev *evaluator) logic(n *node, a, input any, env *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	yes, err = truth(b)
+	yes, err = ev.truth(b)
 	return yes, err
 }
 

@@ -24,11 +24,11 @@ func (ev *evaluator) export(v any) (out any, defined bool, err error) {
 
 // exported returns the tree and how large it is as text, about. Of what comes from outside the size is not known
 // and not counted: it was there already.
-func (ev *evaluator) exported(v any, depth int) (out any, size int64, err error) {
+func (ev *evaluator) exported(whole any, depth int) (out any, size int64, err error) {
 	if depth > limits.JSONDepth {
 		return nil, 0, ev.tooDeep()
 	}
-	switch v := v.(type) {
+	switch v := whole.(type) {
 	case float64:
 		if math.IsInf(v, 0) || math.IsNaN(v) {
 			return nil, 0, failure("D1001", v)
@@ -36,7 +36,10 @@ func (ev *evaluator) exported(v any, depth int) (out any, size int64, err error)
 		n := number(v)
 		return n, int64(len(n)), nil
 	case string:
-		return wellFormed(v), int64(len(v)) + 2, nil
+		if !utf8.ValidString(v) {
+			return wellFormed(v), int64(len(v)) + 2, nil
+		}
+		return whole, int64(len(v)) + 2, nil // boxed already
 	case *array:
 		return ev.exportArray(v, depth)
 	case *object:
@@ -46,7 +49,7 @@ func (ev *evaluator) exported(v any, depth int) (out any, size int64, err error)
 	case *undefinedType:
 		return nil, 4, nil
 	}
-	return v, 4, nil
+	return whole, 4, nil
 }
 
 func (ev *evaluator) exportArray(a *array, depth int) (out any, size int64, err error) {
@@ -107,6 +110,7 @@ type writer struct {
 	most   int
 	full   bool // the text has grown past most
 	deep   bool
+	broken any // an infinite number
 }
 
 func (w *writer) value(v any, depth int) {
@@ -143,6 +147,9 @@ func (w *writer) number(f float64) {
 	switch {
 	case math.IsInf(f, 0) || math.IsNaN(f):
 		w.text = append(w.text, "null"...)
+		if math.IsInf(f, 0) {
+			w.broken = f
+		}
 	case w.exact:
 		w.text = append(w.text, numberText(f)...)
 	default:

@@ -20,9 +20,12 @@ func (f *frame) bind(name string, v any) {
 	f.values = append(f.values, v)
 }
 
-// find looks a variable up, scope by scope outwards.
-func (f *frame) find(name string) (any, bool) {
-	for ; f != nil; f = f.up {
+// find looks a variable up, scope by scope outwards. What it costs beyond a few comparisons is taken from steps.
+func (f *frame) find(name string, steps *int64) (any, bool) {
+	for hops := 0; f != nil; f = f.up {
+		if hops++; hops&7 == 0 || len(f.names) > 8 {
+			*steps -= int64(len(f.names)>>3 + 1)
+		}
 		for i := range f.names {
 			if f.names[i] == name {
 				return f.values[i], true

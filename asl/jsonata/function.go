@@ -60,14 +60,10 @@ func (n *node) called() any {
 	switch n.lhs.kind {
 	case kindPath:
 		return n.lhs.list[0].op
-	case kindVariable:
-		return n.lhs.op
-	case kindFunction, kindPartial:
-		return "("
-	case kindString, kindNumber, kindValue:
-		return n.lhs.val
+	case kindBlock, kindLambda, kindCondition, kindParent, kindTransform:
+		return nil
 	}
-	return nil
+	return n.lhs.shown()
 }
 
 // function evaluates a call; of x ~> f(y), first is x.
@@ -87,10 +83,10 @@ func (ev *evaluator) function(n *node, input any, env *frame, first *any) (any, 
 		}
 		args = append(args, v)
 	}
-	v, err := ev.call(f, args, input, env)
+	v, err := ev.callAt(n.at, f, args, input, env)
 	if err != nil {
 		e := asError(err)
-		if f != nil && f.re == nil || e.Position <= 0 {
+		if e.Position <= 0 {
 			e.Position = n.at
 		}
 		if e.token == nil || e.token == "" {
@@ -101,9 +97,17 @@ func (ev *evaluator) function(n *node, input any, env *frame, first *any) (any, 
 	return v, nil
 }
 
-// call calls f, and whatever f ends in a call of.
+// call calls a function where the text has no call of it.
 func (ev *evaluator) call(f *function, args []any, input any, env *frame) (any, error) {
+	return ev.callAt(-1, f, args, input, env)
+}
+
+// callAt calls f, and whatever f ends in a call of. Errors of f itself get the place of the call, if it has one.
+func (ev *evaluator) callAt(at int, f *function, args []any, input any, env *frame) (any, error) {
 	v, err := ev.callOnce(f, args, input, env)
+	if err != nil && at >= 0 && f != nil && f.re == nil {
+		asError(err).Position = at
+	}
 	for err == nil {
 		t, ok := v.(*function)
 		if !ok || !t.thunk {
@@ -244,7 +248,11 @@ func (ev *evaluator) partial(n *node, input any, env *frame) (any, error) {
 	if f == nil {
 		return nil, failureAt("T1008", n.at, undefined).about(n.called())
 	}
-	open := func(i int) bool { return i < len(n.list) && n.list[i].placeholder() }
+	return partially(f, given, func(i int) bool { return i < len(n.list) && n.list[i].placeholder() }), nil
+}
+
+// partially returns f with some arguments given and the open ones left.
+func partially(f *function, given []any, open func(i int) bool) *function {
 	if f.node != nil {
 		scope := &frame{up: f.env}
 		out := &function{node: f.node, input: f.input, env: scope}
@@ -253,10 +261,10 @@ func (ev *evaluator) partial(n *node, input any, env *frame) (any, error) {
 				out.params = append(out.params, name)
 				continue
 			}
-			scope.bind(name, argGiven(given, i))
+			scope.bind(name, arg(given, i))
 		}
 		out.arity = len(out.params)
-		return out, nil
+		return out
 	}
 	out := &function{name: f.name}
 	for i := range max(f.arity, len(given)) {
@@ -272,19 +280,18 @@ func (ev *evaluator) partial(n *node, input any, env *frame) (any, error) {
 				full[i] = arg(args, at)
 				at++
 			} else {
-				full[i] = argGiven(given, i)
+				full[i] = arg(given, i)
+			}
+		}
+		if f.sig != nil { // the reference does not look, and does what JavaScript makes of any types
+			var err error
+			if full, err = f.sig.validate(full, undefined); err != nil {
+				return nil, named(err, f)
 			}
 		}
 		return f.native(c, full)
 	}
-	return out, nil
-}
-
-func argGiven(given []any, i int) any {
-	if i < len(given) {
-		return given[i]
-	}
-	return undefined
+	return out
 }
 
 var transformSignature = mustSignature("<(oa):o>")
@@ -333,6 +340,9 @@ func (c *call) change(n *node, match any, env *frame) error {
 			for key, v := range o.All() {
 				target.Set(key, v)
 			}
+			if err := c.spend(int64(o.Len())); err != nil {
+				return err
+			}
 			target.Object = target.arrange().Object
 		}
 	}
@@ -351,6 +361,9 @@ func (c *call) change(n *node, match any, env *frame) error {
 	for _, key := range listOf(gone) {
 		if isObject {
 			target.Object = *target.Without(key.(string))
+			if err := c.spend(int64(target.Len() >> 2)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

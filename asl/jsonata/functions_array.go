@@ -40,7 +40,7 @@ func defineArrays() {
 	define("filter", "<af>", 2, strict(func(c *call, args []any) (any, error) {
 		out := sequence()
 		err := c.over(args, func(item, v any) error {
-			yes, err := truth(v)
+			yes, err := c.truth(v)
 			if yes {
 				out.items = append(out.items, item)
 			}
@@ -68,7 +68,7 @@ func (c *call) over(args []any, fn func(item, v any) error) error {
 }
 
 func single(c *call, args []any) (any, error) {
-	var only any = undefined
+	only := undefined
 	found := false
 	for i, item := range listOf(args[0]) {
 		yes := true
@@ -77,7 +77,7 @@ func single(c *call, args []any) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			if yes, err = truth(v); err != nil {
+			if yes, err = c.truth(v); err != nil {
 				return nil, err
 			}
 		}

@@ -92,6 +92,9 @@ func (c *call) matching(s string, pattern any) *matching {
 
 // first finds the first match, nil for none.
 func (m *matching) first(whole any) (*found, error) {
+	if err := m.c.text(len(m.text.s)); err != nil {
+		return nil, err
+	}
 	if m.re != nil {
 		return m.from(0)
 	}
@@ -131,7 +134,11 @@ func (m *matching) from(at int) (*found, error) {
 			f.groups = append(f.groups, undefined)
 			continue
 		}
-		f.groups = append(f.groups, m.text.part(reg[2*g], reg[2*g+1]))
+		group := m.text.part(reg[2*g], reg[2*g+1])
+		f.groups = append(f.groups, group)
+		if err := m.c.text(len(group)); err != nil {
+			return nil, err
+		}
 	}
 	return f, m.c.spend(1)
 }
@@ -336,24 +343,22 @@ func (b *builder) replaceMatches(s string, pattern, by any, limit float64) error
 		if err := b.add(m.text.part(at, f.start)); err != nil {
 			return err
 		}
-		var with any
+		at = f.start + newSubject(f.text).len()
 		if text, ok := by.(string); ok {
-			with = expand(text, f)
-		} else {
-			o := f.given
-			if o == nil {
-				o = f.object(m)
-			}
-			var err error
-			if with, err = b.c.invoke(by, o); err != nil {
-				return err
-			}
+			return b.expand(text, f)
+		}
+		o := f.given
+		if o == nil {
+			o = f.object(m)
+		}
+		with, err := b.c.invoke(by, o)
+		if err != nil {
+			return err
 		}
 		text, ok := with.(string)
 		if !ok {
 			return failure("D3012", with)
 		}
-		at = f.start + newSubject(f.text).len()
 		return b.add(text)
 	})
 	if err != nil {
@@ -362,33 +367,34 @@ func (b *builder) replaceMatches(s string, pattern, by any, limit float64) error
 	return b.add(m.text.part(at, m.text.len()))
 }
 
-// expand fills $0, $1, ... of a replacement; $$ is a dollar.
-func expand(text string, f *found) string {
-	var b strings.Builder
+// expand adds a replacement with $0, $1, ... filled in; $$ is a dollar.
+func (b *builder) expand(text string, f *found) error {
 	for {
 		before, after, more := strings.Cut(text, "$")
-		b.WriteString(before)
-		if !more {
-			return b.String()
+		if err := b.add(before); err != nil || !more {
+			return err
 		}
+		var err error
 		switch {
 		case strings.HasPrefix(after, "$"):
-			b.WriteByte('$')
+			err = b.add("$")
 			text = after[1:]
-			continue
 		case strings.HasPrefix(after, "0"):
-			b.WriteString(f.text)
+			err = b.add(f.text)
 			text = after[1:]
-			continue
+		default:
+			n, digits := groupNumber(after, len(f.groups))
+			if digits == 0 {
+				err = b.add("$")
+			} else if n >= 1 && n <= len(f.groups) {
+				group, _ := f.groups[n-1].(string)
+				err = b.add(group)
+			}
+			text = after[digits:]
 		}
-		n, digits := groupNumber(after, len(f.groups))
-		if digits == 0 {
-			b.WriteByte('$')
-		} else if n >= 1 && n <= len(f.groups) {
-			group, _ := f.groups[n-1].(string)
-			b.WriteString(group)
+		if err != nil {
+			return err
 		}
-		text = after[digits:]
 	}
 }
 

@@ -34,7 +34,7 @@ func defineObjects() {
 	define("sift", "<o-f?:o>", 2, func(c *call, args []any) (any, error) {
 		out := newObject()
 		err := c.members(args, func(key string, item, v any) error {
-			yes, err := truth(v)
+			yes, err := c.truth(v)
 			if yes {
 				out.Set(key, item)
 			}
@@ -46,9 +46,9 @@ func defineObjects() {
 		return out, err
 	})
 	define("clone", "<(oa)-:o>", 1, strict(func(c *call, args []any) (any, error) { return c.cloned(args[0]) }))
-	define("boolean", "<x-:b>", 1, strict(func(c *call, args []any) (any, error) { return boxed(truth(args[0])) }))
+	define("boolean", "<x-:b>", 1, strict(func(c *call, args []any) (any, error) { return boxed(c.truth(args[0])) }))
 	define("not", "<x-:b>", 1, strict(func(c *call, args []any) (any, error) {
-		yes, err := truth(args[0])
+		yes, err := c.truth(args[0])
 		return !yes, err
 	}))
 	define("exists", "<x:b>", 1, func(c *call, args []any) (any, error) { return arg(args, 0) != undefined, nil })

@@ -11,14 +11,22 @@ import (
 func definePictures() {
 	define("formatNumber", "<n-so?:s>", 3, strict(formatNumber))
 	define("formatInteger", "<n-s:s>", 2, strict(func(c *call, args []any) (any, error) {
-		f, err := integerPicture(textArg(args, 1))
+		text, err := c.pictureArg(args, 1)
+		if err != nil {
+			return nil, err
+		}
+		f, err := integerPicture(text)
 		if err != nil {
 			return nil, err
 		}
 		return texted(f.format(math.Floor(numberArg(args, 0, 0))))
 	}))
 	define("parseInteger", "<s-s:n>", 2, strict(func(c *call, args []any) (any, error) {
-		f, err := integerPicture(textArg(args, 1))
+		text, err := c.pictureArg(args, 1)
+		if err != nil {
+			return nil, err
+		}
+		f, err := integerPicture(text)
 		if err != nil {
 			return nil, err
 		}
@@ -34,15 +42,30 @@ func definePictures() {
 	define("toMillis", "<s-s?:n>", 2, strict(toMillis))
 }
 
+// maxPicture bounds a picture in bytes: the work of formatting grows with its square.
+const maxPicture = 4096
+
+// pictureArg is an argument that is a picture.
+func (ev *evaluator) pictureArg(args []any, i int) (string, error) {
+	s := textArg(args, i)
+	if len(s) > maxPicture {
+		return "", failure("U1002", float64(maxPicture))
+	}
+	return s, ev.spend(int64(len(s)) >> 2)
+}
+
 func texted(s string, err error) (any, error) { return s, err }
 
 // picture returns a date/time picture, analysed once an evaluation.
 func (ev *evaluator) picture(text string) (*picture, error) {
+	if len(text) > maxPicture {
+		return nil, failure("U1002", float64(maxPicture))
+	}
+	if err := ev.spend(int64(len(text)) >> 2); err != nil {
+		return nil, err
+	}
 	if p := ev.shape[text]; p != nil {
 		return p, nil
-	}
-	if err := ev.spend(int64(len(text))); err != nil {
-		return nil, err
 	}
 	p, err := datePicture(text)
 	if err == nil && len(ev.shape) < 100 {

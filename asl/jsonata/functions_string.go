@@ -94,44 +94,16 @@ func (ev *evaluator) toText(v any, pretty bool) (string, error) {
 	if pretty {
 		w.indent = 2
 	}
-	if err := ev.finite(v); err != nil {
-		return "", err
-	}
 	w.value(v, 0)
 	switch {
+	case w.broken != nil:
+		return "", failure("D1001", w.broken)
 	case w.full:
 		return "", ev.fits(math.MaxInt64)
 	case w.deep:
 		return "", ev.tooDeep()
 	}
 	return string(w.text), ev.text(len(w.text))
-}
-
-// finite reports infinity inside a value that is made: the reference gives up on it while writing.
-func (ev *evaluator) finite(v any) error {
-	if err := ev.enter(); err != nil {
-		return err
-	}
-	defer ev.leave()
-	switch v := v.(type) {
-	case float64:
-		_, _, err := numeric(v)
-		return err
-	case *array:
-		for _, item := range v.items {
-			if err := ev.finite(item); err != nil {
-				return err
-			}
-		}
-	case *object:
-		for i := range v.Len() {
-			_, item := v.At(i)
-			if err := ev.finite(item); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // slice is Array.prototype.slice over n items: from and to as indexes.

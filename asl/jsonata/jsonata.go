@@ -62,8 +62,9 @@ type Env struct {
 
 // Limits bound one evaluation. A zero field means its default.
 type Limits struct {
-	// Steps bounds the work: one for each part of the expression that is evaluated, for each item that is made and
-	// for some bytes of each text. Past it: U1001. Default 10,000,000, about a second.
+	// Steps bounds the work and with it the memory: one for each part of the expression that is evaluated and for each
+	// item that is made, more for objects and functions, one for each 32 bytes of text. Past it: U1001. Default
+	// 12,000,000, which takes the largest range there is, about a second, and some hundred MiB at the very worst.
 	Steps int64
 	// Depth bounds how deep evaluations nest, which is how deep functions call each other other than by tail calls.
 	// Past it: U1001. Default 5,000, which a stack of some ten MiB takes.
@@ -73,7 +74,7 @@ type Limits struct {
 }
 
 const (
-	defaultSteps       = 10_000_000
+	defaultSteps       = 12_000_000
 	defaultDepth       = 5_000
 	defaultResultBytes = 64 << 20
 )
@@ -86,7 +87,7 @@ type Function interface{ function() }
 // result functions are empty strings. Undefined is defined == false. The error is an *Error.
 func (x *Expr) Eval(env *Env) (v any, defined bool, err error) {
 	ev := newEvaluator(x, env)
-	input := any(undefined)
+	input := undefined
 	if env.HasInput {
 		input = env.Input
 	}

@@ -8,20 +8,44 @@ import (
 func (ev *evaluator) path(n *node, input any, env *frame) (any, error) {
 	first := 0
 	var items []any
-	if _, ok := input.(*jsonvalue.Object); ok && n.simple {
+	if n.simple {
 		var v any
-		if first, v = descend(n.list, input); first == len(n.list) {
+		if first, v = ev.descend(n.list, input, env); first == len(n.list) {
 			return v, nil
 		}
-		items = v.([]any)
-	} else if in, ok := itemsOf(input); ok && n.list[0].kind != kindVariable {
-		items = in
-	} else {
-		items = []any{input}
+		items, _ = v.([]any)
 	}
-	var result any
-	var tuples *array
-	var err error
+	if first == 0 {
+		in, ok := itemsOf(input)
+		if !ok || n.list[0].kind == kindVariable {
+			in = []any{input}
+		}
+		items = in
+	}
+	result, tuples, err := ev.steps(n, first, items, env)
+	if err != nil {
+		return nil, err
+	}
+	if tuples != nil {
+		result = tuples
+		if !n.tuple {
+			result = ev.items(tuples)
+		}
+	}
+	if n.keepSingleton {
+		result = kept(result)
+	}
+	if n.group == nil {
+		return result, nil
+	}
+	if tuples != nil {
+		result = tuples
+	}
+	return ev.group(n.group.pairs, n.group.at, result, env)
+}
+
+// steps evaluates the steps of a path from the first one on. From a step that binds something on there are tuples.
+func (ev *evaluator) steps(n *node, first int, items []any, env *frame) (result any, tuples *array, err error) {
 	inTuples := false
 	for i := first; i < len(n.list); i++ {
 		step := n.list[i]
@@ -35,51 +59,50 @@ func (ev *evaluator) path(n *node, input any, env *frame) (any, error) {
 			result, err = ev.step(step, items, result, env, i == len(n.list)-1)
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if inTuples {
 			continue
 		}
-		next, ok := itemsOf(result)
-		if !ok && result == undefined || ok && len(next) == 0 {
+		if items = listOf(result); result == undefined || len(items) == 0 {
 			break
 		}
-		items = listOf(result)
 	}
-	if inTuples {
-		result = tuples
-		if !n.tuple {
-			result = ev.items(tuples)
-		}
-	}
-	if n.keepSingleton {
-		result = kept(result)
-	}
-	if n.group != nil {
-		if inTuples {
-			result = tuples
-		}
-		return ev.group(n.group.pairs, n.group.at, result, env)
-	}
-	return result, nil
+	return result, tuples, nil
 }
 
-// descend follows names from object to object. It ends at the last step with its value, or before the step that
-// has an array to go over.
-func descend(steps []*node, v any) (int, any) {
-	for i, step := range steps {
-		o, ok := v.(*jsonvalue.Object)
-		if !ok {
-			if items, ok := v.([]any); ok && i > 0 {
-				return i, items
+// descend follows names from object to object. It ends behind the last step with its value, or before the step that
+// has a list of items to go over; before the first where that is no quick matter.
+func (ev *evaluator) descend(steps []*node, v any, env *frame) (int, any) {
+	i := 0
+	if steps[0].kind == kindVariable {
+		v = ev.variable(steps[0], v, env)
+		i = 1
+	}
+	ev.limits.Steps -= int64(len(steps))
+	for ; i < len(steps); i++ {
+		var ok bool
+		switch in := v.(type) {
+		case *jsonvalue.Object:
+			v, ok = in.Get(steps[i].op)
+		case *object:
+			v, ok = in.Get(steps[i].op)
+		case []any:
+			return i, in
+		case *array:
+			if i == 0 || in.is(isCons) {
+				return 0, nil
 			}
-			return len(steps), undefined
+			return i, in.items
 		}
-		if v, ok = o.Get(step.op); !ok {
+		if !ok {
 			return len(steps), undefined
 		}
 	}
-	return len(steps), v
+	if a, ok := v.(*array); ok && a.is(isSequence) {
+		return i, sequence(a.items...)
+	}
+	return i, v
 }
 
 // items is the sequence of what tuples are about.
@@ -127,7 +150,7 @@ func (ev *evaluator) step(n *node, items []any, from any, env *frame, last bool)
 		}
 		return v, err
 	}
-	out := sequence()
+	var all []any
 	var only any // the one result so far
 	count := 0
 	for _, item := range items {
@@ -143,22 +166,26 @@ func (ev *evaluator) step(n *node, items []any, from any, env *frame, last bool)
 			continue
 		}
 		if count == 2 {
-			out.items = make([]any, 0, len(items))
-			out.items = flattened(out.items, only)
+			all = flattened(make([]any, 0, len(items)), only)
 		}
-		out.items = flattened(out.items, v)
-		if err := ev.spend(1); err != nil {
+		before := len(all)
+		all = flattened(all, v)
+		if err := ev.spend(int64(len(all) - before)); err != nil {
 			return nil, err
 		}
 	}
-	if count != 1 {
-		return out, nil
+	if count == 1 {
+		in, ok := itemsOf(only)
+		switch {
+		case ok && last && !flagged(only, isSequence):
+			return only, nil
+		case ok && !flagged(only, isCons):
+			all = in // arrays are not changed once made
+		default:
+			all = []any{only}
+		}
 	}
-	if _, ok := itemsOf(only); ok && last && !flagged(only, isSequence) {
-		return only, nil
-	}
-	out.items = flattened(nil, only)
-	return out, ev.spend(int64(len(out.items)))
+	return &array{items: all, flags: isSequence}, nil
 }
 
 // flattened appends the items of an array, or the value itself.
@@ -340,7 +367,7 @@ func (ev *evaluator) filter(cond *node, v any, env *frame) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		n, err := hits(res, i, len(items))
+		n, err := ev.hits(res, i, len(items))
 		if err != nil {
 			return nil, err
 		}
@@ -364,7 +391,7 @@ func index(f float64, n int) int {
 }
 
 // hits is how often a predicate's result takes the i-th of n items.
-func hits(res any, i, n int) (int, error) {
+func (ev *evaluator) hits(res any, i, n int) (int, error) {
 	if f, ok, err := numeric(res); ok || err != nil {
 		if index(f, n) == i {
 			return 1, err
@@ -389,7 +416,7 @@ func hits(res any, i, n int) (int, error) {
 			return count, nil
 		}
 	}
-	if yes, err := truth(res); !yes || err != nil {
+	if yes, err := ev.truth(res); !yes || err != nil {
 		return 0, err
 	}
 	return 1, nil
@@ -418,14 +445,20 @@ func (ev *evaluator) lookup(input any, key string) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			switch in, ok := itemsOf(v); {
-			case ok:
+			if v == undefined {
+				continue
+			}
+			before := len(out.items)
+			if in, ok := itemsOf(v); ok {
 				out.items = append(out.items, in...)
-			case v != undefined:
+			} else {
 				out.items = append(out.items, v)
 			}
+			if err := ev.spend(int64(len(out.items) - before)); err != nil {
+				return nil, err
+			}
 		}
-		return out, ev.spend(int64(len(out.items)))
+		return out, nil
 	}
 	return undefined, nil
 }
@@ -485,7 +518,7 @@ func (ev *evaluator) descendants(input any) (any, error) {
 		return undefined, nil
 	}
 	out := sequence()
-	if err := ev.descend(out, input); err != nil {
+	if err := ev.collect(out, input); err != nil {
 		return nil, err
 	}
 	if len(out.items) == 1 {
@@ -494,14 +527,14 @@ func (ev *evaluator) descendants(input any) (any, error) {
 	return out, nil
 }
 
-func (ev *evaluator) descend(out *array, v any) error {
+func (ev *evaluator) collect(out *array, v any) error {
 	if err := ev.enter(); err != nil {
 		return err
 	}
 	defer ev.leave()
 	if items, ok := itemsOf(v); ok {
 		for _, item := range items {
-			if err := ev.descend(out, item); err != nil {
+			if err := ev.collect(out, item); err != nil {
 				return err
 			}
 		}
@@ -509,7 +542,7 @@ func (ev *evaluator) descend(out *array, v any) error {
 	}
 	out.items = append(out.items, v)
 	if o, ok := objectOf(v); ok {
-		return each(o, func(_ string, v any) error { return ev.descend(out, v) })
+		return each(o, func(_ string, v any) error { return ev.collect(out, v) })
 	}
 	return nil
 }

@@ -87,9 +87,9 @@ func formatNumber(c *call, args []any) (any, error) {
 			}
 		}
 	}
-	picture := textArg(args, 1)
-	if len(picture) > 10_000 {
-		return nil, c.fits(math.MaxInt64)
+	picture, err := c.pictureArg(args, 1)
+	if err != nil {
+		return nil, err
 	}
 	parts := strings.Split(picture, sym.separator)
 	if len(parts) > 2 {

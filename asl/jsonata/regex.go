@@ -115,6 +115,9 @@ type matcher struct {
 // captures, -1 where they took no part; nil is no match.
 func (re *regex) exec(ev *evaluator, t *subject, from int) ([]int, error) {
 	m := &matcher{regex: re, subject: t, ev: ev, reg: make([]int, re.registers)}
+	for i := range m.reg {
+		m.reg[i] = -1 // and again after every attempt that failed, as going back undoes it all
+	}
 	for at := from; at <= t.len(); at++ {
 		if re.first >= 0 {
 			start := at
@@ -125,9 +128,6 @@ func (re *regex) exec(ev *evaluator, t *subject, from int) ([]int, error) {
 			if at == t.len() {
 				break
 			}
-		}
-		for i := range m.reg {
-			m.reg[i] = -1
 		}
 		m.stack = m.stack[:0]
 		end, ok, err := m.run(0, at)
@@ -290,6 +290,7 @@ func (m *matcher) takes(in *inst, op opcode, c uint16) bool {
 	case opAny:
 		return !lineEnd(c)
 	}
+	m.steps += len(in.class.ranges) / 8
 	return in.class.has(c, m.ignoreCase)
 }
 

@@ -192,13 +192,13 @@ func binds(n *node, outermost bool) bool {
 	return found
 }
 
-// isSimple reports whether a path is nothing but names.
+// isSimple reports whether a path is nothing but names, the first one maybe a variable.
 func (n *node) isSimple() bool {
 	if n.keepSingleton || n.group != nil || n.tuple {
 		return false
 	}
-	for _, step := range n.list {
-		if step.kind != kindName || step.stages != nil || step.predicates != nil || step.group != nil || step.tuple || step.keepArray {
+	for i, step := range n.list {
+		if step.kind != kindName && (i > 0 || step.kind != kindVariable || len(n.list) == 1) || step.stages != nil || step.predicates != nil || step.group != nil || step.tuple || step.keepArray {
 			return false
 		}
 	}

@@ -118,11 +118,14 @@ func letterOf(v any) byte {
 	return 'm'
 }
 
+// matching of arguments may go back and forth; it is given up, as a mismatch, after this many steps.
+const maxMatch = 100_000
+
 // match gives each of params a run of letters, greedily with steps back; whole says that none may be left. spans
 // gets how many each took. It returns how many letters were taken, -1 for no match.
-func match(params []param, letters []byte, spans []int, whole bool) int {
-	if len(params) == 0 {
-		if whole && len(letters) > 0 {
+func match(params []param, letters []byte, spans []int, whole bool, steps *int) int {
+	if *steps++; len(params) == 0 || *steps > maxMatch {
+		if whole && len(letters) > 0 || *steps > maxMatch {
 			return -1
 		}
 		return 0
@@ -133,7 +136,7 @@ func match(params []param, letters []byte, spans []int, whole bool) int {
 		n++
 	}
 	for ; n >= p.least; n-- {
-		if rest := match(params[1:], letters[n:], spans[1:], whole); rest >= 0 {
+		if rest := match(params[1:], letters[n:], spans[1:], whole, steps); rest >= 0 {
 			spans[0] = n
 			return n + rest
 		}
@@ -156,7 +159,8 @@ func (s *signature) validate(args []any, context any) ([]any, error) {
 	if len(s.params) > len(spans) {
 		spans = make([]int, len(s.params))
 	}
-	if len(letters) > 1000 || match(s.params, letters, spans, true) < 0 {
+	steps := 0
+	if match(s.params, letters, spans, true, &steps) < 0 {
 		return nil, s.mismatch(args, letters, spans)
 	}
 	out := make([]any, 0, max(len(args), len(s.params)))
@@ -252,8 +256,9 @@ func (p *param) plural() any {
 // mismatch finds the argument that does not fit.
 func (s *signature) mismatch(args []any, letters []byte, spans []int) error {
 	good := 0
-	for n := 1; n <= len(s.params) && len(letters) <= 1000; n++ {
-		taken := match(s.params[:n], letters, spans, false)
+	steps := 0
+	for n := 1; n <= len(s.params); n++ {
+		taken := match(s.params[:n], letters, spans, false, &steps)
 		if taken < 0 {
 			break
 		}

@@ -132,7 +132,7 @@ func numeric(v any) (f float64, ok bool, err error) {
 }
 
 // truth is the effective boolean value, $boolean; of undefined it is false.
-func truth(v any) (bool, error) {
+func (ev *evaluator) truth(v any) (bool, error) {
 	switch v := v.(type) {
 	case bool:
 		return v, nil
@@ -143,15 +143,19 @@ func truth(v any) (bool, error) {
 		return ok && f != 0, err
 	case []any, *array:
 		items, _ := itemsOf(v)
-		any := false
+		if err := ev.enter(); err != nil {
+			return false, err
+		}
+		defer ev.leave()
+		some := false
 		for _, item := range items {
-			t, err := truth(item)
+			yes, err := ev.truth(item)
 			if err != nil {
 				return false, err
 			}
-			any = any || t
+			some = some || yes
 		}
-		return any, nil
+		return some, ev.spend(int64(len(items)) >> 3)
 	case *jsonvalue.Object, *object:
 		o, _ := objectOf(v)
 		return o.Len() > 0, nil

@@ -52,6 +52,12 @@ type Integration interface {
 	Call(ctx context.Context, req *Request) ([]byte, error)
 }
 
+// Described is an Integration that says which parameters its action has, so that a definition with another is refused.
+type Described interface {
+	Integration
+	Parameters() []string
+}
+
 // Func is an Integration made of a function.
 type Func func(ctx context.Context, req *Request) ([]byte, error)
 
@@ -113,8 +119,8 @@ func NewSet() *Set { return &Set{entries: map[string]*entry{}} }
 // Register adds an integration under a name: "service:action", or "aws-sdk:service:action". The name must be new.
 func (s *Set) Register(name string, i Integration) error {
 	const op = "integration.Register"
-	if !asl.IsIntegrationName(name) || name == "lambda:invoke" {
-		return fault.New(op, fault.InvalidName, name, "an integration's name is like crm:createLead: two words of letters, digits and '-' that begin with a letter, and a colon between them; lambda:invoke is taken")
+	if !asl.IsIntegrationName(name) || name == "lambda:invoke" || asl.OwnAction(name) {
+		return fault.New(op, fault.InvalidName, name, "an integration's name is like crm:createLead: two words of letters, digits and '-' that begin with a letter, and a colon between them; lambda:invoke and the actions of Step Functions are taken")
 	}
 	if i == nil {
 		return fault.New(op, fault.InvalidArgument, name, "the integration is nil")
@@ -164,9 +170,19 @@ func (s *Set) Supports(name, pattern string) bool {
 	return pattern == "" || pattern == "waitForTaskToken" && (!known || asl.AWSIntegrations.Supports(name, pattern))
 }
 
+// Parameters implements asl.DescribedIntegrations.
+func (s *Set) Parameters(name string) []string {
+	if e := s.find(name); e != nil {
+		if d, ok := e.integration.(Described); ok {
+			return d.Parameters()
+		}
+	}
+	return nil
+}
+
 // Help implements asl.Integrations.
 func (s *Set) Help(name string) string {
-	groups := map[string][]string{"lambda": {"invoke"}}
+	groups := map[string][]string{"lambda": {"invoke"}, "states": {"startExecution"}} // which are in no set
 	for _, n := range s.Names() {
 		i := strings.LastIndexByte(n, ':')
 		groups[n[:i]] = append(groups[n[:i]], n[i+1:])

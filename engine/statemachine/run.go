@@ -14,20 +14,22 @@ import (
 
 // The messages a run takes. Values are append-only: they are logged.
 const (
-	OpStart       uint8 = iota + 1 // StartMessage
-	OpStop                         // StopMessage
-	OpTaskSucceed                  // TaskMessage
-	OpTaskFail                     // TaskMessage
-	OpTaskBeat                     // TaskMessage
-	OpRedrive                      // RedriveMessage
-	OpPause                        // no body
-	OpResume                       // no body
-	OpStartWith                    // StartMessage with options
-	OpTaskTaken                    // TakenMessage, of an activity or a worker that has a task from one
-	OpTaskRefused                  // RefusedMessage, of an activity
-	OpStartChild                   // startChild
-	OpChildAgain                   // startChild without Input
-	OpMapEnded                     // mapEnd
+	OpStart         uint8 = iota + 1 // StartMessage
+	OpStop                           // StopMessage
+	OpTaskSucceed                    // TaskMessage
+	OpTaskFail                       // TaskMessage
+	OpTaskBeat                       // TaskMessage
+	OpRedrive                        // RedriveMessage
+	OpPause                          // no body
+	OpResume                         // no body
+	OpStartWith                      // StartMessage with options
+	OpTaskTaken                      // TakenMessage, of an activity or a worker that has a task from one
+	OpTaskRefused                    // RefusedMessage, of an activity
+	OpStartChild                     // startChild
+	OpChildAgain                     // startChild without Input
+	OpMapEnded                       // mapEnd
+	OpNestedStarted                  // NestedMessage, of a run that this one's task waits for
+	OpNestedEnded                    // NestedMessage, of a run that this one's task waits for
 )
 
 // StartMessage starts a run.
@@ -38,12 +40,14 @@ type StartMessage struct {
 	As       Qualifier
 	Input    []byte // one JSON text, compact
 	At       string // state to begin with; "": the StartAt
+	Parent   Parent // the task that starts the run; the zero Parent: a client
 }
 
 // What a start may say beyond the least. The bits are logged: append-only.
 const (
 	startAt uint64 = 1 << iota // At
 	startAs                    // As
+	startBy                    // Parent
 )
 
 func (m *StartMessage) options() (mask uint64) {
@@ -52,6 +56,9 @@ func (m *StartMessage) options() (mask uint64) {
 	}
 	if m.As.Version != 0 {
 		mask |= startAs
+	}
+	if m.Parent.Run != "" {
+		mask |= startBy
 	}
 	return mask
 }
@@ -75,6 +82,9 @@ func (m *StartMessage) Encode() []byte {
 		if mask&startAs != 0 {
 			dst = m.As.append(dst)
 		}
+		if mask&startBy != 0 {
+			dst = m.Parent.append(dst)
+		}
 	}
 	dst = wire.AppendString(dst, string(m.Revision))
 	dst = wire.AppendUint(dst, m.Seed)
@@ -91,6 +101,9 @@ func decodeStart(op uint8, body []byte) (m StartMessage, err error) {
 		}
 		if mask&startAs != 0 {
 			m.As = readQualifier(r)
+		}
+		if mask&startBy != 0 {
+			m.Parent.read(r)
 		}
 	}
 	m.Revision, m.Seed, m.Trace, m.Input = partition.BlobID(r.Bytes()), r.Uint(), r.String(), r.Rest()
@@ -247,6 +260,8 @@ type Run struct {
 
 	held         []heldEvent // while the run is paused
 	redriveToken string      // of the last redrive
+
+	family
 }
 
 // View returns what a client sees of the run now.
@@ -300,6 +315,10 @@ func (r *Run) message(env *partition.Env, ev *partition.Event) {
 		r.redrive(env, ev)
 	case OpPause, OpResume:
 		r.suspend(env, ev.Op == OpPause)
+	case OpNestedStarted:
+		r.childStarted(env, ev)
+	case OpNestedEnded:
+		r.childEnded(env, ev)
 	case OpTaskTaken:
 		r.taken(env, ev)
 	case OpTaskRefused:
@@ -373,12 +392,22 @@ func (r *Run) begin(env *partition.Env, rev *Loaded, m *StartMessage) {
 	r.first = 1
 	r.frame = rev.Interpreter.NewFrame(r.execution())
 	env.List(r.summary())
+	if m.Parent.Run != "" {
+		r.adopt(env, m.Parent)
+	}
 	r.step(env, machine.Event{Kind: machine.Start, Output: m.Input, Amendment: machine.Amendment{State: m.At}})
 }
 
 // startAgain answers a second start of the same name: the open run if it had the same input, else an error.
 func (r *Run) startAgain(env *partition.Env, m *StartMessage) {
+	if m.Parent.Run != "" && r.has(m.Parent) {
+		r.reply(env) // the same call again, after a crash
+		return
+	}
 	if r.view.Status == machine.Running && bytes.Equal(m.Input, r.view.Input) {
+		if m.Parent.Run != "" {
+			r.adopt(env, m.Parent)
+		}
 		r.reply(env)
 		return
 	}
@@ -401,18 +430,25 @@ func (r *Run) summary() partition.Summary {
 		each, mapRun, _ := SplitMapRun(r.child.mapRun)
 		group = ChildrenGroup(each, mapRun)
 	}
+	label := Listed{As: r.view.As, Redrives: r.view.Redrives, Redriven: r.view.Redriven}.label()
 	return partition.Summary{
-		Group: group, Label: r.view.As.label(), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped,
+		Group: group, Label: label, Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped,
 	}
 }
 
 // flagToken marks the invocations of tasks that wait for a token: a good answer of theirs completes nothing.
 const flagToken = 1
 
+// flagJob marks the invocations of tasks that wait for a run: it tells itself that it has begun.
+const flagJob = 2
+
 // done takes the answer of a function. The partition has checked that it was waited for.
 func (r *Run) done(env *partition.Env, ev *partition.Event) {
 	if ev.Error != "" || ev.Cause != "" || ev.Flag {
 		r.step(env, machine.Event{Kind: machine.TaskFailed, ID: ev.ID, Error: ev.Error, Cause: ev.Cause, StartFailed: ev.Flag})
+		return
+	}
+	if ev.Call.Flags&flagJob != 0 {
 		return
 	}
 	kind := machine.TaskSucceeded
@@ -447,6 +483,7 @@ func (r *Run) report(env *partition.Env, ev *partition.Event) {
 	}
 	if ev.Op != OpTaskBeat {
 		env.Cancel(task)
+		r.forgetChild(task)
 	}
 	r.stepShowing(env, e, empty)
 	r.reply(env)
@@ -507,9 +544,13 @@ func (r *Run) command(env *partition.Env, c *machine.Command) {
 		if c.Token {
 			call.Flags = flagToken
 		}
+		if c.Job {
+			call.Flags = flagJob
+		}
 		env.Invoke(call)
 	case machine.CancelInvoke:
 		env.Cancel(c.ID)
+		r.stopChild(env, c.ID)
 	case machine.SetTimer:
 		env.SetTimer(c.ID, c.Due)
 	case machine.CancelTimer:
@@ -535,6 +576,7 @@ func (r *Run) finish(env *partition.Env, c *machine.Command) {
 	v.Output, v.Error, v.Cause = c.Output, c.Error, c.Cause
 	v.HasError, v.HasCause = c.HasError, c.HasCause
 	v.Paused, r.held = false, nil
+	r.tellParents(env)
 	if r.child != nil {
 		r.tellMapRun(env, v.Status, v.Output)
 		if r.view.Revision.Express && v.Status == machine.Succeeded && !r.child.keep {
@@ -564,7 +606,8 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
-// runVersion is the first byte of a run's record. Version 3 has Map Runs, 2 redrives, pauses and qualifiers; all are read.
+// runVersion is the first byte of a run's record. Version 3 has Map Runs, parents and children, 2 redrives, pauses and
+// qualifiers; all are read.
 const runVersion = 3
 
 // Append implements partition.Instance.
@@ -583,6 +626,7 @@ func (r *Run) Append(dst []byte) []byte {
 	dst = wire.AppendString(dst, r.redriveToken)
 	dst = v.As.append(dst)
 	dst = r.child.append(dst)
+	dst = r.appendFamily(dst)
 	if v.Status == machine.Running {
 		return r.frame.AppendBinary(r.appendHeld(dst)) // has the input
 	}
@@ -630,6 +674,7 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 	}
 	if version >= 3 {
 		r.child = readChild(in)
+		r.readFamily(in)
 	}
 	r.first = v.Events + 1
 	var frame []byte

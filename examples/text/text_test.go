@@ -68,6 +68,33 @@ func TestResumeDoesNotPostTwice(t *testing.T) {
 	}
 }
 
+// TestJSONata holds that the machine in JSONata does what the other does.
+func TestJSONata(t *testing.T) {
+	t.Parallel()
+	needRuntimes(t)
+	var results []published
+	for _, machine := range []string{dir, filepath.Join(dir, "jsonata.asl.json")} {
+		input := encode(t, map[string]string{"author": "ada", "text": "@grace https://example.org/a", "store": filepath.Join(t.TempDir(), "posts")})
+		out := exampletest.Run(t, nil, "run", machine, "--input", input, "--data", t.TempDir(), "--name", "n1")
+		var got published
+		if err := json.Unmarshal(out.Stdout, &got); err != nil || out.Code != 0 {
+			t.Fatalf("exit code %d, result %q: %v\n%s", out.Code, out.Stdout, err, out.Stderr)
+		}
+		if ids := stored(t, got.Store); len(ids) != 1 || ids[0] != got.Post.ID {
+			t.Errorf("stored %q, posted %q", ids, got.Post.ID)
+		}
+		got.Store = ""
+		results = append(results, got)
+	}
+	if diff := cmp.Diff(results[0], results[1]); diff != "" || results[0].Post.ID == "" {
+		t.Errorf("in JSONata (-JSONPath +JSONata):\n%s", diff)
+	}
+	bad := exampletest.Run(t, nil, "run", filepath.Join(dir, "jsonata.asl.json"), "--input", `{"author":"","text":"x"}`)
+	if bad.Code != 1 || !strings.Contains(bad.Stderr, "NotAPost") {
+		t.Errorf("exit code %d\n%s", bad.Code, bad.Stderr)
+	}
+}
+
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	needRuntimes(t)

@@ -28,16 +28,22 @@ type SerializationError struct{ Text string }
 
 func (e *SerializationError) Error() string { return e.Text }
 
-// ValidationError says that members break constraints, in AWS's words.
-type ValidationError struct{ Violations []string }
+// ValidationError says that members break constraints, in AWS's words. Of very many it has the first.
+type ValidationError struct {
+	Count      int
+	Violations []string
+}
+
+// maxViolations bounds the violations that an error lists, so that a small request has no large answer.
+const maxViolations = 64
 
 // Error returns AWS's message: how many errors, and each value with its place and constraint.
 func (e *ValidationError) Error() string {
 	noun := "errors"
-	if len(e.Violations) == 1 {
+	if e.Count == 1 {
 		noun = "error"
 	}
-	return fmt.Sprintf("%d validation %s detected: %s", len(e.Violations), noun, strings.Join(e.Violations, "; "))
+	return fmt.Sprintf("%d validation %s detected: %s", e.Count, noun, strings.Join(e.Violations, "; "))
 }
 
 // Rule is a constraint on a member.
@@ -88,7 +94,14 @@ type Object struct {
 // state is shared by an Object and the structures inside it.
 type state struct {
 	serialization *SerializationError
-	violations    []string
+	count         int
+	violations    []string // the first of count
+}
+
+func (s *state) violated(text string) {
+	if s.count++; len(s.violations) < maxViolations {
+		s.violations = append(s.violations, text)
+	}
 }
 
 // Parse reads a request body. An empty body is an empty object. Nesting is bounded by limits.JSONDepth.
@@ -118,7 +131,7 @@ func (o *Object) Err() error {
 		return o.state.serialization
 	}
 	if len(o.state.violations) > 0 {
-		return &ValidationError{o.state.violations}
+		return &ValidationError{o.state.count, o.state.violations}
 	}
 	return nil
 }
@@ -247,8 +260,7 @@ func (o *Object) raw(name string) json.RawMessage {
 func (o *Object) absent(name string, rules []Rule) {
 	for _, r := range rules {
 		if r.required {
-			o.state.violations = append(o.state.violations,
-				"Value null at '"+o.path+name+"' failed to satisfy constraint: Member must not be null")
+			o.state.violated("Value null at '" + o.path + name + "' failed to satisfy constraint: Member must not be null")
 		}
 	}
 }
@@ -300,7 +312,7 @@ func (o *Object) list(name string, rules []Rule) []json.RawMessage {
 	}
 	for i, element := range list {
 		if string(element) == "null" {
-			o.state.violations = append(o.state.violations, fmt.Sprintf(
+			o.state.violated(fmt.Sprintf(
 				"Value null at '%s%s.%d.member' failed to satisfy constraint: Member must not be null", o.path, name, i+1))
 			return nil
 		}
@@ -363,7 +375,7 @@ func (o *Object) violate(place, value string, rules []Rule, format string, args 
 			at = "Value at '" + place + "'"
 		}
 	}
-	o.state.violations = append(o.state.violations, at+" failed to satisfy constraint: "+fmt.Sprintf(format, args...))
+	o.state.violated(at + " failed to satisfy constraint: " + fmt.Sprintf(format, args...))
 }
 
 func (o *Object) mistyped(place string, raw json.RawMessage, want string) {

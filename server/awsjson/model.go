@@ -23,13 +23,29 @@ const (
 	Structures      // a list of those
 )
 
+// checkText checks a text; one without bounds, which may be large, is not decoded for it.
+func (o *Object) checkText(m *Member) {
+	for _, r := range m.Rules {
+		if r.length || r.enum != nil || r.pattern != nil {
+			o.Optional(m.Name, m.Rules...)
+			return
+		}
+	}
+	switch raw := o.raw(m.Name); {
+	case raw == nil:
+		o.absent(m.Name, m.Rules)
+	case raw[0] != '"':
+		o.mistyped(o.path+m.Name, raw, "a string")
+	}
+}
+
 // Check notes what in the object breaks the model, in the model's order. Members that it does not have are ignored.
 func (o *Object) Check(model []Member) {
 	for i := range model {
 		m := &model[i]
 		switch m.Type {
 		case Text:
-			o.Optional(m.Name, m.Rules...)
+			o.checkText(m)
 		case Number:
 			o.Int(m.Name, m.Rules...)
 		case Real:

@@ -67,7 +67,21 @@ var shapes = []struct {
 			"Parameters":{"FunctionName":"hand","Payload":{"run.$":"$$.Execution.Name","token.$":"$$.Task.Token"}},` + retry + `,"Next":"V"},
 		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
 		func(out map[string]any, _, _ int) bool { return at(out, "t", "n") == 42 }},
+	{"nested", `{"StartAt":"S","States":{
+		"S":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2","Parameters":{"StateMachineArn":"kid","Input.$":"$"},
+			"ResultSelector":{"n.$":"$.Output.a.n"},"ResultPath":"$.kid",
+			"Retry":[{"ErrorEquals":["States.TaskFailed"],"IntervalSeconds":1,"MaxAttempts":10000,"BackoffRate":1}],"Next":"V"},
+		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
+		func(out map[string]any, n, _ int) bool { return at(out, "kid", "n") == n+1 }},
+	{"kid", `{"StartAt":"A","States":{
+		"A":{"Type":"Task","Resource":"charge","Parameters":{"run.$":"$$.Execution.Name","n.$":"$.n"},"ResultPath":"$.a",` + retry + `,"Next":"W"},
+		"W":{"Type":"Wait","Seconds":1,"Next":"V"},
+		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
+		func(out map[string]any, n, _ int) bool { return at(out, "a", "n") == n+1 }},
 }
+
+// kid is the shape of the runs that runs start.
+const kid = 7
 
 // mapped holds that a Map has one result of each item, in order.
 func mapped(out map[string]any, n, _ int) bool {

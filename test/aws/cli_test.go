@@ -90,6 +90,7 @@ func TestCommand(t *testing.T) {
 	if got.Status != "ABORTED" {
 		t.Errorf("after stop-execution: %+v", got)
 	}
+	checkVersions(c, machine.StateMachineArn)
 	err := c.run(nil, "describe-state-machine", "--state-machine-arn", machine.StateMachineArn+"x")
 	if err == nil || !strings.Contains(err.Error(), "StateMachineDoesNotExist") {
 		t.Errorf("describe-state-machine of none: %v", err)
@@ -98,4 +99,32 @@ func TestCommand(t *testing.T) {
 	if err := c.run(nil, "list-state-machines"); err == nil || !strings.Contains(err.Error(), "InvalidSignatureException") {
 		t.Errorf("with a wrong secret: %v", err)
 	}
+}
+
+// checkVersions publishes the machine and starts it by an alias.
+func checkVersions(c *command, machine string) {
+	c.t.Helper()
+	var version, alias struct{ StateMachineVersionArn, StateMachineAliasArn string }
+	c.must(&version, "publish-state-machine-version", "--state-machine-arn", machine, "--description", "sleeps")
+	c.must(&alias, "create-state-machine-alias", "--name", "prod",
+		"--routing-configuration", "stateMachineVersionArn="+version.StateMachineVersionArn+",weight=100")
+	var versions struct{ StateMachineVersions []any }
+	var aliases struct{ StateMachineAliases []any }
+	c.must(&versions, "list-state-machine-versions", "--state-machine-arn", machine)
+	c.must(&aliases, "list-state-machine-aliases", "--state-machine-arn", machine)
+	if len(versions.StateMachineVersions) != 1 || len(aliases.StateMachineAliases) != 1 {
+		c.t.Errorf("%+v, %+v", versions, aliases)
+	}
+	var run, got struct{ ExecutionArn, StateMachineAliasArn, StateMachineVersionArn string }
+	c.must(&run, "start-execution", "--state-machine-arn", alias.StateMachineAliasArn)
+	c.must(nil, "stop-execution", "--execution-arn", run.ExecutionArn)
+	c.must(&got, "describe-execution", "--execution-arn", run.ExecutionArn)
+	if got.StateMachineAliasArn != alias.StateMachineAliasArn || got.StateMachineVersionArn != version.StateMachineVersionArn {
+		c.t.Errorf("describe-execution: %+v", got)
+	}
+	if err := c.run(nil, "delete-state-machine-version", "--state-machine-version-arn", version.StateMachineVersionArn); err == nil || !strings.Contains(err.Error(), "ConflictException") {
+		c.t.Errorf("delete-state-machine-version of one that an alias needs: %v", err)
+	}
+	c.must(nil, "delete-state-machine-alias", "--state-machine-alias-arn", alias.StateMachineAliasArn)
+	c.must(nil, "delete-state-machine-version", "--state-machine-version-arn", version.StateMachineVersionArn)
 }

@@ -90,6 +90,10 @@ func (c *classes) unsent(optimised bool, err error) *integration.Error {
 	if optimised {
 		service = c.first
 	}
+	if strings.Contains(err.Error(), "get credentials") { // the SDK has no type for it
+		return integration.Errorf(service+".SdkClientException", "Unable to load credentials: have them in the environment or in ~/.aws, "+
+			"or say in weft.yaml under aws, endpoints, where the service is (%v)", err)
+	}
 	return integration.Errorf(service+".SdkClientException", "Unable to execute HTTP request: %s", reason(err))
 }
 

@@ -75,6 +75,7 @@ func Register(set *integration.Set, cfg Config) error {
 			return s3.NewFromConfig(a, func(o *s3.Options) {
 				o.BaseEndpoint = endpoint
 				o.UsePathStyle = endpoint != nil
+				o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired // else answers show checksums that nobody asked for
 				o.APIOptions = append(o.APIOptions, unchecked)
 			})
 		},
@@ -112,15 +113,36 @@ type service[C, P any] struct {
 }
 
 // action is one action of a service: it makes its input of arguments, and returns its output.
-type action[C, P any] func(ctx context.Context, c *C, u unionMembers, arguments any, opts []func(*P)) (reflect.Value, middleware.Metadata, error)
+type action[C, P any] struct {
+	input reflect.Type
+	call  func(ctx context.Context, c *C, u unionMembers, arguments any, opts []func(*P)) (reflect.Value, middleware.Metadata, error)
+}
+
+// task is an action as a Task calls it.
+type task struct {
+	integration.Func
+	input reflect.Type
+}
+
+// Parameters implements integration.Described.
+func (t *task) Parameters() []string {
+	names := make([]string, 0, t.input.NumField())
+	for i := range t.input.NumField() {
+		if f := t.input.Field(i); f.IsExported() {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
 
 // op makes an action of the SDK's method.
 func op[C, I, O, P any](method func(*C, context.Context, *I, ...func(*P)) (*O, error)) action[C, P] {
-	return func(ctx context.Context, c *C, u unionMembers, arguments any, opts []func(*P)) (reflect.Value, middleware.Metadata, error) {
+	return action[C, P]{reflect.TypeFor[I](), func(ctx context.Context, c *C, u unionMembers, arguments any, opts []func(*P)) (reflect.Value, middleware.Metadata, error) {
 		in := new(I)
 		if err := u.decode("", arguments, reflect.ValueOf(in).Elem()); err != nil {
 			return reflect.Value{}, middleware.Metadata{}, err
 		}
+		sayStreamType(reflect.ValueOf(in).Elem())
 		out, err := method(c, ctx, in, opts...)
 		if err != nil {
 			return reflect.Value{}, middleware.Metadata{}, err
@@ -128,7 +150,7 @@ func op[C, I, O, P any](method func(*C, context.Context, *I, ...func(*P)) (*O, e
 		v := reflect.ValueOf(out).Elem()
 		meta, _ := v.FieldByName("ResultMetadata").Interface().(middleware.Metadata)
 		return v, meta, nil
-	}
+	}}
 }
 
 func (s *service[C, P]) register(set *integration.Set) error {
@@ -143,7 +165,7 @@ func (s *service[C, P]) register(set *integration.Set) error {
 // integration is an action as a Task calls it. adjust may change the client's options for the arguments.
 func (s *service[C, P]) integration(name string, optimised bool, adjust func(any) []func(*P)) integration.Integration {
 	act := s.actions[name]
-	return integration.Func(func(ctx context.Context, req *integration.Request) ([]byte, error) {
+	return &task{input: act.input, Func: func(ctx context.Context, req *integration.Request) ([]byte, error) {
 		arguments, err := jsonvalue.Parse(req.Arguments)
 		if err != nil {
 			return nil, err
@@ -156,7 +178,7 @@ func (s *service[C, P]) integration(name string, optimised bool, adjust func(any
 		if adjust != nil {
 			opts = adjust(arguments)
 		}
-		out, meta, err := act(ctx, client, s.unions, arguments, opts)
+		out, meta, err := act.call(ctx, client, s.unions, arguments, opts)
 		if err != nil {
 			return nil, s.classes.failure(optimised, err)
 		}
@@ -170,7 +192,7 @@ func (s *service[C, P]) integration(name string, optimised bool, adjust func(any
 			addUserMetadata(answer, out)
 		}
 		return jsonvalue.Append(nil, answer), nil
-	})
+	}}
 }
 
 // get returns the client, made by the first call that finds a configuration.

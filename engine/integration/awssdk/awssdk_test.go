@@ -93,8 +93,8 @@ func TestSQS(t *testing.T) {
 			`Sqs.QueueDoesNotExistException: The specified queue does not exist. (Service: Sqs, Status Code: 400, Request ID: *)`},
 		{"sqs:sendMessage", `{"QueueUrl":"http://no-such-queue","MessageBody":"x"}`,
 			`SQS.SdkClientException: Unable to execute HTTP request: no-such-queue: Name or service not known`},
-		{"sqs:sendMessage", `{"QueueUrl":"q","MessageBody":"x","Nonsense":1}`, `States.Runtime: The field 'Nonsense' is not supported by Step Functions`},
-		{"sqs:sendMessage", `{"QueueUrl":"q","MessageBody":"x","DelaySeconds":"soon"}`, `States.Runtime: The field 'DelaySeconds' must be an integer but was: "soon"`},
+		{"sqs:sendMessage", `{"QueueUrl":"q","MessageBody":"x","Nonsense":1}`, `States.Runtime: The field "Nonsense" is not supported by Step Functions`},
+		{"sqs:sendMessage", `{"QueueUrl":"q","MessageBody":"x","DelaySeconds":"soon"}`, `States.Runtime: The field "DelaySeconds" must be an integer but was: "soon"`},
 	} {
 		if got := call(t, set, tc.name, tc.arguments); !like(got, tc.want) {
 			t.Errorf("%s %s:\n got %s\nwant %s", tc.name, tc.arguments, got, tc.want)
@@ -164,6 +164,7 @@ func TestS3(t *testing.T) {
 		{"aws-sdk:s3:headObject", `{"Bucket":"b","Key":"k"}`, `{"ContentLength":4,"ContentType":"text/plain","ETag":"\"e\"","LastModified":"2026-01-02T03:04:05Z","Metadata":{}}`},
 		{"aws-sdk:s3:putObject", `{"Bucket":"b","Key":"n","Body":{"a":[1.0]},"ContentType":"x/y"}`, `{"ETag":"\"{\\\"a\\\":[1.0]}\""}`},
 		{"aws-sdk:s3:putObject", `{"Bucket":"b","Key":"n","Body":false}`, `{"ETag":"\"false\""}`},
+		{"aws-sdk:s3:putObject", `{"Bucket":"b","Key":"n","Body":"x"}`, `{"ETag":"\"\\\"x\\\"\""}`},
 		{"aws-sdk:s3:listObjectsV2", `{"Bucket":"b"}`, `{"Contents":[{"Key":"k","LastModified":"2026-01-02T03:04:05Z","Size":4}],"IsTruncated":false,"KeyCount":1,"Name":"b"}`},
 		{"aws-sdk:s3:getObject", `{"Bucket":"b","Key":"none"}`, `S3.NoSuchKeyException: The specified key does not exist.` + where(404)},
 		{"aws-sdk:s3:getObject", `{"Bucket":"c","Key":"k"}`, `S3.NoSuchBucketException: The specified bucket does not exist` + where(404)},

@@ -1,6 +1,7 @@
 package awssdk
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -43,7 +44,7 @@ var (
 // wrong is an argument that does not fit.
 type wrong struct{ at, message string }
 
-func (w *wrong) Error() string { return fmt.Sprintf("The field '%s' %s", w.at, w.message) }
+func (w *wrong) Error() string { return fmt.Sprintf("The field \"%s\" %s", w.at, w.message) }
 
 func misfit(at string, v any, want string) error {
 	return &wrong{at, fmt.Sprintf("must be %s but was: %s", want, jsonvalue.Text(v))}
@@ -59,7 +60,7 @@ func (u unionMembers) decode(at string, v any, to reflect.Value) error {
 	case t == timeType:
 		return decodeTime(at, v, to)
 	case t == readerType:
-		to.Set(reflect.ValueOf(strings.NewReader(text(v))))
+		to.Set(reflect.ValueOf(bytes.NewReader(jsonvalue.Append(nil, v)))) // a string too is JSON there, in quotes
 		return nil
 	case u[t] != nil:
 		return u.decodeUnion(at, v, to)
@@ -86,9 +87,6 @@ func (u unionMembers) decodeStruct(at string, v any, to reflect.Value) error {
 	}
 	for name, x := range o.All() {
 		f := to.FieldByName(name)
-		if !f.IsValid() {
-			f = to.FieldByNameFunc(func(s string) bool { return strings.EqualFold(s, name) })
-		}
 		if !f.IsValid() || !f.CanSet() || f.Type() == metadataType {
 			return &wrong{at: join(at, name), message: "is not supported by Step Functions"}
 		}
@@ -97,6 +95,18 @@ func (u unionMembers) decodeStruct(at string, v any, to reflect.Value) error {
 		}
 	}
 	return nil
+}
+
+// streamType is the media type of what Step Functions sends as a stream.
+const streamType = "text/plain; charset=UTF-8"
+
+// sayStreamType names the type of a stream where the arguments do not.
+func sayStreamType(in reflect.Value) {
+	body, kind := in.FieldByName("Body"), in.FieldByName("ContentType")
+	if body.IsValid() && body.Type() == readerType && !body.IsNil() && kind.IsValid() && kind.IsNil() {
+		text := streamType
+		kind.Set(reflect.ValueOf(&text))
+	}
 }
 
 func join(at, name string) string {

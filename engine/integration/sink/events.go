@@ -10,12 +10,11 @@ import (
 	"github.com/weftworks/weft/engine/integration"
 )
 
-var events = serviceError{"EventBridge", "AmazonEventBridge", "AmazonEventBridgeException"}
-
 // entriesMost is how many events one call may bring (EventBridge, PutEvents).
 const entriesMost = 10
 
-// putEvents is EventBridge's PutEvents. Entries that are wrong fail the task, after the others have been delivered.
+// putEvents is EventBridge's PutEvents. Entries that are wrong fail the task of the optimised integration, after the others
+// have been delivered.
 func (s *sinks) putEvents(ctx context.Context, req *integration.Request) ([]byte, error) {
 	a, bad := read(req)
 	if bad != nil {
@@ -25,7 +24,7 @@ func (s *sinks) putEvents(ctx context.Context, req *integration.Request) ([]byte
 	v, _ := a.Get("Entries")
 	entries, ok := v.([]any)
 	if !ok || len(entries) == 0 || len(entries) > entriesMost {
-		return nil, events.fail("", "ValidationException", http.StatusBadRequest, request,
+		return nil, s.events.fail("", "ValidationException", http.StatusBadRequest, request,
 			"1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length from 1 to %d", entriesMost)
 	}
 	results := make([]any, len(entries))
@@ -48,7 +47,7 @@ func (s *sinks) putEvents(ctx context.Context, req *integration.Request) ([]byte
 		results[i] = object("EventId", id)
 	}
 	answer := object("Entries", results, "FailedEntryCount", jsonvalue.Int(int64(failed)))
-	if failed > 0 {
+	if failed > 0 && !s.events.sdk {
 		return nil, integration.Errorf("EventBridge.FailedEntry", "%s", jsonvalue.Append(nil, answer))
 	}
 	return s.answered(answer, "application/x-amz-json-1.1", request), nil
@@ -102,8 +101,8 @@ func (s *sinks) deliver(ctx context.Context, e arguments, request string, event 
 	}
 	to, ok := find(s.Buses, name, bus)
 	if !ok {
-		return events.fail("ResourceNotFoundException", "ResourceNotFoundException", http.StatusBadRequest, request,
+		return s.events.fail("ResourceNotFoundException", "ResourceNotFoundException", http.StatusBadRequest, request,
 			"Event bus %s does not exist: name a sink for it in weft.yaml under sinks, events", name)
 	}
-	return s.post(ctx, events, to, request, jsonvalue.Append(nil, event), map[string]string{"Content-Type": "application/json"})
+	return s.post(ctx, s.events, to, request, jsonvalue.Append(nil, event), map[string]string{"Content-Type": "application/json"})
 }

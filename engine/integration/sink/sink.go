@@ -1,5 +1,6 @@
-// Package sink integrates SNS and EventBridge as HTTP sinks: "sns:publish" posts the message where the topic's
-// subscriber would get it, "events:putEvents" each event to the URL of its bus. Arguments, answers and errors are those of
+// Package sink integrates SNS and EventBridge as HTTP sinks, as "sns:publish" and "events:putEvents" and as
+// "aws-sdk:sns:publish" and "aws-sdk:eventbridge:putEvents": publish posts the message where the topic's
+// subscriber would get it, putEvents each event to the URL of its bus. Arguments, answers and errors are those of
 // the services.
 //
 // A topic's sink gets what SNS posts to HTTP subscribers (a JSON object of Type Notification, with the headers
@@ -47,7 +48,7 @@ type Config struct {
 // timeout is how long a sink may take to answer.
 const timeout = 30 * time.Second
 
-// Register adds sns:publish and events:putEvents to set.
+// Register adds the integrations of the package to set.
 func Register(set *integration.Set, cfg Config) error {
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
@@ -61,14 +62,36 @@ func Register(set *integration.Set, cfg Config) error {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &sinks{cfg}
+	optimised := &sinks{cfg, optimisedSNS, optimisedEvents}
+	sdk := &sinks{cfg, sdkSNS, sdkEvents}
 	return errors.Join(
-		set.Register("sns:publish", integration.Func(s.publish)),
-		set.Register("events:putEvents", integration.Func(s.putEvents)),
+		set.Register("sns:publish", &task{optimised.publish, publishParameters}),
+		set.Register("events:putEvents", &task{optimised.putEvents, eventsParameters}),
+		set.Register("aws-sdk:sns:publish", &task{sdk.publish, publishParameters}),
+		set.Register("aws-sdk:eventbridge:putEvents", &task{sdk.putEvents, eventsParameters}),
 	)
 }
 
-type sinks struct{ Config }
+// task is an integration that says what its parameters are.
+type task struct {
+	integration.Func
+	parameters []string
+}
+
+// Parameters implements integration.Described.
+func (t *task) Parameters() []string { return t.parameters }
+
+var (
+	publishParameters = []string{"TopicArn", "TargetArn", "PhoneNumber", "Message", "Subject", "MessageStructure", "MessageAttributes",
+		"MessageGroupId", "MessageDeduplicationId"}
+	eventsParameters = []string{"Entries", "EndpointId"}
+)
+
+// sinks are the integrations of one kind, optimised or of the AWS SDK.
+type sinks struct {
+	Config
+	sns, events serviceError
+}
 
 // find returns the URL for the first of names that has one, or that of all others.
 func find(urls map[string]string, names ...string) (string, bool) {
@@ -80,13 +103,26 @@ func find(urls map[string]string, names ...string) (string, bool) {
 	return "", false
 }
 
-// serviceError words failures as AWS's first Java SDK does, after which Step Functions names those of its optimised
-// integrations.
-type serviceError struct{ prefix, service, general string }
+// serviceError words failures as AWS's Java SDKs do, after which Step Functions names them: the first its optimised
+// integrations', the second those of the AWS SDK.
+type serviceError struct {
+	prefix, service, general string
+	sdk                      bool
+}
+
+var (
+	optimisedSNS    = serviceError{"SNS", "AmazonSNS", "AmazonSNSException", false}
+	optimisedEvents = serviceError{"EventBridge", "AmazonEventBridge", "AmazonEventBridgeException", false}
+	sdkSNS          = serviceError{"Sns", "Sns", "SnsException", true}
+	sdkEvents       = serviceError{"EventBridge", "EventBridge", "EventBridgeException", true}
+)
 
 func (e serviceError) fail(class, code string, status int, request, format string, args ...any) *integration.Error {
 	if class == "" {
 		class = e.general
+	}
+	if e.sdk {
+		return integration.Errorf(e.prefix+"."+class, "%s (Service: %s, Status Code: %d, Request ID: %s)", fmt.Sprintf(format, args...), e.service, status, request)
 	}
 	return integration.Errorf(e.prefix+"."+class, "%s (Service: %s; Status Code: %d; Error Code: %s; Request ID: %s; Proxy: null)",
 		fmt.Sprintf(format, args...), e.service, status, code, request)
@@ -126,8 +162,11 @@ func uuid(req *integration.Request, kind string, i int) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
-// answered adds what optimised integrations show of the HTTP answer to an answer.
+// answered is an answer with what optimised integrations show of the HTTP answer beside it.
 func (s *sinks) answered(o *jsonvalue.Object, contentType, request string) []byte {
+	if s.sns.sdk {
+		return jsonvalue.Append(nil, o)
+	}
 	headers := [][2]string{
 		{"x-amzn-RequestId", request}, {"Content-Type", contentType}, {"Date", s.Now().UTC().Format(http.TimeFormat)},
 		{"Content-Length", fmt.Sprint(len(jsonvalue.Append(nil, o)))}, {"connection", "keep-alive"},

@@ -103,6 +103,7 @@ func TestRefusals(t *testing.T) {
 		{set, "sns:publish", `{"TopicArn":"x:b","Message":"m"}`, "SNS.NotFoundException: Topic does not exist: name a sink for x:b in weft.yaml under sinks, sns" + tail("404", "NotFound")},
 		{set, "sns:publish", `{"TopicArn":"x:gone","Message":"m"}`, "SNS.SdkClientException: Unable to execute HTTP request: POST http://gone: dial tcp: lookup gone: no such host; is the sink running?"},
 		{broken, "sns:publish", `{"TopicArn":"arn:aws:sns:us-east-1:1:a","Message":"m"}`, "SNS.AmazonSNSException: the sink http://sink/a answered 500 Internal Server Error: no thanks" + tail("500", "InternalFailure")},
+		{set, "aws-sdk:sns:publish", `{"TopicArn":"x:b","Message":"m"}`, "Sns.NotFoundException: Topic does not exist: name a sink for x:b in weft.yaml under sinks, sns (Service: Sns, Status Code: 404, Request ID: UUID)"},
 		{set, "sns:publish", `[]`, "States.Runtime: The Parameters of sns:publish must be an object"},
 		{set, "events:putEvents", `{}`, "EventBridge.AmazonEventBridgeException: 1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length from 1 to 10 (Service: AmazonEventBridge; Status Code: 400; Error Code: ValidationException; Request ID: UUID; Proxy: null)"},
 		{set, "events:putEvents", `{"Entries":[{"Source":"s","DetailType":"t","Detail":"{}"},{"DetailType":"t","Detail":{}},{"Source":"s","DetailType":"t","Detail":"\"x\""}]}`,
@@ -111,6 +112,21 @@ func TestRefusals(t *testing.T) {
 	} {
 		if got := call(t, tc.set, tc.name, tc.arguments); got != tc.want {
 			t.Errorf("%s %s:\n got %s\nwant %s", tc.name, tc.arguments, got, tc.want)
+		}
+	}
+}
+
+// TestSDK holds that the AWS SDK's integrations answer what the service does, and leave to the state what it means.
+func TestSDK(t *testing.T) {
+	t.Parallel()
+	set, _ := sinkSet(t, 200)
+	for _, tc := range []struct{ name, arguments, want string }{
+		{"aws-sdk:sns:publish", `{"TopicArn":"arn:aws:sns:us-east-1:1:a","Message":"m"}`, `{"MessageId":"UUID"}`},
+		{"aws-sdk:eventbridge:putEvents", `{"Entries":[{"Source":"s","DetailType":"t","Detail":"x"}]}`,
+			`{"Entries":[{"ErrorCode":"MalformedDetail","ErrorMessage":"Detail is malformed."}],"FailedEntryCount":1}`},
+	} {
+		if got := ids.ReplaceAllString(call(t, set, tc.name, tc.arguments), "UUID"); got != tc.want {
+			t.Errorf("%s: got %s, want %s", tc.name, got, tc.want)
 		}
 	}
 }

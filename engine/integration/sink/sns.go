@@ -12,8 +12,6 @@ import (
 	"github.com/weftworks/weft/engine/integration"
 )
 
-var sns = serviceError{"SNS", "AmazonSNS", "AmazonSNSException"}
-
 // publish is SNS's Publish.
 func (s *sinks) publish(ctx context.Context, req *integration.Request) ([]byte, error) {
 	a, bad := read(req)
@@ -21,13 +19,13 @@ func (s *sinks) publish(ctx context.Context, req *integration.Request) ([]byte, 
 		return nil, bad
 	}
 	request := uuid(req, "request", 0)
-	topic, message, bad := published(a, request)
+	topic, message, bad := s.published(a, request)
 	if bad != nil {
 		return nil, bad
 	}
 	to, ok := find(s.Topics, topic, last(topic, ":"))
 	if !ok {
-		return nil, sns.fail("NotFoundException", "NotFound", http.StatusNotFound, request,
+		return nil, s.sns.fail("NotFoundException", "NotFound", http.StatusNotFound, request,
 			"Topic does not exist: name a sink for %s in weft.yaml under sinks, sns", topic)
 	}
 	id := uuid(req, "message", 0)
@@ -45,7 +43,7 @@ func (s *sinks) publish(ctx context.Context, req *integration.Request) ([]byte, 
 	headers := map[string]string{
 		"Content-Type": "text/plain; charset=UTF-8", "x-amz-sns-message-type": "Notification", "x-amz-sns-message-id": id, "x-amz-sns-topic-arn": topic,
 	}
-	if bad := s.post(ctx, sns, to, request, jsonvalue.Append(nil, o), headers); bad != nil {
+	if bad := s.post(ctx, s.sns, to, request, jsonvalue.Append(nil, o), headers); bad != nil {
 		return nil, bad
 	}
 	answer := object("MessageId", id)
@@ -64,9 +62,9 @@ func sequence(id string) string {
 }
 
 // published checks arguments as SNS does and returns the topic and the message for HTTP subscribers.
-func published(a arguments, request string) (topic, message string, bad *integration.Error) {
+func (s *sinks) published(a arguments, request string) (topic, message string, bad *integration.Error) {
 	invalid := func(format string, args ...any) *integration.Error {
-		return sns.fail("InvalidParameterException", "InvalidParameter", http.StatusBadRequest, request, "Invalid parameter: "+format, args...)
+		return s.sns.fail("InvalidParameterException", "InvalidParameter", http.StatusBadRequest, request, "Invalid parameter: "+format, args...)
 	}
 	topic = a.text("TopicArn")
 	if topic == "" {

@@ -80,6 +80,11 @@ type tasks struct {
 	connections map[string]*connection
 }
 
+// Parameters implements integration.Described.
+func (t *tasks) Parameters() []string {
+	return []string{"ApiEndpoint", "Method", "Authentication", "InvocationConfig", "Headers", "QueryParameters", "RequestBody", "Transform"}
+}
+
 // Call implements integration.Integration.
 func (t *tasks) Call(ctx context.Context, req *integration.Request) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)

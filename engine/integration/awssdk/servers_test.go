@@ -1,69 +1,16 @@
 package awssdk
 
 import (
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/weftworks/weft/engine/integration"
+	"github.com/weftworks/weft/internal/testserver"
 )
-
-// dynalite starts a server with DynamoDB's API and returns its URL. It lives as long as the test.
-func dynalite(t *testing.T) string {
-	t.Helper()
-	program := filepath.Join("testdata", "dynalite", "node_modules", "dynalite", "cli.js")
-	node, err := exec.LookPath("node")
-	if err == nil {
-		_, err = os.Stat(program)
-	}
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%v: install Node.js 20 or later and run make tools", err)
-		}
-		t.Skipf("DynamoDB is not tested against a server (%v): install Node.js 20 or later and run make tools", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close() // nobody else takes it at once
-	var output strings.Builder
-	cmd := exec.Command(node, program, "--host", host, "--port", port, "--createTableMs", "0")
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-	})
-	for range 600 {
-		if c, err := net.DialTimeout("tcp", net.JoinHostPort(host, port), time.Second); err == nil {
-			_ = c.Close()
-			return "http://" + net.JoinHostPort(host, port)
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("dynalite: %v\n%s", err, output.String())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	t.Fatal("dynalite does not listen")
-	return ""
-}
 
 func TestDynamoDB(t *testing.T) {
 	t.Parallel()
 	set := integration.NewSet()
-	if err := Register(set, Config{Region: "us-east-1", Endpoints: map[string]string{"dynamodb": dynalite(t)}}); err != nil {
+	if err := Register(set, Config{Region: "us-east-1", Endpoints: map[string]string{"dynamodb": testserver.DynamoDB(t)}}); err != nil {
 		t.Fatal(err)
 	}
 	const item = `{"id":{"S":"1"},"n":{"N":"1.50"},"b":{"B":"aGk="},"yes":{"BOOL":true},"none":{"NULL":true},"l":{"L":[{"S":"x"},{"N":"2"}]},` +
@@ -91,10 +38,35 @@ func TestDynamoDB(t *testing.T) {
 			`DynamoDB.ResourceNotFoundException: Requested resource not found (Service: AmazonDynamoDBv2; Status Code: 400; Error Code: ResourceNotFoundException; Request ID: *; Proxy: null)`},
 		{"dynamodb:putItem", `{"TableName":"/tab","Item":{"id":{"S":"1"}}}`, `DynamoDB.AmazonDynamoDBException: *1 validation error detected: Value '/tab' at 'tableName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+ (Service: AmazonDynamoDBv2; Status Code: 400; Error Code: ValidationException; Request ID: *; Proxy: null)`},
 		{"aws-sdk:dynamodb:putItem", `{"TableName":"tab","Item":null}`, `DynamoDb.DynamoDbException: *Value null at 'item' failed to satisfy constraint: Member must not be null (Service: DynamoDb, Status Code: 400, Request ID: *)`},
-		{"aws-sdk:dynamodb:putItem", `{"TableName":"tab","Item":{"id":{"X":"1"}}}`, `States.Runtime: The field 'Item.id.X' is not supported by Step Functions`},
-		{"aws-sdk:dynamodb:putItem", `{"TableName":"tab","Item":{"id":"1"}}`, `States.Runtime: The field 'Item.id' must be an object with one member but was: "1"`},
+		{"aws-sdk:dynamodb:putItem", `{"TableName":"tab","Item":{"id":{"X":"1"}}}`, `States.Runtime: The field "Item.id.X" is not supported by Step Functions`},
+		{"aws-sdk:dynamodb:putItem", `{"TableName":"tab","Item":{"id":"1"}}`, `States.Runtime: The field "Item.id" must be an object with one member but was: "1"`},
 	} {
 		if got := call(t, set, tc.name, tc.arguments); !like(got, tc.want) {
+			t.Errorf("%s %s:\n got %s\nwant %s", tc.name, tc.arguments, got, tc.want)
+		}
+	}
+}
+
+func TestS3Server(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", testserver.AccessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", testserver.SecretKey)
+	set := integration.NewSet()
+	if err := Register(set, Config{Region: "us-east-1", Endpoints: map[string]string{"s3": testserver.S3(t)}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ name, arguments, want string }{
+		{"createBucket", `{"Bucket":"shop"}`, `{*}`},
+		{"putObject", `{"Bucket":"shop","Key":"a/ä b.json","Body":{"n":[1.0,"x"]},"Metadata":{"who":"weft"}}`, `{*"ETag":"\"*\""*}`},
+		{"getObject", `{"Bucket":"shop","Key":"a/ä b.json"}`, `{*"Body":"{\"n\":[1.0,\"x\"]}"*"ContentLength":15,"ContentType":"text/plain; charset=UTF-8"*"Metadata":{"who":"weft"}*}`},
+		{"copyObject", `{"Bucket":"shop","Key":"copy","CopySource":"shop/a/%C3%A4%20b.json"}`, `{"CopyObjectResult":{*}*}`},
+		{"headObject", `{"Bucket":"shop","Key":"copy"}`, `{*"ContentLength":15*}`},
+		{"listObjectsV2", `{"Bucket":"shop","Prefix":"a/"}`, `{*"Contents":[{*"Key":"a/ä b.json"*"Size":15*}]*"KeyCount":1*}`},
+		{"deleteObjects", `{"Bucket":"shop","Delete":{"Objects":[{"Key":"copy"},{"Key":"a/ä b.json"}]}}`, `{"Deleted":[{*"Key":"copy"*},{*}]*}`},
+		{"getObject", `{"Bucket":"shop","Key":"copy"}`, `S3.NoSuchKeyException: The specified key does not exist. (Service: S3, Status Code: 404, Request ID: *)`},
+		{"listObjectsV2", `{"Bucket":"none"}`, `S3.NoSuchBucketException: The specified bucket does not exist*(Service: S3, Status Code: 404, Request ID: *)`},
+		{"headObject", `{"Bucket":"shop","Key":"copy"}`, `S3.*Exception: * (Service: S3, Status Code: 404, Request ID: *)`},
+	} {
+		if got := call(t, set, "aws-sdk:s3:"+tc.name, tc.arguments); !like(got, tc.want) {
 			t.Errorf("%s %s:\n got %s\nwant %s", tc.name, tc.arguments, got, tc.want)
 		}
 	}
