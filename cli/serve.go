@@ -246,6 +246,9 @@ func (s *service) open() error {
 	if !s.flags.awsLimits {
 		s.options.Limits = s.fns.config.Limits
 	}
+	if s.options.Objects, err = s.fns.openObjects(s.flags.data); err != nil {
+		return errors.Join(err, s.fns.Close())
+	}
 	s.options.Retain = retained(s.fns.config.Retain, s.options.Retain)
 	if s.node, err = engine.Open(s.options); err != nil {
 		s.fns.Close()

@@ -190,7 +190,7 @@ func (s *step) evaluated(sc *scope, t *asl.Template) ([]byte, *failure) {
 	if t == nil {
 		return []byte("{}"), nil
 	}
-	v, e := flowOf(b.state).fill(s.scope(b), t)
+	v, e := flowOf(sc.b.state).fill(sc, t)
 	if e != nil {
 		return nil, e
 	}
@@ -205,7 +205,7 @@ func (s *step) evaluated(sc *scope, t *asl.Template) ([]byte, *failure) {
 func amount(sc *scope, st *asl.State, field string, a asl.Amount) (int64, *failure) {
 	switch {
 	case a.Query != nil:
-		return queriedAmount(sc, a.Query)
+		return sc.whole(a.Query)
 	case a.Path == nil:
 		return a.Fixed, nil
 	}
