@@ -185,7 +185,14 @@ func TestMalformedCalls(t *testing.T) {
 
 func FuzzCall(f *testing.F) {
 	f.Add(`States.Format('{} \{ {}', $.a['x,)'], States.ArrayRange(0, 3, 1))`)
-	f.Add(`States.Hash(States.JsonToString($), 'MD5')`)
+	for _, text := range []string{
+		`States.Hash(States.JsonToString($), 'MD5')`, `States.ArrayUnique(States.ArrayPartition($.a['x,)'], 1.5))`, `States.MathRandom(-1, 3e9, 7)`,
+		`States.Base64Decode(States.Base64Encode('\u0000 é'))`, `States.JsonMerge($, $.a, false)`, `States.StringSplit('a.b', '.')`,
+		`States.ArrayContains(States.Array(1, null, 'x'), States.MathAdd(1.5, -1))`, `States.ArrayGetItem($.a..*, States.ArrayLength($.a..x))`,
+		`States.StringToJson('{"a": [1e400, "\ud800"]}')`, `States.UUID()`,
+	} {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		c, _, err := parseCall(text)
 		if err != nil {
