@@ -63,6 +63,7 @@ type Amount struct {
 	Set   bool
 	Fixed int64
 	Path  *jsonpath.Path
+	Query *Query
 }
 
 // The bounds of a reader and a batcher (Step Functions, "ItemReader" and "ItemBatcher").
@@ -152,12 +153,20 @@ func (r *graphReader) s3Resource(s *spot, words ...string) string {
 	return text
 }
 
-// templateOf reads Parameters, or Arguments in JSONata.
+// argumentsOf reads Parameters, or Arguments in JSONata.
 func (r *graphReader) argumentsOf(s *spot) *Template {
 	if r.language == JSONPath {
 		return r.template(s, "Parameters")
 	}
-	return r.template(s, "Arguments")
+	return r.queryTemplate(s, "Arguments", 0)
+}
+
+// batchInput reads BatchInput in either language.
+func (r *graphReader) batchInput(s *spot) *Template {
+	if r.language == JSONPath {
+		return r.template(s, "BatchInput")
+	}
+	return r.queryTemplate(s, "BatchInput", 0)
 }
 
 // word reads an optional field that takes one of some words.
@@ -218,7 +227,7 @@ func (r *graphReader) itemBatcher(s *spot) *ItemBatcher {
 	}
 	b := &ItemBatcher{
 		MaxItems: r.amount(f, "MaxItemsPerBatch", maxSeconds), MaxBytes: r.amount(f, "MaxInputBytesPerBatch", MaxBatchBytes),
-		Input: r.template(f, "BatchInput"),
+		Input: r.batchInput(f),
 	}
 	if !b.MaxItems.Set && !b.MaxBytes.Set {
 		r.report(f, SchemaInvalid, "add MaxItemsPerBatch or MaxInputBytesPerBatch", "an ItemBatcher must say how large a batch is").ServiceMessage =
@@ -240,13 +249,20 @@ func (r *graphReader) resultWriter(s *spot) *ResultWriter {
 	return w
 }
 
-// amount reads name or, in JSONPath, namePath.
+// amount reads name, which may be an expression in JSONata, or in JSONPath namePath.
 func (r *graphReader) amount(s *spot, name string, most int64) Amount {
 	f := r.oneOf(s, name, name+"Path")
 	if f == nil {
 		return Amount{}
 	}
+	if r.isExpression(f) {
+		return Amount{Set: true, Query: r.query(f, 0)}
+	}
 	a := Amount{Set: true, Path: r.reference(s, name+"Path", true)}
+	if r.isExpression(f) {
+		a.Query = r.query(f, 0)
+		return a
+	}
 	a.Fixed, _ = r.whole(s, name, 0, most)
 	return a
 }

@@ -146,7 +146,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add("main", a.runCommand(), a.devCommand(), a.serveCommand(), a.envCommand())
-	add("server", a.machinesCommand(), a.workflowsCommand(), a.runsCommand(), a.entitiesCommand(), a.schedulesCommand())
+	add("server", a.machinesCommand(), a.workflowsCommand(), a.runsCommand(), a.entitiesCommand(), a.schedulesCommand(), a.activitiesCommand())
 	add("other", a.logCommand(), a.versionCommand())
 	root.SetCompletionCommandGroupID("other")
 	group(root)

@@ -128,6 +128,9 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 		b = wire.AppendInt(b, br.due)
 		b = wire.AppendInt(b, br.beatEvery)
 	}
+	if distributed(br.state) {
+		b = wire.AppendUint(b, br.mapped)
+	}
 	if e.ended {
 		b = wire.AppendBool(b, br.fork != nil)
 	}
@@ -313,6 +316,11 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	}
 	if br.phase == queued {
 		br.due, br.beatEvery = r.Int(), r.Int()
+	}
+	if distributed(br.state) {
+		if br.mapped = r.Uint(); br.mapped > d.f.lastID {
+			d.fail()
+		}
 	}
 	if r.Err() == nil && !br.consistent() {
 		d.fail()

@@ -65,6 +65,7 @@ type branch struct {
 	retries  int64   // $$.State.RetryCount
 
 	invocation uint64 // working, mapping
+	mapped     uint64 // of a distributed Map that has failed or was stopped: what invocation was; 0: none
 	timer      uint64 // of a Wait, a retry or TimeoutSeconds
 	due        int64  // of timer
 	beat       uint64 // timer of HeartbeatSeconds

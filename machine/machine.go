@@ -58,16 +58,17 @@ type CommandKind uint8
 
 // The kinds of commands.
 const (
-	Invoke       CommandKind = iota + 1 // ID, Function, Input, TimeoutMS, Token: call a function
-	CancelInvoke                        // ID: its result will be ignored
-	SetTimer                            // ID, Due
-	CancelTimer                         // ID
-	Yield                               // come back with Continue: the step's budget is used up
-	Finish                              // Status, Output or Error and Cause; the last command until a Redrive
-	Offer                               // ID, Function: give an activity's workers a task; TaskTaken says that one has it, and answers are then as to Invoke
-	Withdraw                            // ID, Function: take back an Offer that nobody has taken
-	StartMapRun                         // ID, MapRun: process the items of a distributed Map
-	StopMapRun                          // ID, MapRun (State, Name, Label, ARN): end it and its child runs; its result will be ignored
+	Invoke        CommandKind = iota + 1 // ID, Function, Input, TimeoutMS, Token: call a function
+	CancelInvoke                         // ID: its result will be ignored
+	SetTimer                             // ID, Due
+	CancelTimer                          // ID
+	Yield                                // come back with Continue: the step's budget is used up
+	Finish                               // Status, Output or Error and Cause; the last command until a Redrive
+	Offer                                // ID, Function: give an activity's workers a task; TaskTaken says that one has it, and answers are then as to Invoke
+	Withdraw                             // ID, Function: take back an Offer that nobody has taken
+	StartMapRun                          // ID, MapRun: process the items of a distributed Map
+	StopMapRun                           // ID, MapRun (State, Name, Label, ARN): end it and its child runs; its result will be ignored
+	RedriveMapRun                        // ID, MapRun (State, Name, Label, ARN): start what has failed or was stopped of it again
 )
 
 // Status is the state of a run, as Step Functions has it. Values are append-only: they are stored.

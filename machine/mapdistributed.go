@@ -4,7 +4,6 @@ import (
 	"errors"
 	"hash/fnv"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/weftworks/weft/asl"
@@ -21,7 +20,7 @@ type MapRun struct {
 	Label string // the state's, or one made of its name
 	ARN   string
 
-	Items  []byte // a JSON array; nil when there is a Reader
+	Items  []byte // a JSON array or object; nil when there is a Reader
 	Reader *MapReader
 	Batch  *MapBatch  // nil: each item is a child run's
 	Writer *MapWriter // nil: the results are the state's
@@ -92,6 +91,7 @@ func (s *step) mapRun(b *branch) *branch {
 		return s.failed(b, e)
 	}
 	b.invocation, b.phase = s.f.newID(b), mapping
+	b.mapped = b.invocation
 	names := s.mapRunOf(b)
 	run.Name, run.Label, run.ARN = names.Name, names.Label, names.ARN
 	s.note(b, history.Event{Type: history.MapRunStarted, Resource: run.ARN})
@@ -135,10 +135,9 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	}
 	m := b.state.Map
 	run.Tolerance = MapTolerance{HasCount: m.HasFailureCount, Count: t.count, HasPercent: m.HasFailurePercentage, Percent: t.percent}
-	inner := sc.with(data)
 	if r := d.Reader; r != nil {
 		run.Reader = &MapReader{}
-		if run.Reader.Arguments, e = s.evaluated(inner, r.Arguments); e != nil {
+		if run.Reader.Arguments, e = s.evaluated(b, r.Arguments); e != nil {
 			return e
 		}
 		if run.Reader.MaxItems, e = amount(sc, b.state, "MaxItems", r.Config.MaxItems); e != nil {
@@ -148,12 +147,12 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	if w := d.Writer; w != nil {
 		run.Writer = &MapWriter{}
 		if w.Resource != "" {
-			if run.Writer.Arguments, e = s.evaluated(inner, w.Arguments); e != nil {
+			if run.Writer.Arguments, e = s.evaluated(b, w.Arguments); e != nil {
 				return e
 			}
 		}
 	}
-	if e := s.mapBatch(b, run, inner); e != nil {
+	if e := s.mapBatch(b, run); e != nil {
 		return e
 	}
 	if b.state.Parameters != nil {
@@ -162,7 +161,7 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	return nil
 }
 
-func (s *step) mapBatch(b *branch, run *MapRun, inner *scope) (e *failure) {
+func (s *step) mapBatch(b *branch, run *MapRun) (e *failure) {
 	batcher := b.state.Map.Distributed.Batcher
 	if batcher == nil {
 		return nil
@@ -175,45 +174,51 @@ func (s *step) mapBatch(b *branch, run *MapRun, inner *scope) (e *failure) {
 		return e
 	}
 	if batcher.Input != nil {
-		run.Batch.Input, e = s.evaluated(inner, batcher.Input)
+		run.Batch.Input, e = s.evaluated(b, batcher.Input)
 	}
 	return e
 }
 
 // evaluated is a template's text; {} for none.
-func (s *step) evaluated(sc *scope, t *asl.Template) ([]byte, *failure) {
+func (s *step) evaluated(b *branch, t *asl.Template) ([]byte, *failure) {
 	if t == nil {
 		return []byte("{}"), nil
 	}
-	v, e := sc.template(t)
+	v, e := flowOf(b.state).fill(s.scope(b), t)
 	if e != nil {
 		return nil, e
 	}
-	text := v.json(sc.most())
-	if len(text) > sc.most() {
-		return nil, tooLarge(sc.b.state.Name)
-	}
-	return text, nil
+	return s.bounded(b, v)
 }
 
 // amount is a number of a reader or a batcher, which Step Functions also takes as text. Below 0 is the Map Run's to judge.
 func amount(sc *scope, st *asl.State, field string, a asl.Amount) (int64, *failure) {
-	if a.Path == nil {
+	switch {
+	case a.Query != nil:
+		return queriedAmount(sc, a.Query)
+	case a.Path == nil:
 		return a.Fixed, nil
 	}
 	v, e := fieldPath(sc, st, a.Path)
 	if e != nil {
 		return 0, e
 	}
-	if n, ok := wholeNumber(v); ok {
+	if n, ok := wholeNumber(numeric(v)); ok {
 		return n, nil
 	}
-	if text, ok := v.(string); ok {
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-			return n, nil
-		}
-	}
 	return 0, runtimeError(sc.b, "The %sPath field refers to value \"%s\" which is not a valid integer: %s", field, plain(v), a.Path)
+}
+
+func queriedAmount(sc *scope, q *asl.Query) (int64, *failure) {
+	v, e := sc.evaluate(q)
+	if e != nil {
+		return 0, e
+	}
+	n, ok := wholeNumber(v)
+	if !ok {
+		return 0, sc.unexpected(q, "number", v)
+	}
+	return n, nil
 }
 
 // mapRunEnded goes on with a distributed Map whose Map Run has ended. The run's own end stands outside the line of
@@ -225,6 +230,7 @@ func (s *step) mapRunEnded(b *branch, ev *Event) *branch {
 		s.note(b, history.Event{Type: history.MapRunFailed, Error: ev.Error, HasError: true, Cause: ev.Cause, HasCause: ev.Cause != ""})
 		return s.failed(b, &failure{name: ev.Error, hasName: true, cause: ev.Cause, hasCause: ev.Cause != ""})
 	}
+	b.mapped = 0
 	ended := s.emit(history.Event{Type: history.MapRunSucceeded, Prev: b.prev})
 	succeeded := s.emit(history.Event{Type: history.MapStateSucceeded, Prev: ended})
 	out, e := s.joinedOutcome(b, ev.Output)
@@ -234,6 +240,18 @@ func (s *step) mapRunEnded(b *branch, ev *Event) *branch {
 	}
 	return s.leave(b, out, b.state.NextState)
 }
+
+// redriveMap takes up the Map Run of a distributed Map that had failed or was stopped.
+func (s *step) redriveMap(b *branch) {
+	b.invocation, b.phase = b.mapped, mapping
+	s.f.route(b.invocation, b)
+	run := s.mapRunOf(b)
+	s.note(b, history.Event{Type: history.MapRunRedriven, Resource: run.ARN, Length: s.f.redrives})
+	s.command(Command{Kind: RedriveMapRun, ID: b.invocation, MapRun: run})
+}
+
+// distributed reports whether st is a distributed Map.
+func distributed(st *asl.State) bool { return st.Map != nil && st.Map.Distributed != nil }
 
 // abortMapRuns says of the Map Runs at and below b that they are aborted.
 func (s *step) abortMapRuns(b *branch) {
@@ -297,6 +315,7 @@ type Selector struct {
 	fork  *fork
 	step  step
 	seed  uint64
+	pairs bool // a member of an object is {"Key":…,"Value":…}
 }
 
 // NewSelector returns the selector of a Map Run, for the interpreter whose machine has the Map.
@@ -306,7 +325,7 @@ func (in *Interpreter) NewSelector(run *MapRun) (*Selector, error) {
 	if st == nil || st.Map == nil {
 		return nil, errFrame
 	}
-	sel := &Selector{in: in, state: st}
+	sel := &Selector{in: in, state: st, pairs: run.Reader != nil}
 	if run.Scope == nil {
 		return sel, nil
 	}
@@ -343,11 +362,10 @@ func (in *Interpreter) NewSelector(run *MapRun) (*Selector, error) {
 // is none.
 func (sel *Selector) Select(index int64, key, item []byte, source string) (input []byte, name, cause string) {
 	switch {
-	case sel.fork == nil && key == nil:
+	case sel.fork == nil && (key == nil || !sel.pairs):
 		return item, "", ""
 	case sel.fork == nil:
-		input = append(append(append([]byte(`{"Key":`), key...), `,"Value":`...), item...)
-		return append(input, '}'), "", ""
+		return memberInput(key, item), "", ""
 	}
 	f := sel.step.f
 	f.random = mix(sel.seed + uint64(index))
@@ -368,14 +386,17 @@ func (sel *Selector) Select(index int64, key, item []byte, source string) (input
 // UUID returns a UUID made of r.
 func UUID(r uint64) string { return uuid(r) }
 
-// NextItem returns the item of a JSON array, compact and valid, that starts at i, and where the one after it starts. The
-// first starts at 1; more is false at the end.
-func NextItem(array []byte, i int) (item []byte, next int, more bool) {
-	if len(array) <= 2 || i >= len(array) {
-		return nil, i, false
+// NextItem returns the item of a JSON array or object, compact and valid, that starts at i, and where the one after it starts.
+// The first starts at 1; more is false at the end. The key of a member is a JSON text.
+func NextItem(items []byte, i int) (key, item []byte, next int, more bool) {
+	if len(items) <= 2 || i >= len(items) {
+		return nil, nil, i, false
 	}
-	item, next = nextElement(array, i)
-	return item, next, true
+	item, next = nextElement(items, i)
+	if items[0] == '{' {
+		key, item = splitMember(item)
+	}
+	return key, item, next, true
 }
 
 // AppendBatch appends the input of a child run that processes a batch: BatchInput, when there is one, and the items.

@@ -135,6 +135,9 @@ func (s *step) revive(b *branch, prev int64, a *Amendment) {
 		return
 	case b.phase == unbegun:
 		b.phase = ready
+	case b.mapped != 0:
+		s.redriveMap(b)
+		return
 	default:
 		b.phase = revived
 	}

@@ -183,6 +183,8 @@ func printOutput(out *strings.Builder, o *Output, now int64) {
 				fmt.Fprintf(out, " writer=%s", m.Writer.Arguments)
 			}
 			out.WriteByte('\n')
+		case RedriveMapRun:
+			fmt.Fprintf(out, "  redrive-map-run %d\n", c.ID)
 		case StopMapRun:
 			fmt.Fprintf(out, "  stop-map-run %d\n", c.ID)
 		case Offer:

@@ -28,7 +28,7 @@ func (s *step) enter(b *branch) *branch {
 	b.before = b.prev
 	s.note(b, history.Event{Type: typeEvents[st.Type].entered, Name: st.Name, Input: b.input})
 	b.entered, b.enteredAt = b.prev, s.f.now
-	b.attempts, b.retries = nil, 0
+	b.attempts, b.retries, b.mapped = nil, 0, 0
 	s.f.context.forget()
 	return s.work(b)
 }

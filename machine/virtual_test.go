@@ -213,9 +213,9 @@ func (w *world) mapRun(run *MapRun) (after int64, ev Event) {
 	exec := w.f.exec
 	exec.MachineID, exec.MachineName = exec.MachineID+"/"+run.Label, exec.MachineName+"/"+run.Label
 	out := []byte{'['}
-	item, at, more := NextItem(run.Items, 1)
+	key, item, at, more := NextItem(run.Items, 1)
 	for i := int64(0); more; i++ {
-		input, name, cause := sel.Select(i, nil, item, run.Source())
+		input, name, cause := sel.Select(i, key, item, run.Source())
 		if name != "" {
 			return after, Event{Kind: MapRunFailed, Error: name, Cause: cause}
 		}
@@ -233,7 +233,7 @@ func (w *world) mapRun(run *MapRun) (after int64, ev Event) {
 			out = append(out, ',')
 		}
 		out = append(out, child.finish.Output...)
-		item, at, more = NextItem(run.Items, at)
+		key, item, at, more = NextItem(run.Items, at)
 	}
 	return after, Event{Kind: MapRunSucceeded, Output: append(out, ']')}
 }

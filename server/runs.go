@@ -330,7 +330,8 @@ type runItem struct {
 	Status       string   `json:"status"`
 	Started      seconds  `json:"startDate"`
 	Stopped      *seconds `json:"stopDate,omitempty"`
-	RedriveCount int      `json:"redriveCount"`
+	RedriveCount int64    `json:"redriveCount"`
+	RedriveDate  *seconds `json:"redriveDate,omitempty"`
 }
 
 type runList struct {
@@ -376,8 +377,12 @@ func (c *call) listExecutions() (any, error) {
 	answer := runList{Runs: make([]runItem, 0, len(page.Runs)), Next: pageToken(page.Cursor, query...)}
 	for i := range page.Runs {
 		r := &page.Runs[i]
-		answer.Runs = append(answer.Runs, runItem{ARN: r.ARN, MachineARN: r.MachineARN, Name: r.ID.Name,
-			VersionARN: versionARN(r.MachineARN, r.Version), AliasARN: aliasARN(r.MachineARN, r.Alias), Status: statusNames[r.Status], Started: seconds(r.Started), Stopped: ended(r)})
+		item := runItem{ARN: r.ARN, MachineARN: r.MachineARN, Name: r.ID.Name,
+			VersionARN: versionARN(r.MachineARN, r.Version), AliasARN: aliasARN(r.MachineARN, r.Alias), Status: statusNames[r.Status], Started: seconds(r.Started), Stopped: ended(r), RedriveCount: r.Redrives}
+		if r.Redriven != 0 {
+			item.RedriveDate = new(seconds(r.Redriven))
+		}
+		answer.Runs = append(answer.Runs, item)
 	}
 	return answer, nil
 }

@@ -16,7 +16,12 @@
 // same place everywhere. Regular expressions, which are JavaScript's with back references and look-around, count
 // against the same budget.
 //
-// In three things the package leaves the reference on purpose: $eval is there only for those who ask for it
-// (Options), as Step Functions forbids it; the parts of an array or object are evaluated one after the other, where
-// the reference lets them interleave; and a number that JSON cannot write (infinity) is error D1001 as a result.
+// The package leaves the reference on purpose where
+//
+//   - $eval is there only for those who ask for it (Options), as Step Functions forbids it;
+//   - the parts of an array or object are evaluated one after the other, where the reference lets them interleave, so
+//     that of two errors the first one in the text is told;
+//   - a result that JSON cannot write (infinity, not a number) is error D1001;
+//   - the reference fails with an error of JavaScript's, does not end, or changes its input: there is a JSONata error
+//     or the answer that was meant.
 package jsonata

@@ -248,7 +248,11 @@ func (ev *evaluator) partial(n *node, input any, env *frame) (any, error) {
 	if f == nil {
 		return nil, failureAt("T1008", n.at, undefined).about(n.called())
 	}
-	open := func(i int) bool { return i < len(n.list) && n.list[i].placeholder() }
+	return partially(f, given, func(i int) bool { return i < len(n.list) && n.list[i].placeholder() }), nil
+}
+
+// partially returns f with some arguments given and the open ones left.
+func partially(f *function, given []any, open func(i int) bool) *function {
 	if f.node != nil {
 		scope := &frame{up: f.env}
 		out := &function{node: f.node, input: f.input, env: scope}
@@ -257,10 +261,10 @@ func (ev *evaluator) partial(n *node, input any, env *frame) (any, error) {
 				out.params = append(out.params, name)
 				continue
 			}
-			scope.bind(name, argGiven(given, i))
+			scope.bind(name, arg(given, i))
 		}
 		out.arity = len(out.params)
-		return out, nil
+		return out
 	}
 	out := &function{name: f.name}
 	for i := range max(f.arity, len(given)) {
@@ -276,19 +280,18 @@ func (ev *evaluator) partial(n *node, input any, env *frame) (any, error) {
 				full[i] = arg(args, at)
 				at++
 			} else {
-				full[i] = argGiven(given, i)
+				full[i] = arg(given, i)
+			}
+		}
+		if f.sig != nil { // the reference does not look, and does what JavaScript makes of any types
+			var err error
+			if full, err = f.sig.validate(full, undefined); err != nil {
+				return nil, named(err, f)
 			}
 		}
 		return f.native(c, full)
 	}
-	return out, nil
-}
-
-func argGiven(given []any, i int) any {
-	if i < len(given) {
-		return given[i]
-	}
-	return undefined
+	return out
 }
 
 var transformSignature = mustSignature("<(oa):o>")

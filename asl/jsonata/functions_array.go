@@ -68,7 +68,7 @@ func (c *call) over(args []any, fn func(item, v any) error) error {
 }
 
 func single(c *call, args []any) (any, error) {
-	var only any = undefined
+	only := undefined
 	found := false
 	for i, item := range listOf(args[0]) {
 		yes := true

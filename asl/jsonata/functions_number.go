@@ -58,7 +58,7 @@ func (c *call) total(v any) (total float64, n int, err error) {
 // extreme finds the number no other beats. It is given back as it came.
 func extreme(beats func(a, b float64) bool) builtin {
 	return func(c *call, args []any) (any, error) {
-		var best any = undefined
+		best := undefined
 		var most float64
 		for _, item := range listOf(args[0]) {
 			f, _ := numberOf(item)

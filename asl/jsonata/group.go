@@ -48,24 +48,45 @@ func (ev *evaluator) group(pairs [][2]*node, at int, input any, env *frame) (any
 	return out.arrange(), nil
 }
 
+// grouper collects groups in the order of their first items.
+type grouper struct {
+	list  []grouping
+	index map[string]int // nil while there are few
+}
+
+// find returns the group of a key, nil for none.
+func (g *grouper) find(key string) *grouping {
+	if g.index != nil {
+		if i, ok := g.index[key]; ok {
+			return &g.list[i]
+		}
+		return nil
+	}
+	for i := range g.list {
+		if g.list[i].key == key {
+			return &g.list[i]
+		}
+	}
+	return nil
+}
+
+func (g *grouper) add(one grouping) {
+	const few = 16
+	g.list = append(g.list, one)
+	switch {
+	case g.index != nil:
+		g.index[one.key] = len(g.list) - 1
+	case len(g.list) > few:
+		g.index = make(map[string]int)
+		for i := range g.list {
+			g.index[g.list[i].key] = i
+		}
+	}
+}
+
 // groups evaluates the keys.
 func (ev *evaluator) groups(pairs [][2]*node, at int, items []any, reduce bool, env *frame) ([]grouping, error) {
-	groups := make([]grouping, 0, min(len(items)*len(pairs), 16))
-	var index map[string]int
-	find := func(key string) int {
-		if index != nil {
-			if i, ok := index[key]; ok {
-				return i
-			}
-			return -1
-		}
-		for i := range groups {
-			if groups[i].key == key {
-				return i
-			}
-		}
-		return -1
-	}
+	all := grouper{list: make([]grouping, 0, min(len(items)*len(pairs), 16))}
 	for _, item := range items {
 		context, scope := item, env
 		if reduce {
@@ -83,30 +104,21 @@ func (ev *evaluator) groups(pairs [][2]*node, at int, items []any, reduce bool, 
 			if !ok {
 				return nil, failureAt("T1003", at, v)
 			}
-			i := find(key)
-			if i < 0 {
-				groups = append(groups, grouping{key: key, data: item, pair: p})
-				if index == nil && len(groups) > 16 {
-					index = make(map[string]int)
-					for i := range groups {
-						index[groups[i].key] = i
-					}
-				} else if index != nil {
-					index[key] = len(groups) - 1
-				}
+			g := all.find(key)
+			if g == nil {
+				all.add(grouping{key: key, data: item, pair: p})
 				continue
 			}
-			if groups[i].pair != p {
+			if g.pair != p {
 				return nil, failureAt("D1009", at, key)
 			}
-			g := &groups[i]
 			g.data = gathered(g.data, item, &g.own)
 			if err := ev.spend(int64(len(listOf(item)))); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return groups, nil
+	return all.list, nil
 }
 
 // gathered is $append for a list that grows item by item: own is the list, once there is one, and grows in place.

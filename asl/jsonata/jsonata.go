@@ -87,7 +87,7 @@ type Function interface{ function() }
 // result functions are empty strings. Undefined is defined == false. The error is an *Error.
 func (x *Expr) Eval(env *Env) (v any, defined bool, err error) {
 	ev := newEvaluator(x, env)
-	input := any(undefined)
+	input := undefined
 	if env.HasInput {
 		input = env.Input
 	}

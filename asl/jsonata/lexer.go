@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// tokenKind is what a token is; kinds of nodes begin where it ends.
+// kind is what a token or a node is. The first ones are those of tokens.
 type kind uint8
 
 const (

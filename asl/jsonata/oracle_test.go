@@ -279,7 +279,7 @@ func (g *generator) call(depth int) string {
 	e := func() string { return g.expr(depth - 1) }
 	f := func() string {
 		return g.pick("function($q){"+g.with("q", depth-1)+"}", "function($q,$r){"+g.with("q", depth-1)+"}", "$string", "$uppercase",
-			"function($q,$r,$p){$q}", "$sum", "$length", "function($q){$q > 2}", "function($q,$r){$q & $r}", "$substring(?, 1)", "/l+/", "$not ~> $string")
+			"function($q,$r,$p){$q}", "$sum", "$length", "function($q){$q > 2}", "function($q,$r){$q & $r}", "function($q){$substring(?, 1)($string($q))}", "/l+/", "$not ~> $string")
 	}
 	re := func() string {
 		return g.pick("/l+/", "/[a-z]/i", "/(.)l(.)/", "/\\s+/", "/o|(w)/i", "/\\d/", "/^./m", "/(?=l)l/", "/[^,]+/", "/ü/", "/x*/")

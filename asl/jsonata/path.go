@@ -22,9 +22,30 @@ func (ev *evaluator) path(n *node, input any, env *frame) (any, error) {
 		}
 		items = in
 	}
-	var result any
-	var tuples *array
-	var err error
+	result, tuples, err := ev.steps(n, first, items, env)
+	if err != nil {
+		return nil, err
+	}
+	if tuples != nil {
+		result = tuples
+		if !n.tuple {
+			result = ev.items(tuples)
+		}
+	}
+	if n.keepSingleton {
+		result = kept(result)
+	}
+	if n.group == nil {
+		return result, nil
+	}
+	if tuples != nil {
+		result = tuples
+	}
+	return ev.group(n.group.pairs, n.group.at, result, env)
+}
+
+// steps evaluates the steps of a path from the first one on. From a step that binds something on there are tuples.
+func (ev *evaluator) steps(n *node, first int, items []any, env *frame) (result any, tuples *array, err error) {
 	inTuples := false
 	for i := first; i < len(n.list); i++ {
 		step := n.list[i]
@@ -38,33 +59,16 @@ func (ev *evaluator) path(n *node, input any, env *frame) (any, error) {
 			result, err = ev.step(step, items, result, env, i == len(n.list)-1)
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if inTuples {
 			continue
 		}
-		next, ok := itemsOf(result)
-		if !ok && result == undefined || ok && len(next) == 0 {
+		if items = listOf(result); result == undefined || len(items) == 0 {
 			break
 		}
-		items = listOf(result)
 	}
-	if inTuples {
-		result = tuples
-		if !n.tuple {
-			result = ev.items(tuples)
-		}
-	}
-	if n.keepSingleton {
-		result = kept(result)
-	}
-	if n.group != nil {
-		if inTuples {
-			result = tuples
-		}
-		return ev.group(n.group.pairs, n.group.at, result, env)
-	}
-	return result, nil
+	return result, tuples, nil
 }
 
 // descend follows names from object to object. It ends behind the last step with its value, or before the step that

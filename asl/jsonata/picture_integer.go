@@ -39,7 +39,6 @@ type integerFormat struct {
 	regular   int // distance of separators where it is always the same
 	marks     []mark
 	token     string // of a sequence
-	digits    int    // how many digits a date component has at most; 0: as many as there are
 }
 
 // mark is a grouping separator and how many digits follow it.

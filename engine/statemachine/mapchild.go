@@ -94,10 +94,15 @@ func (r *Run) tellMapRun(env *partition.Env, status machine.Status, output []byt
 	env.Send(r.child.mapRun, MapRunsID, OpChildEnded, end.encode())
 }
 
-// mapCommand starts or stops a Map Run.
+// mapCommand starts, stops or redrives a Map Run.
 func (r *Run) mapCommand(env *partition.Env, c *machine.Command) {
 	rev := r.view.Revision
-	if c.Kind == machine.StopMapRun {
+	switch c.Kind {
+	case machine.RedriveMapRun:
+		again := mapAgain{parent: env.Name, invocation: c.ID}
+		env.Send(MapRunInstance(rev.Machine+"/"+c.MapRun.Label, c.MapRun.Name), MapRunsID, OpMapRedrive, again.encode())
+		return
+	case machine.StopMapRun:
 		env.Send(MapRunInstance(rev.Machine+"/"+c.MapRun.Label, c.MapRun.Name), MapRunsID, OpMapStop, nil)
 		return
 	}

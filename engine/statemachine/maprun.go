@@ -1,6 +1,7 @@
 package statemachine
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,7 +10,6 @@ import (
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/fault"
-	"github.com/weftworks/weft/internal/wire"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
 )
@@ -30,6 +30,7 @@ type MapRun struct {
 	items, children   Counts
 	errorName, reason string // why it fails; "": it does not
 	halted            bool   // the run of its Map wants it no more
+	wanted            bool   // and then wants it to go on
 
 	in     source
 	item   int64    // number of the next item
@@ -197,7 +198,7 @@ func (m *MapRun) startNext(env *partition.Env) bool {
 // fillBatch takes items until no more go into the batch, and reports whether that is so.
 func (m *MapRun) fillBatch(env *partition.Env) bool {
 	b := m.run.Batch
-	most := m.library.Limits.PayloadBytes
+	most := m.library.payloadBytes()
 	if b.MaxBytes > 0 {
 		most = int(min(b.MaxBytes, int64(most)))
 	}
@@ -354,7 +355,7 @@ func (m *MapRun) keep(index uint64, output []byte) {
 	if m.exports() || m.overflow {
 		return
 	}
-	if m.size += len(output) + 1; m.size > m.library.Limits.PayloadBytes {
+	if m.size += len(output) + 1; m.size > m.library.payloadBytes() {
 		m.results, m.overflow = nil, true
 		return
 	}
@@ -449,6 +450,9 @@ func (m *MapRun) end(env *partition.Env) {
 	}
 	env.List(m.summary())
 	env.End(nil)
+	if m.wanted {
+		m.takeUp(env)
+	}
 }
 
 // outcome is the result of a Map Run that succeeded: the results of its children in order, or where they are.
@@ -466,7 +470,6 @@ func (m *MapRun) outcome() []byte {
 		}
 		out = append(out, r...)
 	}
-	m.results = nil
 	return append(out, ']')
 }
 
@@ -496,16 +499,28 @@ func (m *MapRun) update(env *partition.Env, body []byte) {
 	m.advance(env)
 }
 
-// redrive starts what failed again, and goes on with what was not begun. The body is the run's new number for this Map Run.
+// redrive starts what failed again, and goes on with what was not begun. One that is not there any more has failed.
 func (m *MapRun) redrive(env *partition.Env, body []byte) {
-	if m.status == machine.Running || m.status == machine.Succeeded {
-		return
+	again, err := decodeMapAgain(body)
+	switch {
+	case env.Created || err != nil:
+		end := mapEnd{invocation: again.invocation, error: "States.Runtime", cause: "The Map Run is not kept any more."}
+		env.Send(again.parent, RunsID, OpMapEnded, end.encode())
+		env.Discard()
+	case m.status == machine.Running && m.halted:
+		m.wanted = true // when what was stopped has ended
+	case m.status == machine.Running:
+	case m.status == machine.Succeeded:
+		env.Send(m.parent, RunsID, OpMapEnded, (&mapEnd{invocation: m.invocation, output: m.outcome()}).encode())
+	default:
+		m.takeUp(env)
 	}
-	if r := wire.NewReader(body); len(body) > 0 {
-		m.invocation = r.Uint()
-	}
+}
+
+// takeUp lets a Map Run that has ended, and not well, go on.
+func (m *MapRun) takeUp(env *partition.Env) {
 	env.Reopen()
-	m.status, m.stopped, m.errorName, m.reason, m.halted = machine.Running, 0, "", "", false
+	m.status, m.stopped, m.errorName, m.reason, m.halted, m.wanted = machine.Running, 0, "", "", false, false
 	m.redrives++
 	m.redriven = env.Now
 	m.exported, m.output = false, nil
@@ -516,7 +531,7 @@ func (m *MapRun) redrive(env *partition.Env, body []byte) {
 		m.children.Pending++
 	}
 	m.again, m.lost = append(m.again, m.lost...), nil
-	slices.SortFunc(m.again, func(a, b lostChild) int { return int(int64(b.index) - int64(a.index)) }) // the first is taken last
+	slices.SortFunc(m.again, func(a, b lostChild) int { return cmp.Compare(b.index, a.index) }) // the first is taken last
 	env.List(m.summary())
 	m.advance(env)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/internal/wire"
+	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
 )
 
@@ -16,7 +17,7 @@ const (
 	OpMapStop                     // no body: the run of the Map is stopped, or has failed elsewhere
 	OpChildEnded                  // childEnd
 	OpMapUpdate                   // MapUpdate; a client gets a *MapRunView
-	OpMapRedrive                  // no body: start what failed or was aborted again, and go on with what was not begun
+	OpMapRedrive                  // mapAgain: start what failed or was aborted again, and go on with what was not begun
 )
 
 // The functions that a Map Run invokes. They are the engine's: names of users' functions have no colon.
@@ -78,6 +79,22 @@ func decodeMapStart(body []byte) (m mapStart, err error) {
 		err = r.Err()
 	}
 	return m, err
+}
+
+// mapAgain is the body of OpMapRedrive.
+type mapAgain struct {
+	parent     string // instance
+	invocation uint64 // of the parent
+}
+
+func (m *mapAgain) encode() []byte {
+	return wire.AppendUint(wire.AppendString(nil, m.parent), m.invocation)
+}
+
+func decodeMapAgain(body []byte) (m mapAgain, err error) {
+	r := wire.NewReader(body)
+	m = mapAgain{parent: r.String(), invocation: r.Uint()}
+	return m, r.Err()
 }
 
 // childEnd is the body of OpChildEnded.
@@ -209,7 +226,7 @@ func decodePage(body []byte) (p Page, err error) {
 type MapRuns struct{ Library *Library }
 
 // Creates reports whether op makes a Map Run.
-func (p *MapRuns) Creates(op uint8) bool { return op == OpMapStart }
+func (p *MapRuns) Creates(op uint8) bool { return op == OpMapStart || op == OpMapRedrive }
 
 // New returns a Map Run that waits for its OpMapStart.
 func (p *MapRuns) New() partition.Instance { return &MapRun{library: p.Library} }
@@ -227,4 +244,12 @@ func (p *MapRuns) ReadView(data []byte, blob func(partition.BlobID) []byte) (*Ma
 		return nil, err
 	}
 	return m.View(), nil
+}
+
+// payloadBytes is the largest text that a state may pass on.
+func (l *Library) payloadBytes() int {
+	if l.Limits.PayloadBytes == 0 {
+		return limits.Default.PayloadBytes
+	}
+	return l.Limits.PayloadBytes
 }

@@ -28,7 +28,7 @@ func newSource(run *machine.MapRun) source {
 	}
 	s := source{at: 1, name: run.Source()}
 	for i, more := 1, true; ; s.known++ {
-		if _, i, more = machine.NextItem(run.Items, i); !more {
+		if _, _, i, more = machine.NextItem(run.Items, i); !more {
 			return s
 		}
 	}
@@ -37,10 +37,10 @@ func newSource(run *machine.MapRun) source {
 // next takes an item; false when there is none now.
 func (s *source) next(run *machine.MapRun) (value, key []byte, ok bool) {
 	if !s.reads {
-		if value, s.at, ok = machine.NextItem(run.Items, s.at); ok {
+		if key, value, s.at, ok = machine.NextItem(run.Items, s.at); ok {
 			s.given++
 		}
-		return value, nil, ok
+		return value, key, ok
 	}
 	if len(s.page) == 0 {
 		s.page, s.ahead = s.ahead, nil

@@ -430,8 +430,9 @@ func (r *Run) summary() partition.Summary {
 		each, mapRun, _ := SplitMapRun(r.child.mapRun)
 		group = ChildrenGroup(each, mapRun)
 	}
+	label := Listed{As: r.view.As, Redrives: r.view.Redrives, Redriven: r.view.Redriven}.label()
 	return partition.Summary{
-		Group: group, Label: r.view.As.label(), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped,
+		Group: group, Label: label, Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped,
 	}
 }
 
@@ -564,7 +565,7 @@ func (r *Run) command(env *partition.Env, c *machine.Command) {
 	case machine.Withdraw:
 		m := OfferMessage{Run: env.Name, Task: c.ID}
 		env.Send(ActivityInstance(c.Function), ActivitiesID, OpActivityWithdraw, m.Encode())
-	case machine.StartMapRun, machine.StopMapRun:
+	case machine.StartMapRun, machine.StopMapRun, machine.RedriveMapRun:
 		r.mapCommand(env, c)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Case is one recorded case.
@@ -38,7 +39,7 @@ type Case struct {
 	Expected   map[string]json.RawMessage `json:"expected"`
 	Rewrites   [][2]string                `json:"name_rewrites"`
 	Exclude    any                        `json:"exclude"`
-	Recorded   string                     `json:"recorded_date"`
+	Recorded   string                     `json:"recorded_date"` // e.g. "30-06-2023, 14:42:19"
 
 	rewrites []*regexp.Regexp
 }
@@ -188,6 +189,10 @@ func (c *Case) records() []record {
 	var histories, outcomes []record
 	for _, label := range labels {
 		var body map[string]any
+		if label == "stepfunctions_events" {
+			outcomes = append(outcomes, announcedEnd(c.Expected[label])...)
+			continue
+		}
 		if json.Unmarshal(c.Expected[label], &body) != nil {
 			continue
 		}
@@ -195,6 +200,8 @@ func (c *Case) records() []record {
 		switch {
 		case ok && finished(events):
 			histories = append(histories, record{history: events})
+		case label == "end_event":
+			outcomes = append(outcomes, loggedEnd(body))
 		case strings.HasPrefix(label, "describe_execution") || strings.HasPrefix(label, "start_execution_sync"):
 			outcomes = append(outcomes, record{outcome: body})
 		}
@@ -206,6 +213,78 @@ func (c *Case) records() []record {
 		return outcomes
 	}
 	return nil
+}
+
+// loggedEnd is the outcome that the last event in an execution's log shows.
+func loggedEnd(event map[string]any) record {
+	kind, _ := event["type"].(string)
+	details, _ := event["details"].(map[string]any)
+	outcome := map[string]any{"status": statusOf(kind)}
+	for k, v := range details {
+		outcome[k] = v
+	}
+	return record{outcome: outcome}
+}
+
+// announcedEnd is the outcome that the last of the events shows which were sent when an execution's status changed.
+func announcedEnd(raw json.RawMessage) []record {
+	var events []struct {
+		Detail map[string]any `json:"detail"`
+	}
+	if json.Unmarshal(raw, &events) != nil || len(events) == 0 {
+		return nil
+	}
+	outcome := events[len(events)-1].Detail
+	for k, v := range outcome {
+		if v == nil {
+			delete(outcome, k)
+		}
+	}
+	return []record{{outcome: outcome}}
+}
+
+// Ends returns what was recorded of how tasks came to their end in the hands of others: the details of the events that say
+// so, in the order of history.
+func (c *Case) Ends() []End {
+	var ends []End
+	for _, r := range c.records() {
+		for _, e := range r.history {
+			event, _ := e.(map[string]any)
+			kind, _ := event["type"].(string)
+			end := End{Kind: kind}
+			for k, v := range event {
+				d, ok := v.(map[string]any)
+				if !ok || !strings.HasSuffix(k, "EventDetails") {
+					continue
+				}
+				end.Resource, _ = d["resource"].(string)
+				end.Worker, _ = d["workerName"].(string)
+				end.Output = d["output"]
+				end.Error, end.Cause = textOf(d["error"]), textOf(d["cause"])
+			}
+			ends = append(ends, end)
+		}
+	}
+	return ends
+}
+
+// End is an event of a recorded history.
+type End struct {
+	Kind, Resource, Worker string
+	Output                 any
+	Error, Cause           *string // nil: absent
+}
+
+func textOf(v any) *string {
+	if v == nil {
+		return nil
+	}
+	s, ok := v.(string)
+	if !ok {
+		text, _ := json.Marshal(v)
+		s = string(text)
+	}
+	return &s
 }
 
 func caseRecords(raw json.RawMessage) []record {
@@ -263,8 +342,17 @@ func (c *Case) Compare(answers []Answer) Tiers {
 	return all
 }
 
+// lacks returns the members that answers did not have yet when the case was recorded: redrives came on 15 November 2023.
+func (c *Case) lacks() map[string]bool {
+	at, err := time.Parse("02-01-2006, 15:04:05", c.Recorded)
+	if err != nil || !at.Before(time.Date(2023, 11, 15, 0, 0, 0, 0, time.UTC)) {
+		return nil
+	}
+	return map[string]bool{"RedriveCount": true, "RedriveStatus": true, "RedriveStatusReason": true}
+}
+
 func (c *Case) compare(r record, a *Answer) Tiers {
-	m := &matcher{bound: map[string]string{}}
+	m := &matcher{bound: map[string]string{}, lacks: c.lacks(), c: c}
 	if err := m.outcome(r, c.ours(a.outcome())); err != nil {
 		return Tiers{Why: "T1 " + err.Error()}
 	}
@@ -283,8 +371,8 @@ func (c *Case) compare(r record, a *Answer) Tiers {
 	for _, p := range pairs {
 		at, before := fmt.Sprintf("event %d (%s)", p.got.id, p.got.kind), m.clone()
 		err := m.match(at, p.want.body, p.got.body)
-		if err != nil { // a recording in which the rewrites were not made, or others before them
-			if *m = before; m.match(at, p.want.body, plain[p.got.id].body) == nil {
+		if err != nil { // a recording in which some of the rewrites were not made, or others before them
+			if m.some(before, at, p.want.body, plain[p.got.id].body) {
 				continue
 			}
 			return Tiers{T1: true, T2: true, Why: "T3 " + err.Error()}
@@ -330,15 +418,19 @@ func (c *Case) ours(v map[string]any) map[string]any {
 		return v
 	}
 	text := b.String()
-	rewritten := text
-	for i, re := range c.rewrites {
-		rewritten = re.ReplaceAllLiteralString(rewritten, c.Rewrites[i][1])
-	}
 	var out map[string]any
-	if json.Unmarshal([]byte(rewritten), &out) != nil {
+	if json.Unmarshal([]byte(c.rewritten(text)), &out) != nil {
 		_ = json.Unmarshal([]byte(text), &out)
 	}
 	return out
+}
+
+// rewritten applies the case's rewrites to a text of ours.
+func (c *Case) rewritten(text string) string {
+	for i, re := range c.rewrites {
+		text = re.ReplaceAllLiteralString(text, c.Rewrites[i][1])
+	}
+	return text
 }
 
 func (c *Case) oursList(events []json.RawMessage) []any {
