@@ -32,7 +32,7 @@ const modulePath = "github.com/weftworks/weft"
 var layers = [][]string{
 	{"internal/wire", "internal/procs", "fault", "limits", "analysis"},
 	{"asl", "schedule", "objectstore", "itembatcher"},
-	{"machine", "durable", "itemreader", "resultwriter"},
+	{"machine", "durable", "itemreader", "resultwriter", "cloudformation"},
 	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/partition"},
 	{"engine/lane", "engine/integration"},
 	{"engine/statemachine", "engine/workflow", "engine/schedule"},
@@ -45,12 +45,15 @@ var layers = [][]string{
 
 // pure rooms do no I/O, start no goroutine and read no clock. Lanes keep to that too, but log.
 var pure = []string{
-	"asl", "schedule", "itembatcher", "machine", "durable", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
+	"asl", "schedule", "itembatcher", "cloudformation", "machine", "durable", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
 }
 
 // pureModules are the modules of others that pure rooms may import, each with the room. What the room uses of them must be
 // as pure as itself.
-var pureModules = map[string]string{"github.com/robfig/cron/v3": "schedule"} // parsing and searching, not running
+var pureModules = map[string]string{
+	"github.com/robfig/cron/v3": "schedule",       // parsing and searching, not running
+	"go.yaml.in/yaml/v3":        "cloudformation", // a text into nodes
+}
 
 // file is one Go file of the module, test/aws included.
 type file struct {
