@@ -118,6 +118,10 @@ func (in *Interpreter) NewFrame(exec Execution) *Frame {
 	return &Frame{in: in, exec: exec, random: exec.Seed}
 }
 
+// CountFrom lets a frame that has not started number its invocations and timers after id, so that answers to those of an
+// earlier frame of the same run are not taken for answers to its own.
+func (f *Frame) CountFrom(id uint64) { f.lastID = id }
+
 // Execution returns who the run is.
 func (f *Frame) Execution() *Execution { return &f.exec }
 

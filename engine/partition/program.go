@@ -211,7 +211,7 @@ func (e *Env) DropHistory(first int64) {
 		h.Forget()
 	}
 	e.inst.chunks = e.inst.chunks[:e.inst.inFlight]
-	e.inst.dropBefore = first
+	e.inst.dropBefore = max(e.inst.dropBefore, first) // ids may have begun anew
 }
 
 // Reopen undoes End: the instance takes all events again.

@@ -42,7 +42,11 @@ type child struct {
 	index  uint64
 	items  uint64
 	keep   bool
+	life   uint64 // how often it was started again from its input
 }
+
+// lifeIDs is how many invocations and timers one life of a child has numbers for.
+const lifeIDs = 1 << 32
 
 // startChild starts a run for a Map Run. One that cannot start has failed: the Map Run waits for each.
 func (r *Run) startChild(env *partition.Env, ev *partition.Event) {
@@ -82,6 +86,7 @@ func (r *Run) again(env *partition.Env, ev *partition.Event) {
 	}
 	env.Reopen()
 	env.DropHistory(r.view.Events + 1)
+	r.child.life++
 	r.begin(env, r.view.Revision, &StartMessage{Revision: m.Revision, Seed: m.Seed, Input: r.view.Input})
 }
 
@@ -135,13 +140,18 @@ func (c *child) append(dst []byte) []byte {
 	dst = wire.AppendString(dst, c.mapRun)
 	dst = wire.AppendUint(dst, c.index)
 	dst = wire.AppendUint(dst, c.items)
-	return wire.AppendBool(dst, c.keep)
+	dst = wire.AppendBool(dst, c.keep)
+	return wire.AppendUint(dst, c.life)
 }
 
-func readChild(r *wire.Reader) *child {
+func readChild(r *wire.Reader, version byte) *child {
 	mapRun := r.String()
 	if mapRun == "" {
 		return nil
 	}
-	return &child{mapRun: mapRun, index: r.Uint(), items: r.Uint(), keep: r.Bool()}
+	c := &child{mapRun: mapRun, index: r.Uint(), items: r.Uint(), keep: r.Bool()}
+	if version >= 4 {
+		c.life = r.Uint()
+	}
+	return c
 }

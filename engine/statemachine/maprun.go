@@ -220,6 +220,7 @@ func (m *MapRun) fillBatch(env *partition.Env) bool {
 				m.in, m.item, m.items.Pending = before, item, pending // the next batch begins with it
 				return true
 			}
+			m.in, m.item, m.items.Pending = before, item, pending
 			m.fail(env, errReaderFailed, fmt.Sprintf("The item %d makes a batch of %d bytes, which is above the maximum of %d bytes.", item, size, most))
 			return false
 		}
@@ -232,6 +233,7 @@ func (m *MapRun) fillBatch(env *partition.Env) bool {
 
 // take returns the input made of the next item; false when there is none, now or at all, or when it cannot be made.
 func (m *MapRun) take(env *partition.Env) ([]byte, bool) {
+	before := m.in
 	value, key, ok := m.in.next(&m.run)
 	if !ok {
 		return nil, false
@@ -245,6 +247,7 @@ func (m *MapRun) take(env *partition.Env) ([]byte, bool) {
 	}
 	input, name, cause := m.selector.Select(m.item, key, value, m.in.name)
 	if name != "" {
+		m.in = before // a redrive comes to the item again
 		m.fail(env, name, cause)
 		return nil, false
 	}
@@ -386,6 +389,7 @@ func (m *MapRun) fail(env *partition.Env, name, cause string) {
 }
 
 func (m *MapRun) halt(env *partition.Env) {
+	m.wanted = false // it was stopped, redriven and is stopped again, before it has ended
 	if m.status != machine.Running || m.halted {
 		return
 	}

@@ -391,6 +391,9 @@ func (r *Run) begin(env *partition.Env, rev *Loaded, m *StartMessage) {
 	r.view = View{Revision: rev, Name: name, Status: machine.Running, Started: env.Now, Trace: m.Trace, As: m.As, Input: m.Input}
 	r.first = 1
 	r.frame = rev.Interpreter.NewFrame(r.execution())
+	if r.child != nil {
+		r.frame.CountFrom(r.child.life * lifeIDs)
+	}
 	env.List(r.summary())
 	if m.Parent.Run != "" {
 		r.adopt(env, m.Parent)
@@ -606,9 +609,9 @@ func (r *Run) Forget() {
 	r.first = r.view.Events + 1
 }
 
-// runVersion is the first byte of a run's record. Version 3 has Map Runs, parents and children, 2 redrives, pauses and
+// runVersion is the first byte of a run's record. Version 4 counts the lives of children, 3 has Map Runs, parents and children, 2 redrives, pauses and
 // qualifiers; all are read.
-const runVersion = 3
+const runVersion = 4
 
 // Append implements partition.Instance.
 func (r *Run) Append(dst []byte) []byte {
@@ -673,7 +676,7 @@ func (r *Run) decode(data []byte, blob func(partition.BlobID) []byte) (err error
 		v.As = readQualifier(in)
 	}
 	if version >= 3 {
-		r.child = readChild(in)
+		r.child = readChild(in, version)
 		r.readFamily(in)
 	}
 	r.first = v.Events + 1
