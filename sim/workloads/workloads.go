@@ -18,6 +18,7 @@ import (
 
 	"github.com/weftworks/weft/sim"
 	"github.com/weftworks/weft/sim/bank"
+	"github.com/weftworks/weft/sim/mapruns"
 	"github.com/weftworks/weft/sim/runs"
 	"github.com/weftworks/weft/sim/workflows"
 )
@@ -29,6 +30,7 @@ var table = []struct {
 	{"bank", bank.New},
 	{"runs", runs.New},
 	{"workflows", workflows.New},
+	{"mapruns", mapruns.New},
 }
 
 // Names returns the names of the workloads.
