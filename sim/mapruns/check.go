@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/weftworks/weft/engine/statemachine"
@@ -40,9 +41,33 @@ func (b *MapRuns) Check(truth *sim.Fold) error {
 			return fmt.Errorf("%s: %w", key, err)
 		}
 	}
+	if err := checkStops(truth); err != nil {
+		return err
+	}
 	for _, c := range b.clients {
 		if err := b.checkClient(c, truth, mapRuns[c.name], children); err != nil {
 			return fmt.Errorf("%s of %d items, bad %v, healed %v, stopped %v, redriven %v: %w", c.name, c.n, c.bad, c.healed, c.stopped, c.redrove, err)
+		}
+	}
+	return nil
+}
+
+// checkStops holds that every Map Run that was stopped told all child runs in flight.
+func checkStops(truth *sim.Fold) error {
+	owed := make(map[string]int)
+	for _, key := range truth.Keys() {
+		if name, ok := strings.CutPrefix(key, "owes "); ok {
+			n, err := strconv.Atoi(truth.History(key)[0])
+			if err != nil {
+				return err
+			}
+			name = name[:strings.LastIndexByte(name, '#')]
+			owed[name] += n
+		}
+	}
+	for name, n := range owed {
+		if got := len(truth.History("stops " + name)); got < n {
+			return fmt.Errorf("%s was stopped with %d child runs in flight, and %d were told", name, n, got)
 		}
 	}
 	return nil

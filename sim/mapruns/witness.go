@@ -47,6 +47,9 @@ type heardRun struct {
 // Receive implements partition.Instance.
 func (h *heardRun) Receive(env *partition.Env, ev *partition.Event) {
 	before := h.View().Status
+	if v := h.View(); ev.Kind == partition.Message && ev.Op == statemachine.OpStop && v.MapRun != "" {
+		h.fold.Add("stops "+v.MapRun, env.Name)
+	}
 	h.Run.Receive(env, ev)
 	if v := h.View(); v.Status != before {
 		tell(h.fold, "run "+env.Name, told{v.Status, v.MapRun, v.Input, v.Output, v.Error})
@@ -88,6 +91,12 @@ func (h *heardMapRun) Receive(env *partition.Env, ev *partition.Event) {
 	}
 	if ev.Kind == partition.Message && (ev.Op == statemachine.OpMapStop || ev.Op == statemachine.OpMapRedrive) {
 		h.left = ev.Op == statemachine.OpMapStop
+	}
+	if h.left && before.Status == machine.Running && !before.Express { // express child runs may be gone
+		// At the first stop since it was started or redriven, so many child runs are to be stopped.
+		if key := fmt.Sprintf("owes %s#%d", env.Name, before.Redrives); len(h.fold.History(key)) == 0 {
+			h.fold.Add(key, fmt.Sprint(before.Children.Running))
+		}
 	}
 	h.MapRun.Receive(env, ev)
 	if !h.begun && ev.Op != statemachine.OpMapStart {
