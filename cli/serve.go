@@ -246,6 +246,7 @@ func (s *service) open() error {
 	if !s.flags.awsLimits {
 		s.options.Limits = s.fns.config.Limits
 	}
+	s.options.ExecutionLogs = s.fns.config.ExecutionLogs
 	s.options.Retain = retained(s.fns.config.Retain, s.options.Retain)
 	if s.node, err = engine.Open(s.options); err != nil {
 		s.fns.Close()
