@@ -40,7 +40,7 @@ var layers = [][]string{
 	{"engine"},
 	{"config", "server"},
 	{".", "cli"},
-	{"cmd", "sim", "bench", "examples", "test", "internal/conformance", "internal/testsum", "internal/testserver"},
+	{"cmd", "sim", "bench", "examples", "test", "internal/conformance", "internal/testsum", "internal/testserver", "internal/servicemodels"},
 }
 
 // pure rooms do no I/O, start no goroutine and read no clock. Lanes keep to that too, but log.

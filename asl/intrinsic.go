@@ -24,18 +24,27 @@ const (
 // a replay draws the same.
 type Randomness interface{ Random() uint64 }
 
-// IntrinsicError says why an intrinsic function cannot do what it is asked. Its States Language name is
-// States.IntrinsicFailure.
+// IntrinsicError says that an intrinsic function cannot do what it is asked.
 type IntrinsicError struct {
 	Function string // "States.Format"
-	Detail   string
+	Detail   string // in Step Functions' words
+	Reason   error  // in ours: which argument, and what would do
 }
 
-// Error returns "States.Format: ...".
-func (e *IntrinsicError) Error() string { return e.Function + ": " + e.Detail }
+// Error returns Detail.
+func (e *IntrinsicError) Error() string { return e.Detail }
 
-// ErrorName returns the name by which Retry and Catch know the error.
+// Unwrap returns Reason.
+func (e *IntrinsicError) Unwrap() error { return e.Reason }
+
+// ErrorName returns the States Language's name of the error, by which Retry and Catch know it. Step Functions
+// reports it as States.Runtime.
 func (e *IntrinsicError) ErrorName() string { return "States.IntrinsicFailure" }
+
+// wording is an error of a function that has words of its own in Step Functions.
+type wording string
+
+func (w wording) Error() string { return string(w) }
 
 // call is a call of an intrinsic function.
 type call struct {
@@ -74,7 +83,7 @@ func (c *call) Eval(s Scope) (any, error) {
 	}
 	v, err := c.function.apply(&evaluation{scope: s, args: values})
 	if err != nil {
-		return nil, &IntrinsicError{Function: "States." + c.function.name, Detail: err.Error()}
+		return nil, c.function.failure(err)
 	}
 	return v, nil
 }
@@ -279,8 +288,13 @@ func (e *evaluation) text(i int) (string, error) {
 	return "", e.wrong(i, "a string")
 }
 
-// whole returns a number rounded to the nearest whole one, half away from zero, as Step Functions does.
-func (e *evaluation) whole(i int) (int64, error) {
+// rounded returns a number rounded to the nearest whole one, half away from zero: States.MathAdd's way.
+func (e *evaluation) rounded(i int) (int64, error) { return e.integer(i, math.Round) }
+
+// whole returns a number without its fraction, which is the way of all functions but States.MathAdd.
+func (e *evaluation) whole(i int) (int64, error) { return e.integer(i, math.Trunc) }
+
+func (e *evaluation) integer(i int, toWhole func(float64) float64) (int64, error) {
 	n, ok := e.args[i].(jsonvalue.Number)
 	if !ok {
 		return 0, e.wrong(i, "a number")
@@ -288,7 +302,7 @@ func (e *evaluation) whole(i int) (int64, error) {
 	if v, ok := n.Int64(); ok {
 		return v, nil
 	}
-	f := math.Round(n.Float64())
+	f := toWhole(n.Float64())
 	if math.Abs(f) > maxWhole {
 		return 0, e.wrong(i, "a whole number of 64 bits")
 	}

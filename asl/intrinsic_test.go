@@ -20,7 +20,7 @@ func (s *seeded) Random() uint64 { s.last += 0x9e3779b97f4a7c15; return s.last *
 
 func evalCall(t *testing.T, text string) (any, error) {
 	t.Helper()
-	data, err := jsonvalue.ParseString(`{"s":"a,b;c","n":2.5,"list":[1,2,2.0,[3],[3],{"a":1,"b":2},{"b":2,"a":1}],"o":{"a":1,"b":2},"json":"{\"k\": [1]}","t":"{}-\\{}","a,b)":7,"big":9223372036854775807}`)
+	data, err := jsonvalue.ParseString(`{"s":"a,b;c","n":2.5,"list":[1,2,2.0,[3],[3],{"a":1,"b":2},{"b":2,"a":1}],"o":{"a":1,"b":2},"json":"{\"k\": [1]}","t":"{}-\\{\\}","a,b)":7,"big":9223372036854775807}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,35 +45,50 @@ func TestIntrinsics(t *testing.T) {
 		`States.Format('{}', States.Array('a, b', null, false, States.StringToJson('{"k":{"l":["x y"]},"":{}}')))`: `"[a, b, null, false, {k={l=[x y]}, ={}}]"`,
 		`States.StringToJson('  ')`: `null`,
 		`States.Format('{} {} {} {} {} {}', 1.0, 1e3, 1E-5, 12345678.9, -0, 123456789012345678901)`: `"1.0 1000.0 1.0E-5 1.23456789E7 -0 123456789012345678901"`,
-		`States.MathRandom(0, 10, 42)`:                                       `0`,
-		`States.MathRandom(-5, 3, 42)`:                                       `0`,
-		`States.MathRandom(0, 100000000000, 42)`:                             `72756368003`,
-		`States.MathAdd(-1.49, -1.5)`:                                        `-3`,
-		`States.StringToJson($.json)`:                                        `{"k":[1]}`,
-		`States.JsonToString($.o)`:                                           `"{\"a\":1,\"b\":2}"`,
-		`States.Array()`:                                                     `[]`,
-		`States.Array( 1 , 'x' , $.n, null, false, -2e3)`:                    `[1,"x",2.5,null,false,-2e3]`,
-		`States.ArrayPartition($.list, 3)`:                                   `[[1,2,2.0],[[3],[3],{"a":1,"b":2}],[{"b":2,"a":1}]]`,
-		`States.ArrayContains($.list, States.Array(3))`:                      `true`,
-		`States.ArrayContains($.list, '1')`:                                  `false`,
-		`States.ArrayRange(1, 9, 4)`:                                         `[1,5,9]`,
-		`States.ArrayRange(3, 1, -1)`:                                        `[3,2,1]`,
-		`States.ArrayRange(3, 1, 1)`:                                         `[]`,
-		`States.ArrayGetItem($.list, 3)`:                                     `[3]`,
-		`States.ArrayLength($.list[?(@ > 1)])`:                               `2`,
-		`States.ArrayUnique($.list)`:                                         `[1,2,[3],{"a":1,"b":2}]`,
-		`States.Base64Encode('Data to encode')`:                              `"RGF0YSB0byBlbmNvZGU="`,
-		`States.Base64Decode('RGF0YSB0byBlbmNvZGU=')`:                        `"Data to encode"`,
-		`States.Hash('abc', 'MD5')`:                                          `"900150983cd24fb0d6963f7d28e17f72"`,
-		`States.Hash('abc', 'SHA-1')`:                                        `"a9993e364706816aba3e25717850c26c9cd0d89d"`,
-		`States.JsonMerge($.o, States.StringToJson('{"b":3,"c":4}'), false)`: `{"a":1,"b":3,"c":4}`,
-		`States.MathAdd($.n, -1)`:                                            `2`,
-		`States.MathAdd(-1.5, 0)`:                                            `-2`,
-		`States.MathRandom(5, 6)`:                                            `5`,
-		`States.StringSplit($.s, ',;')`:                                      `["a","b","c"]`,
-		`States.StringSplit(',,', ',')`:                                      `[]`,
-		`States.StringSplit('a\nb', '\n')`:                                   `["a","b"]`,
-		`States.Array($['a,b)'], $.list[0])`:                                 `[7,1]`,
+		`States.MathRandom(0, 10, 42)`:                                                  `0`,
+		`States.MathRandom(-5, 3, 42)`:                                                  `0`,
+		`States.MathRandom(0, 100000000000, 42)`:                                        `72756368003`,
+		`States.MathAdd(-1.49, -1.5)`:                                                   `-3`,
+		`States.StringToJson($.json)`:                                                   `{"k":[1]}`,
+		`States.JsonToString($.o)`:                                                      `"{\"a\":1,\"b\":2}"`,
+		`States.Array()`:                                                                `[]`,
+		`States.Array( 1 , 'x' , $.n, null, false, -2e3)`:                               `[1,"x",2.5,null,false,-2e3]`,
+		`States.ArrayPartition($.list, 3)`:                                              `[[1,2,2.0],[[3],[3],{"a":1,"b":2}],[{"b":2,"a":1}]]`,
+		`States.ArrayContains($.list, States.Array(3))`:                                 `true`,
+		`States.ArrayContains(States.Array('true', 2.0), true)`:                         `true`,
+		`States.ArrayContains(States.Array(0), false)`:                                  `false`,
+		`States.ArrayContains($.list, States.StringToJson('{"a":1}'))`:                  `false`,
+		`States.ArrayContains(States.Array($.o), States.StringToJson('{"b":2,"a":1}'))`: `false`,
+		`States.ArrayContains($.list, '1')`:                                             `true`,
+		`States.ArrayRange(1, 9, 4)`:                                                    `[1,5,9]`,
+		`States.ArrayRange(3, 1, -1)`:                                                   `[3,2,1]`,
+		`States.ArrayRange(3, 1, 1)`:                                                    `[]`,
+		`States.ArrayGetItem($.list, 3)`:                                                `[3]`,
+		`States.ArrayLength($.list[?(@ > 1)])`:                                          `2`,
+		`States.ArrayUnique($.list)`:                                                    `[1,2,[3],{"a":1,"b":2}]`,
+		`States.Base64Encode('Data to encode')`:                                         `"RGF0YSB0byBlbmNvZGU="`,
+		`States.Base64Decode('RGF0YSB0byBlbmNvZGU=')`:                                   `"Data to encode"`,
+		`States.Hash('abc', 'MD5')`:                                                     `"900150983cd24fb0d6963f7d28e17f72"`,
+		`States.Hash('abc', 'SHA-1')`:                                                   `"a9993e364706816aba3e25717850c26c9cd0d89d"`,
+		`States.JsonMerge($.o, States.StringToJson('{"b":3,"c":4}'), false)`:            `{"a":1,"b":3,"c":4}`,
+		`States.JsonMerge($.o, $.o, 'no')`:                                              `{"a":1,"b":2}`,
+		`States.MathAdd($.n, -1)`:                                                       `2`,
+		`States.MathAdd(-1.5, 0)`:                                                       `-2`,
+		`States.MathRandom(5, 6)`:                                                       `5`,
+		`States.MathAdd(2147483646, 1)`:                                                 `2147483647`,
+		`States.ArrayRange(1.6, 1.4, 1)`:                                                `[1]`,
+		`States.ArrayRange(5.4, -0.6, -2.4)`:                                            `[5,3,1]`,
+		`States.ArrayPartition(States.Array(1, 2, 3), 2.6)`:                             `[[1,2],[3]]`,
+		`States.ArrayGetItem($.list, 1.9)`:                                              `2`,
+		`States.ArrayGetItem(States.Array(), 999)`:                                      `null`,
+		`States.Base64Decode('abc')`:                                                    "\"i\ufffd\"",
+		`States.Base64Decode(' YWJj!ZA==YWJj')`:                                         `"abcd"`,
+		`States.Base64Decode('Pz8_YWJj-')`:                                              `"???abc"`,
+		`States.Hash(12, 'MD5')`:                                                        `"c20ad4d76fe97759aa27a0c99bff6710"`,
+		`States.StringSplit($.s, ',;')`:                                                 `["a","b","c"]`,
+		`States.StringSplit(',,', ',')`:                                                 `[]`,
+		`States.StringSplit('a\nb', '\n')`:                                              `["a","b"]`,
+		`States.Array($['a,b)'], $.list[0])`:                                            `[7,1]`,
 	} {
 		v, err := evalCall(t, text)
 		if err != nil || jsonvalue.Text(v) != want {
@@ -103,32 +118,40 @@ func TestIntrinsicsDrawFromTheScope(t *testing.T) {
 
 func TestIntrinsicFailures(t *testing.T) {
 	t.Parallel()
-	for text, part := range map[string]string{
-		"States.Format('{}')":                  "more {}",
-		"States.Format('', 1)":                 "fewer {}",
-		"States.Format(1)":                     "a string",
-		"States.StringToJson('{')":             "not JSON",
-		"States.ArrayGetItem($.list, 7)":       "outside",
-		"States.ArrayGetItem($.list, -1)":      "outside",
-		"States.ArrayLength($.s)":              "an array",
-		"States.ArrayPartition($.list, 0)":     "at least 1",
-		"States.ArrayRange(1, 2000, 1)":        "more than 1000",
-		"States.ArrayRange(1, 2, 0)":           "must not be 0",
-		"States.ArrayRange(0, $.big, $.big)":   "2^53",
-		"States.Base64Decode('%')":             "not Base64",
-		"States.Hash('a', 'CRC')":              "no algorithm",
-		"States.JsonMerge($.o, $.o, true)":     "must be false",
-		"States.JsonMerge($.o, $.list, false)": "an object",
-		"States.MathAdd($.big, 1)":             "64 bits",
-		"States.MathAdd('1', 1)":               "a number",
-		"States.MathAdd(1e300, 1)":             "64 bits",
-		"States.MathRandom(2, 2)":              "less than",
-		"States.StringSplit($.list, ',')":      "a string",
+	for text, reason := range map[string]string{
+		"States.Format('{}')":                       "Invalid arguments in States.Format: number of arguments do not match the occurrences of {}.",
+		"States.Format('', 1)":                      "Invalid arguments in States.Format: number of arguments do not match the occurrences of {}.",
+		"States.Format('Hello {', 1)":               "Invalid template in States.Format: matching '}' not found for '{'.",
+		"States.Format('{{}}', 1)":                  "Invalid template in States.Format: matching '}' not found for '{'.",
+		"States.Format('}')":                        "Invalid template in States.Format: matching '{' not found for '}'.",
+		"States.Format(1)":                          "a string",
+		"States.StringToJson('{')":                  "not JSON",
+		"States.ArrayGetItem($.list, 7)":            "outside",
+		"States.ArrayGetItem($.list, -1)":           "outside",
+		"States.ArrayGetItem($.list, '1')":          "a number",
+		"States.ArrayLength($.s)":                   "an array",
+		"States.ArrayPartition($.list, 0.6)":        "at least 1",
+		"States.ArrayRange(1, 1001, 1)":             "more than 1000",
+		"States.ArrayRange(1, 2, 0.49)":             "must not be 0",
+		"States.ArrayRange(0, $.big, $.big)":        "2^53",
+		"States.Base64Decode(1)":                    "a string",
+		"States.Hash('a', 'sha-256')":               "no algorithm",
+		"States.JsonMerge($.o, $.o, true)":          "must be false",
+		"States.JsonMerge($.o, $.list, false)":      "an object",
+		"States.MathAdd(2147483647, 1)":             "outside",
+		"States.MathAdd(3000000000, -1)":            "outside",
+		"States.MathAdd('1', 1)":                    "a number",
+		"States.MathAdd(1e300, 1)":                  "64 bits",
+		"States.MathRandom(1.4, 1.6)":               "less than",
+		"States.StringSplit($.list, ',')":           "a string",
+		"States.Array(States.ArrayGetItem($.s, 0))": "an array",
 	} {
 		_, err := evalCall(t, text)
 		var e *IntrinsicError
-		if !errors.As(err, &e) || e.ErrorName() != "States.IntrinsicFailure" || !strings.Contains(e.Detail, part) {
-			t.Errorf("%s: %v, want %q", text, err, part)
+		if !errors.As(err, &e) || e.ErrorName() != "States.IntrinsicFailure" || !strings.Contains(e.Reason.Error(), reason) {
+			t.Errorf("%s: %v, want %q", text, err, reason)
+		} else if want := "Invalid arguments in " + e.Function; e.Error() != want && e.Error() != reason {
+			t.Errorf("%s: %q, want %q", text, e.Error(), want)
 		}
 	}
 	var missing *jsonpath.MissingError
@@ -162,7 +185,14 @@ func TestMalformedCalls(t *testing.T) {
 
 func FuzzCall(f *testing.F) {
 	f.Add(`States.Format('{} \{ {}', $.a['x,)'], States.ArrayRange(0, 3, 1))`)
-	f.Add(`States.Hash(States.JsonToString($), 'MD5')`)
+	for _, text := range []string{
+		`States.Hash(States.JsonToString($), 'MD5')`, `States.ArrayUnique(States.ArrayPartition($.a['x,)'], 1.5))`, `States.MathRandom(-1, 3e9, 7)`,
+		`States.Base64Decode(States.Base64Encode('\u0000 é'))`, `States.JsonMerge($, $.a, false)`, `States.StringSplit('a.b', '.')`,
+		`States.ArrayContains(States.Array(1, null, 'x'), States.MathAdd(1.5, -1))`, `States.ArrayGetItem($.a..*, States.ArrayLength($.a..x))`,
+		`States.StringToJson('{"a": [1e400, "\ud800"]}')`, `States.UUID()`,
+	} {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		c, _, err := parseCall(text)
 		if err != nil {

@@ -27,6 +27,15 @@ type intrinsic struct {
 	apply       func(*evaluation) (any, error)
 }
 
+// failure words err as Step Functions does.
+func (f *intrinsic) failure(err error) *IntrinsicError {
+	e := &IntrinsicError{Function: "States." + f.name, Detail: "Invalid arguments in States." + f.name, Reason: err}
+	if w := wording(""); errors.As(err, &w) {
+		e.Detail = string(w)
+	}
+	return e
+}
+
 func (f *intrinsic) arity() string {
 	switch {
 	case f.most == maxArguments:
@@ -65,10 +74,14 @@ var intrinsics = func() map[string]*intrinsic {
 	return byName
 }()
 
+// arrayContains compares texts: 1 is in ["1"], and of two objects the order of keys counts.
 func arrayContains(e *evaluation) (any, error) {
 	items, err := e.array(0)
+	wanted, isNumber := e.args[1].(jsonvalue.Number)
+	text := display(e.args[1])
 	for _, item := range items {
-		if jsonvalue.Equal(item, e.args[1]) {
+		n, ok := item.(jsonvalue.Number)
+		if ok && isNumber && n.Compare(wanted) == 0 || display(item) == text {
 			return true, nil
 		}
 	}
@@ -83,6 +96,9 @@ func arrayGetItem(e *evaluation) (any, error) {
 	i, err := e.whole(1)
 	if err != nil {
 		return nil, err
+	}
+	if len(items) == 0 && i >= 0 {
+		return nil, nil // measured: only an array with items has an outside
 	}
 	if i < 0 || i >= int64(len(items)) {
 		return nil, fmt.Errorf("index %d is outside the array, which has %d items", i, len(items))
@@ -194,19 +210,41 @@ func base64Encode(e *evaluation) (any, error) {
 	return base64.StdEncoding.EncodeToString([]byte(s)), err
 }
 
+// base64Decode takes every string: characters of no alphabet, the usual or the one for URLs, are passed over, the
+// first "=" ends it, and so do bits that make no byte.
 func base64Decode(e *evaluation) (any, error) {
 	s, err := e.short(0)
 	if err != nil {
 		return nil, err
 	}
-	b, err := base64.StdEncoding.DecodeString(s)
-	if err != nil {
-		return nil, fmt.Errorf("the string is not Base64: %w", err)
+	s, _, _ = strings.Cut(s, "=")
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '-':
+			return '+'
+		case r == '_':
+			return '/'
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '+', r == '/':
+			return r
+		}
+		return -1
+	}, s)
+	if len(s)%4 == 1 {
+		s = s[:len(s)-1]
 	}
-	return strings.ToValidUTF8(string(b), "\uFFFD"), nil
+	b, err := base64.RawStdEncoding.DecodeString(s)
+	return strings.ToValidUTF8(string(b), "\uFFFD"), err
 }
 
-// format fills each {} of a text with the next argument. A backslash takes the next character as it is.
+// Step Functions' words for what is wrong with a text of States.Format.
+const (
+	wrongCount  wording = "Invalid arguments in States.Format: number of arguments do not match the occurrences of {}."
+	noCloseTo   wording = "Invalid template in States.Format: matching '}' not found for '{'."
+	noOpeningTo wording = "Invalid template in States.Format: matching '{' not found for '}'."
+)
+
+// format fills each {} of a text with the next argument. A backslash takes the next character as it is; other
+// braces need one.
 func format(e *evaluation) (any, error) {
 	text, err := e.text(0)
 	if err != nil {
@@ -222,11 +260,15 @@ func format(e *evaluation) (any, error) {
 			i += n
 		case strings.HasPrefix(text[i:], "{}"):
 			if len(args) == 0 {
-				return nil, fmt.Errorf("the text has more {} than the %d arguments behind it", len(e.args)-1)
+				return nil, wrongCount
 			}
 			b = jsonvalue.AppendJava(b, args[0], maxCallResult)
 			args = args[1:]
 			i++
+		case c == '{':
+			return nil, noCloseTo
+		case c == '}':
+			return nil, noOpeningTo
 		default:
 			b = append(b, c)
 		}
@@ -235,7 +277,7 @@ func format(e *evaluation) (any, error) {
 		}
 	}
 	if len(args) > 0 {
-		return nil, fmt.Errorf("the text has fewer {} than the %d arguments behind it", len(e.args)-1)
+		return nil, wrongCount
 	}
 	return string(b), nil
 }
@@ -276,7 +318,7 @@ func jsonMerge(e *evaluation) (any, error) {
 		return nil, e.wrong(0, "an object")
 	case !bOK:
 		return nil, e.wrong(1, "an object")
-	case e.args[2] != false:
+	case truthy(e.args[2]):
 		return nil, errors.New("argument 3 must be false: objects are merged at their first level only")
 	}
 	merged := a.Clone()
@@ -284,6 +326,12 @@ func jsonMerge(e *evaluation) (any, error) {
 		merged.Set(key, v)
 	}
 	return merged, nil
+}
+
+// truthy reports whether Step Functions reads v as true; most values are false to it.
+func truthy(v any) bool {
+	n, isNumber := v.(jsonvalue.Number)
+	return v == true || v == "true" || isNumber && n.Float64() != 0
 }
 
 func jsonToString(e *evaluation) (any, error) { return jsonvalue.Text(e.args[0]), nil }
@@ -303,18 +351,17 @@ func stringToJSON(e *evaluation) (any, error) {
 	return v, nil
 }
 
+// mathAdd adds numbers of 32 bits; so must be the sum.
 func mathAdd(e *evaluation) (any, error) {
-	a, err := e.whole(0)
-	if err != nil {
-		return nil, err
-	}
-	b, err := e.whole(1)
-	if err != nil {
-		return nil, err
-	}
-	sum := a + b
-	if (sum > a) != (b > 0) && b != 0 {
-		return nil, errors.New("the sum does not fit 64 bits")
+	sum := int64(0)
+	for i := range e.args {
+		v, err := e.rounded(i)
+		if err != nil {
+			return nil, err
+		}
+		if sum += v; v != int64(int32(v)) || sum != int64(int32(sum)) {
+			return nil, fmt.Errorf("argument %d or the sum is outside -2147483648 to 2147483647", i+1)
+		}
 	}
 	return jsonvalue.Int(sum), nil
 }

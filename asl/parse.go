@@ -43,6 +43,11 @@ type parser struct {
 // Parse reads and validates a definition. The Machine is nil exactly when there are problems, and all of
 // them are reported, the first 100 in full.
 func Parse(text []byte, opts Options) (*Machine, Problems) {
+	return parse(text, opts, (*parser).top)
+}
+
+// parse reads the JSON of a definition and lets read go through it.
+func parse(text []byte, opts Options, read func(*parser, *spot)) (*Machine, Problems) {
 	p := &parser{options: opts, machine: &Machine{Text: text}, seen: map[string]*spot{}, announced: map[string]bool{}}
 	most := opts.Limits.DefinitionBytes
 	if most == 0 {
@@ -62,7 +67,7 @@ func Parse(text []byte, opts Options) (*Machine, Problems) {
 	if root.Kind != jsonvalue.KindObject {
 		return nil, Problems{notAnObject()}
 	}
-	p.top(&spot{node: root, keyAt: -1})
+	read(p, &spot{node: root, keyAt: -1})
 	p.checkScopes()
 	if len(p.problems) > 0 {
 		return nil, p.sorted()
@@ -174,10 +179,9 @@ type graphReader struct {
 	*parser
 	graph   *Graph
 	pending []pending
-	spots   []*spot          // of graph.States
-	edges   map[*State][]int // states to places in pending
-	reading *State
-	broken  bool // some state's way on is unknown
+	spots   []*spot // of graph.States
+	edges   []int   // where in pending the names begin that each of graph.States gives
+	broken  bool    // some state's way on is unknown
 }
 
 // graph reads StartAt and States of s into g.
@@ -212,8 +216,8 @@ func (r *graphReader) expect(s *spot) {
 	r.graph.ByName = make(map[string]*State, n)
 	r.graph.States = make([]*State, 0, n)
 	r.spots = make([]*spot, 0, n)
-	r.pending = make([]pending, 0, n)
-	r.edges = make(map[*State][]int, n)
+	r.pending = make([]pending, 0, n+1)
+	r.edges = make([]int, 0, n)
 	if len(r.seen) == 0 {
 		r.seen = make(map[string]*spot, n)
 		r.machine.AllStates = make([]*State, 0, n)
@@ -222,7 +226,6 @@ func (r *graphReader) expect(s *spot) {
 
 // refer notes that at names a state, to be filled in by resolve.
 func (r *graphReader) refer(at *spot, name string, to **State) {
-	r.edges[r.reading] = append(r.edges[r.reading], len(r.pending))
 	r.pending = append(r.pending, pending{at, name, to})
 }
 
@@ -248,7 +251,7 @@ func (r *graphReader) resolve(states *spot) {
 	}
 	reached := r.reach()
 	for i, st := range r.graph.States {
-		if !reached[st] {
+		if !reached[i] {
 			r.reportKey(r.spots[i], MissingTarget, "let a Next, Default or Catch name it, or remove it", "no state leads to it").ServiceMessage =
 				fmt.Sprintf("State \"%s\" is not reachable.", st.Name)
 		}
@@ -275,13 +278,23 @@ func (r *graphReader) names() []string {
 }
 
 // reach returns the states that can be reached from the start.
-func (r *graphReader) reach() map[*State]bool {
-	reached := map[*State]bool{r.graph.Start: true}
-	for queue := []*State{r.graph.Start}; len(queue) > 0; {
-		st := queue[0]
+func (r *graphReader) reach() []bool {
+	places := make(map[*State]int, len(r.graph.States))
+	for i, st := range r.graph.States {
+		places[st] = i
+	}
+	reached := make([]bool, len(r.graph.States))
+	start := places[r.graph.Start]
+	reached[start] = true
+	for queue := []int{start}; len(queue) > 0; {
+		at := queue[0]
 		queue = queue[1:]
-		for _, i := range r.edges[st] {
-			if to := *r.pending[i].to; to != nil && !reached[to] {
+		last := len(r.pending)
+		if at+1 < len(r.edges) {
+			last = r.edges[at+1]
+		}
+		for _, ref := range r.pending[r.edges[at]:last] {
+			if to := places[*ref.to]; *ref.to != nil && !reached[to] {
 				reached[to] = true
 				queue = append(queue, to)
 			}
@@ -295,7 +308,7 @@ func (r *graphReader) enter(s *spot) *State {
 	st := &State{Name: s.key, Graph: r.graph, Index: len(r.machine.AllStates), Pos: r.pos(s.keyAt)}
 	r.machine.AllStates = append(r.machine.AllStates, st)
 	r.graph.States = append(r.graph.States, st)
-	r.spots = append(r.spots, s)
+	r.spots, r.edges = append(r.spots, s), append(r.edges, len(r.pending))
 	switch n := utf8.RuneCountInString(s.key); {
 	case n == 0:
 		r.reportKey(s, SchemaInvalid, "name it", "a state needs a name")

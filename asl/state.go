@@ -26,9 +26,8 @@ func (r *graphReader) state(s *spot) {
 		r.broken = true
 		return
 	}
-	r.reading = st
 	defer func(outer QueryLanguage, above *State, at *spot) {
-		r.reading, r.language, r.current, r.currentAt = nil, outer, above, at
+		r.language, r.current, r.currentAt = outer, above, at
 	}(r.language, r.current, r.currentAt)
 	r.current, r.currentAt = st, s
 	st.QueryLanguage = r.queryLanguage(s, r.machine.QueryLanguage)

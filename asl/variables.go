@@ -78,7 +78,7 @@ func isVariableName(s string) bool {
 }
 
 // checkScopes reports variables that a branch or an iteration assigns though a scope around it does: it may read those, and
-// neither change nor hide them.
+// neither change nor hide them. The items of a distributed Map are runs of their own, with nothing around them.
 func (p *parser) checkScopes() {
 	names := map[*Graph]map[string]bool{}
 	for _, a := range p.assigned {
@@ -88,7 +88,7 @@ func (p *parser) checkScopes() {
 		names[a.graph][a.name] = true
 	}
 	for _, a := range p.assigned {
-		for up := a.graph.Parent; up != nil; up = up.Graph.Parent {
+		for up := a.graph.Parent; up != nil && !separate(up); up = up.Graph.Parent {
 			if names[up.Graph][a.name] {
 				p.reportKey(a.at, DuplicateVariable, "choose another name", "the variable $%s belongs to the scope around state %q", a.name, up.Name).ServiceMessage =
 					"The variable name '" + a.name + "' was already defined in a parent scope."
@@ -97,6 +97,9 @@ func (p *parser) checkScopes() {
 		}
 	}
 }
+
+// separate reports whether what is inside a state runs by itself and does not see the variables around it.
+func separate(st *State) bool { return st.Map != nil && st.Map.Distributed != nil }
 
 // VariableReferences returns the names of the variables that states read, sorted, by state. States that read none are
 // left out; the map is empty when none does.

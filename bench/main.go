@@ -23,6 +23,7 @@ type settings struct {
 	modes    []mode.Mode
 	extended bool
 	sleepers int
+	items    int
 	only     string
 	profile  string
 	list     bool
@@ -47,6 +48,7 @@ func groups() []group {
 		group{"machine-fan", "state machines: a Map over 100 and 1,000 items", benchFan},
 		group{"machine-chain", "state machines: 1,000 Tasks in a row", benchChain},
 		group{"machine-recovery", "state machines: how fast a log is replayed after kill -9", benchRecovery},
+		group{"maprun", "a distributed Map over many items of an object: items/s and peak memory", benchMapRun},
 		group{"machine-asleep", "state machines: many runs in a Wait, and their recovery", benchSleepers},
 	)
 }
@@ -74,6 +76,7 @@ func flags(args []string) (*settings, error) {
 	seconds := set.Float64("seconds", 0.5, "length of one measurement; throughput takes twice as long")
 	set.BoolVar(&c.extended, "extended", false, "classic keeps the code of runs in memory between their steps (the original's extended sessions)")
 	set.IntVar(&c.sleepers, "sleepers", 1_000_000, "workflows asleep in the group asleep; machine-asleep has a fifth")
+	set.IntVar(&c.items, "items", 1_000_000, "items in the group maprun")
 	set.StringVar(&c.out, "out", filepath.Join("bench", "out"), "directory of the results")
 	set.StringVar(&c.dir, "dir", "", "where data directories are made, on the disk to be measured (default: the directory of the results)")
 	set.StringVar(&c.profile, "cpuprofile", "", "write a CPU profile to this file")

@@ -98,8 +98,11 @@ func spawn(args ...string) (map[string]float64, error) {
 func child(args []string) error {
 	part, dir, figures := args[1], args[2], make(map[string]float64)
 	do := machinePart
-	if part == "asleep" {
+	switch part {
+	case "asleep":
 		do = asleepPart
+	case "maprun":
+		do = mapRunPart
 	}
 	if err := do(part, dir, args[3:], figures); err != nil {
 		return err
@@ -208,13 +211,16 @@ func countSleepers(n *engine.Node, figures map[string]float64) error {
 }
 
 // resident returns the process's resident memory in bytes, 0 where the system does not say.
-func resident() float64 {
+func resident() float64 { return status("VmRSS:") }
+
+// status returns a size of this process that the kernel knows, in bytes; 0 where it does not say.
+func status(field string) float64 {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, field); ok {
 			kib, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
 			return kib * 1024
 		}

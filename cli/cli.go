@@ -145,8 +145,9 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("main", a.runCommand(), a.devCommand(), a.serveCommand(), a.envCommand())
-	add("server", a.machinesCommand(), a.workflowsCommand(), a.runsCommand(), a.entitiesCommand(), a.schedulesCommand(), a.activitiesCommand())
+	add("main", a.runCommand(), a.testCommand(), a.devCommand(), a.serveCommand(), a.envCommand())
+	add("server", a.machinesCommand(), a.workflowsCommand(), a.runsCommand(), a.mapRunsCommand(), a.entitiesCommand(), a.schedulesCommand(),
+		a.activitiesCommand())
 	add("other", a.logCommand(), a.versionCommand())
 	root.SetCompletionCommandGroupID("other")
 	group(root)

@@ -143,6 +143,9 @@ func (a *app) runsShow(r *remote) *cobra.Command {
 			}
 			f.line("elapsed", console.Elapsed(a.elapsed(run)))
 			f.line("arn", run.ARN)
+			for _, m := range mapRunsShown(cmd.Context(), r, run.ARN) {
+				f.line("map run", mapRunLine(m))
+			}
 			for _, part := range []struct {
 				name string
 				text *string

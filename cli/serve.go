@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/cli/project"
 	"github.com/weftworks/weft/config"
 	"github.com/weftworks/weft/engine"
@@ -24,6 +25,7 @@ import (
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
+	"github.com/weftworks/weft/machine/mock"
 	"github.com/weftworks/weft/server"
 )
 
@@ -35,14 +37,15 @@ const defaultRegion = "us-east-1"
 
 // serveFlags are the flags that `weft serve` and `weft dev` share.
 type serveFlags struct {
-	data, listen, config, retain, tokenFile, speculation, logFormat, logLevel string
-	awsLimits                                                                 bool
+	data, listen, config, retain, tokenFile, speculation, logFormat, logLevel, mocks string
+	awsLimits                                                                        bool
 }
 
 func (f *serveFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.listen, "listen", defaultListen, "`ADDRESS` to listen on; another than loopback needs a token; port 0 picks a free one")
 	fl.StringVar(&f.config, "config", "", "`FILE` that declares the functions (default weft.yaml, if there is one)")
+	fl.StringVar(&f.mocks, "mocks", "", "mock `FILE` (Step Functions Local's format): runs started as STATE-MACHINE-ARN#CASE are answered by it")
 	fl.StringVar(&f.retain, "retain", "", "`DURATION` for which ended runs are kept: 7d, or by status: succeeded=1d,failed=forever (default what the file that declares functions says, else 90d)")
 	fl.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the token that clients have to know (default $WEFT_TOKEN, else no token)")
 	speculationFlag(fl.StringVar, &f.speculation)
@@ -95,10 +98,20 @@ type service struct {
 	log     *slog.Logger
 	options engine.Options
 	creds   []server.Credential
+	mocks   *mock.File // nil: none
 	node    *engine.Node
 	fns     *functions
 	url     string
 	lines   func(function.LogLine)
+}
+
+// mocked are the integrations of a server with mocks: machines may name whatever Step Functions has, as long as a mock
+// answers for it.
+type mocked struct{ engine.Integrations }
+
+// Supports implements asl.Integrations.
+func (m mocked) Supports(name, pattern string) bool {
+	return m.Integrations.Supports(name, pattern) || asl.AWSIntegrations.Supports(name, pattern)
 }
 
 // prepareServer checks all flags.
@@ -123,6 +136,11 @@ func (a *app) prepareServer(f serveFlags) (*service, error) {
 	}
 	if s.options.Retain, err = parseRetain(f.retain); err != nil {
 		return nil, err
+	}
+	if f.mocks != "" {
+		if s.mocks, err = readMocks(f.mocks); err != nil {
+			return nil, err
+		}
 	}
 	token, err := a.token(f.tokenFile)
 	if err != nil {
@@ -172,7 +190,7 @@ func (s *service) serve(ctx context.Context, background func(ctx context.Context
 		defer close(prepared)
 		s.prepareFunctions(ctx)
 	}()
-	err = server.Serve(ctx, l, server.Options{Backend: s.node, Credentials: s.creds, Limits: s.options.Limits, Logger: s.log,
+	err = server.Serve(ctx, l, server.Options{Backend: s.node, Credentials: s.creds, Limits: s.options.Limits, Mocks: s.mocks, Logger: s.log,
 		Collectors: []prometheus.Collector{s.node.Collector()}})
 	cancel(nil)
 	<-prepared
@@ -222,8 +240,14 @@ func (s *service) open() error {
 		return err
 	}
 	s.options.Functions, s.options.Integrations = s.fns, s.fns.integrations
+	if s.mocks != nil {
+		s.options.Integrations = mocked{s.fns.integrations}
+	}
 	if !s.flags.awsLimits {
 		s.options.Limits = s.fns.config.Limits
+	}
+	if s.options.Objects, err = s.fns.openObjects(s.flags.data); err != nil {
+		return errors.Join(err, s.fns.Close())
 	}
 	s.options.Retain = retained(s.fns.config.Retain, s.options.Retain)
 	if s.node, err = engine.Open(s.options); err != nil {

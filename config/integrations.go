@@ -78,7 +78,7 @@ func (r *reader) address(n *yaml.Node) string {
 // integrations reads the integrations of a file's own, in its order. Functions have been read.
 func (r *reader) integrations(n *yaml.Node, c *Config) {
 	r.each(n, "integrations", func(key, v *yaml.Node) {
-		if !asl.IsIntegrationName(key.Value) || key.Value == "lambda:invoke" {
+		if !asl.IsIntegrationName(key.Value) || key.Value == "lambda:invoke" || asl.OwnAction(key.Value) {
 			r.problem(key, "integration %q: a name is like crm:createLead, two words of letters, digits and '-' with a colon between them; lambda:invoke is taken", key.Value)
 			return
 		}

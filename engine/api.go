@@ -99,6 +99,9 @@ type StartRun struct {
 	Input   []byte // one JSON text; nil: {}
 	Trace   string // traceHeader, kept and shown
 	From    string // "": the StartAt; else the state of the machine's own graph to begin with
+	// Mocks is a mock file of one test case, which answers for states of the run. The run is pinned to it as to its
+	// definition. Nil: states call what they name.
+	Mocks []byte
 
 	parent statemachine.Parent // the task that starts the run; the zero Parent: a client
 }

@@ -110,7 +110,7 @@ func TestOwnIntegrations(t *testing.T) {
 
 	_, err = n.CreateMachine(t.Context(), CreateMachine{Name: "x", Definition: []byte(
 		`{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::crm:createLed","End":true}}}`)})
-	want := "there is no integration crm:createLed; did you mean crm:createLead? there are crm:createLead, lambda:invoke; add others in weft.yaml under integrations"
+	want := "there is no integration crm:createLed; did you mean crm:createLead? there are crm:createLead, lambda:invoke, states:startExecution; add others in weft.yaml under integrations"
 	if !fault.Is(err, fault.InvalidDefinition) || !strings.Contains(err.Error(), want) {
 		t.Errorf("refused with %v", err)
 	}

@@ -80,7 +80,7 @@ func (n *Node) listRuns(ctx context.Context, q ListRuns) (*RunPage, error) {
 	}
 	if q.Version != 0 || q.Alias != "" {
 		l.match = func(r *listed) bool {
-			as := statemachine.ParseLabel(r.summary.Label)
+			as := statemachine.ParseLabel(r.summary.Label).As
 			return (q.Version == 0 || q.Version == as.Version) && (q.Alias == "" || q.Alias == as.Alias)
 		}
 	}
@@ -269,10 +269,10 @@ func merge(sources []*source, q *listing) (page []listed, next string, err error
 
 func (n *Node) listedRun(l listed, machineName string) Run {
 	_, name, _ := statemachine.SplitRun(l.name)
-	as := statemachine.ParseLabel(l.summary.Label)
+	more := statemachine.ParseLabel(l.summary.Label)
 	return Run{
 		ID: RunID{Machine: machineName, Name: name}, ARN: n.library.RunARN(machineName, name, false),
-		MachineARN: n.library.MachineARN(machineName), Version: as.Version, Alias: as.Alias, Status: machine.Status(l.summary.Status),
+		MachineARN: n.library.MachineARN(machineName), Version: more.As.Version, Alias: more.As.Alias, Redrives: more.Redrives, Redriven: more.Redriven, Status: machine.Status(l.summary.Status),
 		Started: l.summary.Time, Stopped: l.summary.Ended,
 	}
 }

@@ -119,7 +119,7 @@ func (c *nested) start(ctx context.Context) (*Run, error) {
 		return nil, err
 	}
 	s := StartRun{Machine: m.Name, Name: c.text("Name"), Trace: c.text("TraceHeader"),
-		parent: statemachine.Parent{Run: c.flight.call.Instance, Task: c.flight.call.ID, Form: c.form}}
+		parent: statemachine.Parent{Run: c.flight.call.Instance, Ref: c.flight.key.ref, Task: c.flight.call.ID, Form: c.form}}
 	if v, err := strconv.Atoi(qualifier); err == nil {
 		s.Version = v
 	} else {

@@ -43,6 +43,12 @@ func (n *Node) StartRun(ctx context.Context, s StartRun) (*Run, error) {
 	if !ok {
 		return nil, n.noVersion(s.Machine, strconv.Itoa(as.Version))
 	}
+	if s.Mocks != nil {
+		if blob, err = statemachine.Mocked(blob, s.Mocks); err != nil {
+			return nil, fault.New("", fault.InvalidArgument, s.Machine, "%w", err)
+		}
+		blobID = partition.BlobOf(blob)
+	}
 	fresh := s.Name == ""
 	if fresh {
 		s.Name = uuid.NewString()

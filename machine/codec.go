@@ -2,6 +2,7 @@ package machine
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"slices"
 
@@ -54,6 +55,12 @@ func (f *Frame) AppendBinary(b []byte) []byte {
 	b = wire.AppendUint(b, uint64(len(queue)))
 	for _, r := range queue {
 		b = wire.AppendUint(b, e.numbers[r])
+	}
+	if f.in.Mocks != nil {
+		b = wire.AppendUint(b, uint64(len(f.answers)))
+		for _, i := range slices.Sorted(maps.Keys(f.answers)) {
+			b = wire.AppendInt(wire.AppendUint(b, uint64(i)), f.answers[i])
+		}
 	}
 	return b
 }
@@ -248,6 +255,23 @@ func (d *decoder) running() {
 			return
 		}
 		f.ready = append(f.ready, d.branches[i-1])
+	}
+	if f.in.Mocks != nil {
+		d.answers()
+	}
+}
+
+func (d *decoder) answers() {
+	for range d.r.Count(2) {
+		i, n := d.r.Uint(), d.r.Int()
+		if i >= uint64(len(d.f.in.Definition.AllStates)) || n < 0 {
+			d.fail()
+			return
+		}
+		if d.f.answers == nil {
+			d.f.answers = map[int]int64{}
+		}
+		d.f.answers[int(i)] = n
 	}
 }
 

@@ -55,6 +55,7 @@ func (s *step) contextObject(b, item *branch) any {
 	if t := b.state.Task; t != nil && (t.Target.WaitForToken || t.Target.Job) && b.invocation != 0 {
 		o.Set("Task", object("Token", s.token(b.invocation)))
 	}
+	f.probe.overlay(o)
 	c.branch, c.item, c.object = b, item, o
 	return o
 }

@@ -3,6 +3,7 @@ package machine
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/asl/jsonvalue"
@@ -20,7 +21,6 @@ const (
 	errDataLimit       = "States.DataLimitExceeded"
 	errReferencePath   = "States.ReferencePathConflict"
 	errResultPath      = "States.ResultPathMatchFailure" // what the States Language calls it
-	errIntrinsic       = "States.IntrinsicFailure"
 	errQuery           = "States.QueryEvaluationError"
 	errThreshold       = "States.ExceedToleratedFailureThreshold"
 	thresholdExceeded  = "The specified tolerated failure threshold was exceeded"
@@ -32,7 +32,7 @@ const (
 type failure struct {
 	name, cause       string
 	hasName, hasCause bool
-	alias             string // a second name that ErrorEquals matches: a heartbeat's time-out is States.Timeout in the history, a conflict has the States Language's name beside its own
+	alias             string // a second name that ErrorEquals matches: a heartbeat's time-out is States.Timeout in the history, a conflict or a failed intrinsic function has the States Language's name beside its own
 
 	evaluation bool   // an expression in JSONata failed: there is an EvaluationFailed event
 	noted      bool   // and it is in the history
@@ -70,11 +70,12 @@ func tooLarge(what string) *failure {
 	return &failure{name: errDataLimit, hasName: true, hasCause: true, cause: fmt.Sprintf(resultTooLargeText, what)}
 }
 
-// matches reports whether an ErrorEquals list covers e. States.Runtime is never covered;
-// States.DataLimitExceeded only by its own name; States.TaskFailed covers all but time-outs.
+// matches reports whether an ErrorEquals list covers e. States.Runtime is never covered, unless by the States
+// Language's name of what it is; States.DataLimitExceeded only by its own name; States.TaskFailed covers all but
+// time-outs.
 func (e *failure) matches(names []string) bool {
 	if e.name == errRuntime {
-		return false
+		return e.alias != "" && slices.Contains(names, e.alias)
 	}
 	for _, n := range names {
 		switch {
@@ -105,15 +106,13 @@ func optional(s string, present bool) any {
 }
 
 // failed deals with an error of b's state: a retry, a catcher, the failure of the Parallel or Map that b is
-// in, or the failure of the run. It returns the branch that goes on in this step. States.Runtime ends the run
-// at once: no state above b and no other branch has an event about it.
+// in, or the failure of the run. It returns the branch that goes on in this step. States.Runtime that the state
+// does not name ends the run at once: no state above b and no other branch has an event about it.
 func (s *step) failed(b *branch, e *failure) *branch {
+	s.f.probe.failed(b, e)
 	s.noteEvaluation(b, e)
-	if e.name == errRuntime {
-		prev := b.prev
-		s.cancelAll(&s.f.root)
-		s.fail(prev, e)
-		return nil
+	if e.name == errRuntime && !e.handled(b.state) {
+		return s.runtimeFailed(b, e)
 	}
 	if delay, ok := s.retryAfter(b, e); ok {
 		s.f.discard(b)
@@ -128,12 +127,28 @@ func (s *step) failed(b *branch, e *failure) *branch {
 	if next, ok := s.catch(b, e); ok {
 		return next
 	}
+	if e.name == errRuntime {
+		return s.runtimeFailed(b, e)
+	}
 	b.phase = idle
 	if b.parent == nil {
 		s.fail(b.prev, e)
 		return nil
 	}
 	return s.childFailed(b, e)
+}
+
+func (s *step) runtimeFailed(b *branch, e *failure) *branch {
+	prev := b.prev
+	s.cancelAll(&s.f.root)
+	s.fail(prev, e)
+	return nil
+}
+
+// handled reports whether a retrier or catcher of st covers e.
+func (e *failure) handled(st *asl.State) bool {
+	return slices.ContainsFunc(st.Retry, func(r asl.Retrier) bool { return e.matches(r.ErrorEquals) }) ||
+		slices.ContainsFunc(st.Catch, func(c asl.Catcher) bool { return e.matches(c.ErrorEquals) })
 }
 
 // noteEvaluation says in the history that an expression of b's state failed, once. Like AWS's, an event that follows
@@ -160,8 +175,10 @@ func (s *step) retryAfter(b *branch, e *failure) (int64, bool) {
 		}
 		if b.attempts == nil {
 			b.attempts = make([]int64, len(b.state.Retry))
+			b.attempts[i] = s.f.probe.retried(b)
 		}
 		if b.attempts[i] >= r.MaxAttempts {
+			s.f.probe.retrier(b, i, -1)
 			return 0, false
 		}
 		delay := retryDelay(r, b.attempts[i])
@@ -169,6 +186,7 @@ func (s *step) retryAfter(b *branch, e *failure) (int64, bool) {
 		if r.FullJitter && delay > 0 {
 			delay = int64(s.f.draw() % uint64(delay+1))
 		}
+		s.f.probe.retrier(b, i, delay)
 		return delay, true
 	}
 	return 0, false
@@ -195,6 +213,7 @@ func (s *step) catch(b *branch, e *failure) (*branch, bool) {
 		}
 		o, bad := s.caught(b, c, e)
 		if bad == nil {
+			s.f.probe.catcher(b, i)
 			return s.leave(b, o, c.To), true
 		}
 		// An error of the catcher itself is not caught again.

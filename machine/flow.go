@@ -238,7 +238,7 @@ func matchesNothing(x asl.Expr, err error) (any, bool) {
 	return nil, missing.PastEnd
 }
 
-// named is an error that brings its States.* name, as those of intrinsic functions do.
+// named is an error that the States Language has a name for, as it has for those of intrinsic functions.
 type named interface{ ErrorName() string }
 
 // expressionError words the failure of an expression of a field, which may be a path or a call.
@@ -262,17 +262,24 @@ func (sc *scope) expressionError(x asl.Expr, field string, err error) *failure {
 		why = fmt.Sprintf("The JsonPath argument for the field '%s' could not be found in the input '%s'",
 			strings.Replace(missing.Path, "$$", "$", 1), sc.dataText())
 	}
-	name := errRuntime
+	e := runtimeError(sc.b, "The function '%s' had the following error: %s", x, why)
 	if n := named(nil); errors.As(err, &n) {
-		name = n.ErrorName()
+		e.alias = n.ErrorName()
 	}
-	return stateError(sc.b, name, "The function '%s' had the following error: %s", x, why)
+	return e
 }
 
 // inputPath applies a state's InputPath to its input.
 func inputPath(sc *scope, st *asl.State) (value, *failure) {
-	return pathField(sc, st.InputPath)
+	v, e := pathField(sc, st.InputPath)
+	if e == nil && st.QueryLanguage == asl.JSONPath {
+		sc.note(FieldAfterInputPath, v)
+	}
+	return v, e
 }
+
+// note tells the probe of a trial, when there is one, what the data flow has come to.
+func (sc *scope) note(f Field, v value) { sc.s.f.probe.note(sc.b, f, v) }
 
 // pathField applies an InputPath or OutputPath to sc's data.
 func pathField(sc *scope, p *asl.Path) (value, *failure) {

@@ -9,6 +9,10 @@ import (
 
 // parallel begins the branches of a Parallel.
 func (s *step) parallel(b *branch) *branch {
+	if r := s.mocked(b); r != nil {
+		s.note(b, history.Event{Type: history.ParallelStateStarted})
+		return s.mockedJoin(b, r)
+	}
 	v, e := flowOf(b.state).arguments(s.scope(b), b.state)
 	if e != nil {
 		return s.failed(b, e)
@@ -46,6 +50,9 @@ func (s *step) mapState(b *branch) *branch {
 	if fk.tolerance, e = s.tolerance(b, s.scope(b)); e != nil {
 		return s.failed(b, e)
 	}
+	if r := s.mocked(b); r != nil {
+		return s.mockedMap(b, fk, r)
+	}
 	for len(fk.children) < fk.max && fk.next < fk.length {
 		if bad := s.iterate(fk, fk.started); bad != nil {
 			return s.ownFailure(fk, bad)
@@ -62,6 +69,7 @@ func (s *step) newMap(b *branch) (*fork, *failure) {
 	if e != nil {
 		return nil, e
 	}
+	s.f.probe.concurrency(b, n)
 	data, e := flow.arguments(sc, b.state)
 	if e != nil {
 		return nil, e
@@ -96,7 +104,9 @@ func (s *step) tolerance(b *branch, sc *scope) (tolerance, *failure) {
 	if e != nil {
 		return tolerance{}, e
 	}
-	return tolerance{set: true, count: count, percent: percent}, nil
+	t := tolerance{set: true, count: count, percent: percent}
+	s.f.probe.tolerance(b, &t)
+	return t, nil
 }
 
 // iterate begins the next iteration of a Map in the line of control that ends with prev. What is wrong with

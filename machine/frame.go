@@ -24,6 +24,9 @@ type Frame struct {
 	ready     []*branch          // in the order in which they go on
 	routes    map[uint64]*branch // by invocation or timer id; the root's own are not in it
 
+	answers map[int]int64 // how many mocked answers states have had, by Index; nil: none
+	probe   *probe        // watches the one state of a trial; not stored; nil: none
+
 	context contextCache
 }
 

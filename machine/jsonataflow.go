@@ -33,7 +33,11 @@ func (jsonataFlow) arguments(sc *scope, st *asl.State) (value, *failure) {
 	if st.Arguments == nil {
 		return sc.data, nil
 	}
-	return sc.filled(st.Arguments)
+	v, e := sc.filled(st.Arguments)
+	if e == nil && st.Type == asl.Task {
+		sc.note(FieldAfterArguments, v)
+	}
+	return v, e
 }
 
 func (jsonataFlow) output(sc *scope, st *asl.State, result value) (value, *failure) {
@@ -141,18 +145,25 @@ func (jsonataFlow) integer(sc *scope, st *asl.State, field string, fixed int64, 
 	if q == nil {
 		return fixed, nil
 	}
+	n, e := sc.whole(q)
+	if e == nil && n < 0 {
+		e = evaluationError(sc.b, q.Field, "The JSONata expression '%s' specified for the field '%s' returned a negative number: %d", q.Text, q.Field, n)
+	}
+	return n, e
+}
+
+// whole is a field of a whole number.
+func (sc *scope) whole(q *asl.Query) (int64, *failure) {
 	v, e := sc.evaluate(q)
 	if e != nil {
 		return 0, e
 	}
-	n, ok := wholeNumber(v)
-	switch {
-	case jsonvalue.KindOf(v) != jsonvalue.KindNumber:
+	if jsonvalue.KindOf(v) != jsonvalue.KindNumber {
 		return 0, sc.unexpected(q, "number", v)
-	case !ok:
+	}
+	n, ok := wholeNumber(v)
+	if !ok {
 		return 0, sc.unexpected(q, "integer", v)
-	case n < 0:
-		return 0, evaluationError(sc.b, q.Field, "The JSONata expression '%s' specified for the field '%s' returned a negative number: %d", q.Text, q.Field, n)
 	}
 	return n, nil
 }

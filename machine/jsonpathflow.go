@@ -14,10 +14,13 @@ type jsonPathFlow struct{}
 
 func (jsonPathFlow) arguments(sc *scope, st *asl.State) (value, *failure) {
 	v, e := inputPath(sc, st)
-	if e != nil || st.Parameters == nil || st.Type == asl.Map {
-		return v, e
+	if e == nil && st.Parameters != nil && st.Type != asl.Map {
+		v, e = sc.with(v).template(st.Parameters)
 	}
-	return sc.with(v).template(st.Parameters)
+	if e == nil && (st.Type == asl.Task || st.Type == asl.Pass) {
+		sc.note(FieldAfterParameters, v)
+	}
+	return v, e
 }
 
 func (jsonPathFlow) output(sc *scope, st *asl.State, result value) (value, *failure) {
@@ -29,6 +32,13 @@ func (jsonPathFlow) output(sc *scope, st *asl.State, result value) (value, *fail
 		result = v
 	}
 	out, e := place(sc, st.ResultPath, result)
+	switch st.Type {
+	case asl.Task, asl.Pass, asl.Parallel, asl.Map:
+		sc.note(FieldAfterResultSelector, result)
+		if e == nil {
+			sc.note(FieldAfterResultPath, out)
+		}
+	}
 	if e != nil || st.OutputPath == nil {
 		return out, e
 	}
@@ -87,6 +97,7 @@ func (jsonPathFlow) holds(sc *scope, rule *asl.Rule) (bool, *failure) {
 }
 
 func (jsonPathFlow) failure(sc *scope, st *asl.State) (*failure, *failure) {
+	sc.note(FieldAfterInputPath, sc.data)
 	e := &failure{}
 	var bad *failure
 	if e.name, e.hasName, bad = failText(sc, st.Fail.Error, st.Fail.ErrorPath, "ErrorPath"); bad != nil {
@@ -130,6 +141,7 @@ func (jsonPathFlow) items(sc *scope, st *asl.State, data *value) ([]byte, *failu
 	if len(text) == 0 || text[0] != '[' {
 		return nil, runtimeError(sc.b, "Reference path \"%s\" must point to array.", path)
 	}
+	sc.note(FieldAfterItemsPath, items)
 	return text, nil
 }
 

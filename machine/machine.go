@@ -51,6 +51,8 @@ type Event struct {
 	Worker      string // may be empty
 	LogTail     string // end of what the function logged; shown when the task asks for it (LogType Tail)
 	Amendment   Amendment
+
+	whole bool // Output is the task's result and not what the function answered
 }
 
 // CommandKind says what a run wants. Values are append-only.
@@ -139,6 +141,8 @@ type Interpreter struct {
 	// Token makes the task token that a run hands out for invocation id (appears in $$.Task.Token). Pure.
 	// Nil: tokens are empty.
 	Token func(exec *Execution, id uint64) string
+	// Mocks answers for states that are not to call anything. Nil: all states do their own work.
+	Mocks Mocks
 	// MaxTransitions is how many states one step passes through before it yields; 0: limits.TransitionsPerStep.
 	MaxTransitions int
 

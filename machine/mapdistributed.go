@@ -91,6 +91,9 @@ func (s *step) mapRun(b *branch) *branch {
 	if e := s.mapRunFields(b, run, data); e != nil {
 		return s.failed(b, e)
 	}
+	if r := s.mocked(b); r != nil {
+		return s.mockedRun(b, run, data, r)
+	}
 	b.invocation, b.phase = s.f.newID(b), mapping
 	b.mapped = b.invocation
 	names := s.mapRunOf(b)
@@ -107,6 +110,7 @@ func (s *step) newMapRun(b *branch) (run *MapRun, data value, length int, e *fai
 	if run.MaxConcurrency, e = flow.integer(sc, b.state, "MaxConcurrency", m.MaxConcurrency, m.MaxConcurrencyPath); e != nil {
 		return nil, value{}, 0, e
 	}
+	s.f.probe.concurrency(b, run.MaxConcurrency)
 	if data, e = flow.arguments(sc, b.state); e != nil || m.Distributed.Reader != nil {
 		return run, data, 0, e
 	}
@@ -201,7 +205,7 @@ func (s *step) evaluated(sc *scope, t *asl.Template) ([]byte, *failure) {
 func amount(sc *scope, st *asl.State, field string, a asl.Amount) (int64, *failure) {
 	switch {
 	case a.Query != nil:
-		return queriedAmount(sc, a.Query)
+		return sc.whole(a.Query)
 	case a.Path == nil:
 		return a.Fixed, nil
 	}
@@ -218,18 +222,6 @@ func amount(sc *scope, st *asl.State, field string, a asl.Amount) (int64, *failu
 		}
 	}
 	return 0, runtimeError(sc.b, "The %sPath field refers to value \"%s\" which is not a valid integer: %s", field, plain(v), a.Path)
-}
-
-func queriedAmount(sc *scope, q *asl.Query) (int64, *failure) {
-	v, e := sc.evaluate(q)
-	if e != nil {
-		return 0, e
-	}
-	n, ok := wholeNumber(v)
-	if !ok {
-		return 0, sc.unexpected(q, "number", v)
-	}
-	return n, nil
 }
 
 // mapRunEnded goes on with a distributed Map whose Map Run has ended. The run's own end stands outside the line of

@@ -28,7 +28,7 @@ func (s *step) enter(b *branch) *branch {
 	b.before = b.prev
 	s.note(b, history.Event{Type: typeEvents[st.Type].entered, Name: st.Name, Input: b.input})
 	b.entered, b.enteredAt = b.prev, s.f.now
-	b.attempts, b.retries, b.mapped = nil, 0, 0
+	b.attempts, b.retries, b.mapped = nil, s.f.probe.retried(b), 0
 	s.f.context.forget()
 	return s.work(b)
 }
@@ -60,6 +60,7 @@ func (s *step) work(b *branch) *branch {
 func (s *step) pass(b *branch) *branch {
 	sc := s.scope(b)
 	if b.state.Result != nil { // takes the place of all that is made of the input
+		sc.note(FieldResult, textValue(b.state.Result))
 		return s.complete(b, sc, textValue(b.state.Result))
 	}
 	result, e := flowOf(b.state).arguments(sc, b.state)
@@ -125,7 +126,7 @@ func (s *step) leave(b *branch, o outcome, next *asl.State) *branch {
 	s.f.assign(b, o.assigned)
 	s.f.discard(b)
 	b.attempts, b.retries = nil, 0
-	if next != nil {
+	if next = s.f.probe.leave(b, next); next != nil {
 		s.begin(b, next, output)
 		return b
 	}

@@ -22,11 +22,17 @@ func (s *step) task(b *branch) *branch {
 		return s.failed(b, e)
 	}
 	if st.Task.Target.Kind == asl.TargetActivity {
+		if r := s.mocked(b); r != nil {
+			return s.mockedActivity(b, &call, r)
+		}
 		s.offer(b, &call)
 		return nil
 	}
 	b.phase, b.tail = working, call.tail
 	s.noteScheduled(b, &call)
+	if r := s.mocked(b); r != nil {
+		return s.mockedTask(b, r)
+	}
 	s.command(Command{
 		Kind: Invoke, ID: b.invocation, Function: call.function, Input: call.input,
 		TimeoutMS: seconds(call.timeout), Token: st.Task.Target.WaitForToken, Job: st.Task.Target.Job, Logs: call.tail,
@@ -268,12 +274,13 @@ func (s *step) taskSucceeded(b *branch, ev *Event) *branch {
 		}
 		return s.taskError(b, tooLarge(what), false)
 	}
-	if !b.state.Task.Target.WaitForToken {
+	if !ev.whole && !b.state.Task.Target.WaitForToken {
 		result = s.response(b, ev)
 	}
 	s.f.release(&b.invocation, b)
 	s.cancelTimers(b)
 	b.phase = redo
+	s.f.probe.note(b, FieldResult, textValue(result))
 	s.noteTask(b, history.Event{Type: b.events().succeeded, Output: result})
 	return s.complete(b, s.scope(b), textValue(result))
 }

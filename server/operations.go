@@ -45,6 +45,7 @@ var operations = map[string]operation{
 	"SendTaskSuccess":                  {do: (*call).sendTaskSuccess},
 	"SendTaskFailure":                  {do: (*call).sendTaskFailure},
 	"SendTaskHeartbeat":                {do: (*call).sendTaskHeartbeat},
+	"TestState":                        {do: (*call).testState, waits: true},
 	"TagResource":                      {do: (*call).tagResource},
 	"UntagResource":                    {do: (*call).untagResource},
 	"ListTagsForResource":              {do: (*call).listTagsForResource},
@@ -64,7 +65,6 @@ var operations = map[string]operation{
 	"GetActivityTask":  {do: (*call).getActivityTask, polls: true},
 
 	"DescribeMapRun": {do: (*call).describeMapRun}, "ListMapRuns": {do: (*call).listMapRuns}, "UpdateMapRun": {do: (*call).updateMapRun},
-	"TestState": {},
 }
 
 // empty is the answer of operations that answer nothing.

@@ -43,7 +43,10 @@ func (c *call) checkPayload(text string) string {
 
 // readStart reads what StartExecution and StartSyncExecution share, and returns it with its machine.
 func (c *call) readStart() (engine.StartRun, *engine.Machine, error) {
-	text := c.in.String("stateMachineArn")
+	text, testCase := c.in.String("stateMachineArn"), ""
+	if c.options.Mocks != nil {
+		text, testCase, _ = strings.Cut(text, "#")
+	}
 	s := engine.StartRun{Name: c.in.String("name"), Input: []byte("{}")}
 	input := c.in.Optional("input")
 	s.Trace = c.in.String("traceHeader")
@@ -63,6 +66,11 @@ func (c *call) readStart() (engine.StartRun, *engine.Machine, error) {
 		return s, nil, err
 	}
 	s.Machine, s.Version, s.Alias = m.Name, m.version, m.alias
+	if testCase != "" {
+		if err := c.mock(&s, testCase, input != nil); err != nil {
+			return s, nil, err
+		}
+	}
 	if m.Deleting {
 		return s, nil, fault.New("", fault.MachineDeleting, text, "the machine is being deleted")
 	}
@@ -74,6 +82,20 @@ func (c *call) readStart() (engine.StartRun, *engine.Machine, error) {
 		s.Name += ":" + uuid.NewString()
 	}
 	return s, m.Machine, nil
+}
+
+// mock gives a run the mocks of a test case, and its input unless the client gave one.
+func (c *call) mock(s *engine.StartRun, name string, given bool) error {
+	m := c.options.Mocks.Machine(s.Machine)
+	if m == nil || m.Case(name) == nil {
+		return invalid("The mock file has no test case '%s' of the state machine '%s'", name, s.Machine)
+	}
+	testCase := m.Case(name)
+	s.Mocks = testCase.File(s.Machine)
+	if testCase.Input != nil && !given {
+		s.Input = testCase.Input
+	}
+	return nil
 }
 
 func (c *call) startExecution() (any, error) {
@@ -330,7 +352,8 @@ type runItem struct {
 	Status       string   `json:"status"`
 	Started      seconds  `json:"startDate"`
 	Stopped      *seconds `json:"stopDate,omitempty"`
-	RedriveCount int      `json:"redriveCount"`
+	RedriveCount int64    `json:"redriveCount"`
+	RedriveDate  *seconds `json:"redriveDate,omitempty"`
 }
 
 type runList struct {
@@ -376,8 +399,12 @@ func (c *call) listExecutions() (any, error) {
 	answer := runList{Runs: make([]runItem, 0, len(page.Runs)), Next: pageToken(page.Cursor, query...)}
 	for i := range page.Runs {
 		r := &page.Runs[i]
-		answer.Runs = append(answer.Runs, runItem{ARN: r.ARN, MachineARN: r.MachineARN, Name: r.ID.Name,
-			VersionARN: versionARN(r.MachineARN, r.Version), AliasARN: aliasARN(r.MachineARN, r.Alias), Status: statusNames[r.Status], Started: seconds(r.Started), Stopped: ended(r)})
+		item := runItem{ARN: r.ARN, MachineARN: r.MachineARN, Name: r.ID.Name,
+			VersionARN: versionARN(r.MachineARN, r.Version), AliasARN: aliasARN(r.MachineARN, r.Alias), Status: statusNames[r.Status], Started: seconds(r.Started), Stopped: ended(r), RedriveCount: r.Redrives}
+		if r.Redriven != 0 {
+			item.RedriveDate = new(seconds(r.Redriven))
+		}
+		answer.Runs = append(answer.Runs, item)
 	}
 	return answer, nil
 }

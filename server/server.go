@@ -17,6 +17,7 @@ import (
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/limits"
+	"github.com/weftworks/weft/machine/mock"
 	"github.com/weftworks/weft/server/awsjson"
 	"github.com/weftworks/weft/server/model"
 )
@@ -29,6 +30,10 @@ type Options struct {
 
 	// Credentials may send requests. None: everybody may, and Serve listens on loopback only.
 	Credentials []Credential
+
+	// Mocks are test cases: StartExecution and StartSyncExecution of "STATE-MACHINE-ARN#CASE" start a run whose states are
+	// answered for by that case, as with Step Functions Local. Nil: an ARN has no such part.
+	Mocks *mock.File
 
 	// Limits bounds inputs, outputs and definitions. Zero: limits.Default. It has to be the Backend's.
 	Limits limits.Set

@@ -205,13 +205,15 @@ func (w *World) execute() {
 	i := w.Rand.IntN(len(w.calls))
 	p := w.calls[i]
 	w.calls = append(w.calls[:i], w.calls[i+1:]...)
-	c := Call{ID: p.call.ID, Function: p.call.Function, Input: p.call.Input}
+	c := Call{ID: p.call.ID, Instance: p.call.Instance, Ref: p.ref, Function: p.call.Function, Input: p.call.Input}
 	w.stats.Calls++
 	w.note("call "+c.Function, uint64(p.partition), uint64(p.ref), p.call.ID)
 	if !w.workload.Idempotent(c.Function) {
 		w.executed = append(w.executed, execution{p.partition, p.ref, c})
 	}
-	w.answerCall(p, w.workload.Call(c))
+	if a, ok := w.workload.(Asker); !ok || !a.Begin(c, func(ev partition.Event) { w.answerCall(p, ev) }) {
+		w.answerCall(p, w.workload.Call(c))
+	}
 	w.node.leave(p)
 }
 

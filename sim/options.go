@@ -167,9 +167,17 @@ type Workload interface {
 	Check(truth *Fold) error
 }
 
+// Asker is a Workload some of whose calls make requests and answer when those have their answers.
+type Asker interface {
+	// Begin begins a call that answers later, once or never; false: Call does it.
+	Begin(c Call, answer func(partition.Event)) bool
+}
+
 // Call is one execution of a function.
 type Call struct {
 	ID       uint64
+	Instance string // who calls
+	Ref      partition.Ref
 	Function string
 	Input    []byte
 }

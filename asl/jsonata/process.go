@@ -9,8 +9,9 @@ type labels struct{ parents int }
 func (p *parser) process(n *node) *node {
 	p.enter(n.at)
 	defer p.leave()
+	keep := n.keepArray
 	out := p.form(n)
-	if n.keepArray {
+	if keep {
 		out.keepArray = true
 	}
 	return out
@@ -44,9 +45,11 @@ func (p *parser) form(n *node) *node {
 	return p.parts(n)
 }
 
-// parts processes the parts of a node that stays what it is.
-func (p *parser) parts(n *node) *node {
-	out := &node{kind: n.kind, op: n.op, at: n.at, val: n.val, sig: n.sig, params: n.params}
+// parts processes the parts of a node that stays what it is, in its place.
+func (p *parser) parts(out *node) *node {
+	was := *out
+	n := &was
+	*out = node{kind: n.kind, op: n.op, at: n.at, val: n.val, sig: n.sig, params: n.params}
 	part := func(x *node) *node {
 		if x == nil {
 			return nil

@@ -16,13 +16,25 @@ func (p *Path) Get(root any) (any, error) {
 	return w.get(root)
 }
 
-// get evaluates the path on start; inside a filter that is an item of root.
+// get evaluates the path on start; inside a filter that is an item of root. A function is applied to each value
+// the path finds, as Jayway does, but to all of them at once behind a leading "..".
 func (w *walk) get(start any) (any, error) {
 	v, err := w.steps(start)
-	if err != nil || w.path.function == nil {
+	f := w.path.function
+	switch {
+	case err != nil || f == nil:
 		return v, err
+	case w.path.gathers():
+		return f.gather(w, w.found)
+	case w.path.definite:
+		return f.apply(w, v)
 	}
-	return w.path.function.apply(w, v)
+	for i, item := range w.found {
+		if w.found[i], err = f.apply(w, item); err != nil {
+			return nil, err
+		}
+	}
+	return w.found, nil
 }
 
 func (w *walk) steps(start any) (any, error) {
@@ -92,12 +104,12 @@ func pick(o *jsonvalue.Object, names []string) *jsonvalue.Object {
 // missing is the error for step i that finds nothing. The last step of a path is reported as a path without
 // results, an earlier name as a missing property: so does Step Functions.
 func (p *Path) missing(i int) error {
-	detail := "No results for path: " + p.canonical(len(p.steps))
-	if i < len(p.steps)-1 && p.steps[i].kind == stepNames {
+	leaf := i == len(p.steps)-1 && p.function == nil
+	detail := "No results for path: " + p.canonical(len(p.steps)) + p.function.fragment()
+	if !leaf && p.steps[i].kind == stepNames {
 		detail = "Missing property in path " + p.canonical(i+1)
 	}
-	last := &p.steps[len(p.steps)-1]
-	return &MissingError{Path: p.text, Detail: detail, Step: p.steps[i].word(), PastEnd: i == len(p.steps)-1 && last.kind == stepIndexes}
+	return &MissingError{Path: p.text, Detail: detail, Step: p.steps[i].word(), PastEnd: leaf && p.steps[i].kind == stepIndexes}
 }
 
 func (p *Path) notObject(i int, v any) error {
@@ -107,11 +119,10 @@ func (p *Path) notObject(i int, v any) error {
 }
 
 func (p *Path) notArray(i int, v any) error {
-	const most = 1 << 10 // bytes that are shown of a value
 	if v == nil {
 		return &MissingError{Path: p.text, Detail: fmt.Sprintf("The path %s is null", p.canonical(i)), Step: p.steps[i].word(), NotArray: true}
 	}
-	shown := jsonvalue.AppendJava(nil, v, most)
+	shown := jsonvalue.AppendJava(nil, v, maxShown)
 	return &MissingError{Path: p.text, Step: p.steps[i].word(), NotArray: true,
 		Detail: fmt.Sprintf("Filter: %s can only be applied to arrays. Current context is: %s", p.steps[i].appendTo(nil), shown)}
 }
@@ -122,6 +133,8 @@ type walk struct {
 	root   any // what "$" is inside filters
 	found  []any
 	visits int // left
+	// senseless is set by a comparison that makes no sense on the values it met: the whole filter does not hold.
+	senseless bool
 }
 
 // from applies the steps from the i-th on to v. exact says that every step so far named one place, so a
@@ -145,8 +158,10 @@ func (w *walk) everywhere(i int, v any) error {
 	if w.visits--; w.visits < 0 {
 		return w.from(i, v, false) // reports it
 	}
-	if err := w.apply(i, v, false); err != nil {
-		return err
+	if w.scans(i, v) {
+		if err := w.apply(i, v, false); err != nil {
+			return err
+		}
 	}
 	switch v := v.(type) {
 	case []any:
@@ -163,6 +178,20 @@ func (w *walk) everywhere(i int, v any) error {
 		}
 	}
 	return nil
+}
+
+// scans reports whether ".." stops at v to apply step i. Names at the end of the path must all be there; a filter
+// looks at objects, which it tests themselves, and at the arrays that satisfy it.
+func (w *walk) scans(i int, v any) bool {
+	s := &w.path.steps[i]
+	switch {
+	case s.kind == stepFilter:
+		return w.holds(s.filter, v)
+	case s.kind == stepNames && len(s.names) > 1 && i == len(w.path.steps)-1:
+		o, ok := v.(*jsonvalue.Object)
+		return ok && pick(o, s.names).Len() == len(s.names)
+	}
+	return true
 }
 
 func (w *walk) apply(i int, v any, exact bool) error {
@@ -182,7 +211,7 @@ func (w *walk) apply(i int, v any, exact bool) error {
 		}
 		return w.applyIndexes(i, items, exact)
 	case stepFilter:
-		return w.applyFilter(i, v)
+		return w.applyFilter(i, v, exact)
 	default:
 		return w.each(v, func(item any) error { return w.from(i+1, item, false) })
 	}
@@ -217,9 +246,7 @@ func (w *walk) applyNames(i int, v any, exact bool) error {
 		return nil
 	}
 	if len(s.names) > 1 && i == len(w.path.steps)-1 {
-		if picked := pick(o, s.names); picked.Len() > 0 || !s.deep {
-			w.found = append(w.found, picked)
-		}
+		w.found = append(w.found, pick(o, s.names))
 		return nil
 	}
 	for _, name := range s.names {
@@ -242,9 +269,6 @@ func (w *walk) applyIndexes(i int, items []any, exact bool) error {
 	for _, n := range s.indexes {
 		k := at(n, len(items))
 		if k < 0 {
-			if exact && len(s.indexes) == 1 {
-				return w.path.missing(i)
-			}
 			continue
 		}
 		if err := w.from(i+1, items[k], exact && len(s.indexes) == 1); err != nil {
@@ -254,41 +278,52 @@ func (w *walk) applyIndexes(i int, items []any, exact bool) error {
 	return nil
 }
 
+// applySlice takes [from:], [:to] or [from:to]. Both bounds count from the end where they are negative and alone; of
+// two, only the places between them do, each by itself: [-2:1] is [-2], [-1], [0]. So does Jayway.
 func (w *walk) applySlice(i int, items []any) error {
 	s := &w.path.steps[i]
-	bound := func(n *int, absent int) int {
-		if n == nil {
-			return absent
+	from, to := 0, len(items)
+	switch {
+	case s.to == nil:
+		if from = *s.from; from < 0 {
+			from = max(from+len(items), 0)
 		}
-		if *n < 0 {
-			return max(*n+len(items), 0)
+	case s.from == nil:
+		if to = *s.to; to < 0 {
+			to += len(items)
 		}
-		return min(*n, len(items))
+	default:
+		from, to = max(*s.from, -len(items)), *s.to
 	}
-	to := bound(s.to, len(items))
-	for k := bound(s.from, 0); k < to; k += s.by {
-		if err := w.from(i+1, items[k], false); err != nil {
-			return err
+	for n := from; n < min(to, len(items)); n++ {
+		if k := at(n, len(items)); k >= 0 {
+			if err := w.from(i+1, items[k], false); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 // applyFilter keeps the items of an array that satisfy the filter; an object is tested itself.
-func (w *walk) applyFilter(i int, v any) error {
+func (w *walk) applyFilter(i int, v any, exact bool) error {
 	s := &w.path.steps[i]
 	items, ok := v.([]any)
 	if _, object := v.(*jsonvalue.Object); object {
 		items, ok = []any{v}, true
 	}
 	if !ok {
+		if exact {
+			return &EvalError{Path: w.path.text, Detail: "Filter: [?] can not be applied to primitives. Current context is: " +
+				string(jsonvalue.AppendJava(nil, v, maxShown))}
+		}
 		return nil
 	}
 	for _, item := range items {
 		if w.visits--; w.visits < 0 {
 			return w.from(i, item, false) // reports it
 		}
-		if !s.filter.holds(w, item) {
+		if !w.holds(s.filter, item) {
 			continue
 		}
 		if err := w.from(i+1, item, false); err != nil {
@@ -296,4 +331,9 @@ func (w *walk) applyFilter(i int, v any) error {
 		}
 	}
 	return nil
+}
+
+func (w *walk) holds(c condition, item any) bool {
+	w.senseless = false
+	return c.holds(w, item) && !w.senseless
 }

@@ -3,8 +3,8 @@ package jsonpath
 import (
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/weftworks/weft/asl/jsonvalue"
 )
@@ -43,10 +43,12 @@ func (c anyOf) holds(w *walk, item any) bool {
 
 func (c not) holds(w *walk, item any) bool { return !c.condition.holds(w, item) }
 
+// holds is true for null too, and for the list that an indefinite path gives even if it is empty, but not where a
+// ".." finds nothing.
 func (c exists) holds(w *walk, item any) bool {
 	v, ok := operand{path: c.path}.value(w, item)
-	if list, isList := v.([]any); ok && isList && !c.path.IsDefinite() {
-		return len(list) > 0
+	if items, isList := v.([]any); ok && isList && !c.path.IsDefinite() && c.path.scans() {
+		return len(items) > 0
 	}
 	return ok
 }
@@ -68,51 +70,77 @@ func (o operand) value(w *walk, item any) (v any, ok bool) {
 
 func (c comparison) holds(w *walk, item any) bool {
 	left, leftOK := c.left.value(w, item)
-	if c.op == "=~" {
-		return leftOK && c.right.matches(left)
-	}
 	right, rightOK := c.right.value(w, item)
+	if c.right.pattern != nil {
+		return matches(c.right.pattern, left)
+	}
+	if c.left.pattern != nil {
+		return matches(c.left.pattern, right)
+	}
 	switch c.op {
 	case "==", "===":
-		return leftOK && rightOK && same(left, right, c.op == "===") || !leftOK && !rightOK
+		return leftOK && rightOK && same(left, right, c.op == "===")
 	case "!=", "!==":
-		return leftOK != rightOK || leftOK && !same(left, right, c.op == "!==")
+		return !leftOK || !rightOK || !same(left, right, c.op == "!==")
+	case "in":
+		return leftOK && contains(w.list(right, rightOK), left)
+	case "nin":
+		return !contains(w.list(right, rightOK), left) || !leftOK
+	case "subsetof", "anyof", "noneof":
+		return c.compareLists(w, left, leftOK, right, rightOK)
 	}
 	return leftOK && rightOK && operators[c.op](left, right)
 }
 
-// operators are the comparisons besides equality and patterns.
+func (c comparison) compareLists(w *walk, left any, leftOK bool, right any, rightOK bool) bool {
+	a, b := w.list(left, leftOK), w.list(right, rightOK)
+	if a == nil || b == nil {
+		return false
+	}
+	n := 0
+	for _, item := range a {
+		if contains(b, item) {
+			n++
+		}
+	}
+	switch c.op {
+	case "subsetof":
+		return n == len(a)
+	case "anyof":
+		return n > 0
+	}
+	return n == 0
+}
+
+// list returns v as a list that is not nil, or nil for an object. Other values where a list belongs, and missing
+// ones, make the filter senseless.
+func (w *walk) list(v any, ok bool) []any {
+	switch v := v.(type) {
+	case []any:
+		if v == nil {
+			return []any{}
+		}
+		return v
+	case *jsonvalue.Object:
+		return nil
+	}
+	w.senseless = true
+	return nil
+}
+
+// operators are the comparisons of two values that are there.
 var operators = map[string]func(left, right any) bool{
 	"<":        func(a, b any) bool { c, ok := order(a, b); return ok && c < 0 },
 	"<=":       func(a, b any) bool { c, ok := order(a, b); return ok && c <= 0 },
 	">":        func(a, b any) bool { c, ok := order(a, b); return ok && c > 0 },
 	">=":       func(a, b any) bool { c, ok := order(a, b); return ok && c >= 0 },
-	"in":       func(a, b any) bool { return contains(list(b), a) },
-	"nin":      func(a, b any) bool { return !contains(list(b), a) },
-	"subsetof": func(a, b any) bool { return common(a, b) == len(list(a)) },
-	"anyof":    func(a, b any) bool { return common(a, b) > 0 },
-	"noneof":   func(a, b any) bool { return common(a, b) == 0 },
 	"contains": containsValue,
-	"size":     func(a, b any) bool { return jsonvalue.Equal(sizeOf(a), sizeRight(b)) },
-	"empty":    func(a, b any) bool { n := sizeOf(a); return n != nil && (n == jsonvalue.Number("0")) == (b == true) },
-}
-
-func list(v any) []any {
-	items, _ := v.([]any)
-	return items
+	"size":     func(a, b any) bool { n, _ := sizeOf(a); return n != nil && jsonvalue.Equal(n, b) },
+	"empty":    func(a, b any) bool { _, empty := sizeOf(a); return empty != nil && empty == b },
 }
 
 func contains(items []any, v any) bool {
-	return slices.ContainsFunc(items, func(item any) bool { return same(item, v, false) })
-}
-
-func common(a, b any) (n int) {
-	for _, item := range list(a) {
-		if contains(list(b), item) {
-			n++
-		}
-	}
-	return n
+	return slices.ContainsFunc(items, func(item any) bool { return same(v, item, false) })
 }
 
 func containsValue(a, b any) bool {
@@ -120,54 +148,46 @@ func containsValue(a, b any) bool {
 		part, ok := b.(string)
 		return ok && strings.Contains(s, part)
 	}
-	return contains(list(a), b)
+	items, _ := a.([]any)
+	return contains(items, b)
 }
 
-// sizeOf returns how long a string or list is, as a Number; nil for other values.
-func sizeOf(v any) any {
+// sizeOf returns the size of a string, in UTF-16 units, or of a list, and whether these or an object are empty; nil
+// for what has none.
+func sizeOf(v any) (size, empty any) {
 	switch v := v.(type) {
 	case string:
-		return jsonvalue.Int(int64(len([]rune(v))))
+		n := 0
+		for _, r := range v {
+			n += max(utf16.RuneLen(r), 1)
+		}
+		return jsonvalue.Int(int64(n)), n == 0
 	case []any:
-		return jsonvalue.Int(int64(len(v)))
+		return jsonvalue.Int(int64(len(v))), len(v) == 0
 	case *jsonvalue.Object:
-		return jsonvalue.Int(int64(v.Len()))
+		return nil, v.Len() == 0
 	}
-	return nil
+	return nil, nil
 }
 
-// sizeRight is what size compares with: a number, or the size of a list.
-func sizeRight(v any) any {
-	if _, ok := v.(jsonvalue.Number); ok {
-		return v
-	}
-	if n := sizeOf(v); n != nil {
-		return n
-	}
-	return "" // equals no size
-}
-
-// same is equality; unless strict, a number equals the string that holds it.
+// same is equality. Unless strict, a string equals a number that is written like it, and a number the string that can
+// be read as it.
 func same(a, b any, strict bool) bool {
 	if !strict {
-		if n, ok := a.(jsonvalue.Number); ok {
+		switch a := a.(type) {
+		case jsonvalue.Number:
 			if s, ok := b.(string); ok {
-				return sameAsText(n, s)
+				v, err := jsonvalue.ParseString(s)
+				n, isNumber := v.(jsonvalue.Number)
+				return err == nil && isNumber && a.Compare(n) == 0
 			}
-		}
-		if s, ok := a.(string); ok {
+		case string:
 			if n, ok := b.(jsonvalue.Number); ok {
-				return sameAsText(n, s)
+				return a == n.Java()
 			}
 		}
 	}
 	return jsonvalue.Equal(a, b)
-}
-
-func sameAsText(n jsonvalue.Number, s string) bool {
-	v, err := jsonvalue.ParseString(s)
-	m, ok := v.(jsonvalue.Number)
-	return err == nil && ok && n.Compare(m) == 0
 }
 
 // order compares two numbers or two strings.
@@ -183,20 +203,6 @@ func order(a, b any) (c int, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// matches reports whether the whole text of v matches the pattern.
-func (o operand) matches(v any) bool {
-	if o.pattern == nil {
-		return false
-	}
-	switch v := v.(type) {
-	case string:
-		return o.pattern.MatchString(v)
-	case jsonvalue.Number:
-		return o.pattern.MatchString(string(v))
-	}
-	return false
 }
 
 // condition reads A || B || ...
@@ -248,8 +254,8 @@ func (p *parser) unary() condition {
 	}
 	p.space()
 	right := p.operand()
-	if (op == "=~") != (right.pattern != nil) {
-		p.fail("=~ needs a pattern like /abc.*/i on its right, and only there")
+	if (op == "=~") != ((left.pattern != nil) != (right.pattern != nil)) {
+		p.fail("=~ needs a pattern like /abc.*/i on one side, and only there")
 	}
 	return comparison{left, right, op}
 }
@@ -259,9 +265,10 @@ var operatorNames = []string{
 	"===", "!==", "==", "!=", "<=", ">=", "=~", "<", ">", "subsetof", "contains", "noneof", "anyof", "empty", "size", "nin", "in",
 }
 
+// operator reads an operator. Those that are words may be in capitals.
 func (p *parser) operator() string {
 	for _, name := range operatorNames {
-		if p.accept(name) {
+		if end := p.i + len(name); end <= len(p.s) && strings.EqualFold(p.s[p.i:end], name) && p.accept(p.s[p.i:end]) {
 			return name
 		}
 	}
@@ -302,6 +309,8 @@ func (p *parser) literal() any {
 		return nil
 	case c == '[':
 		return p.literalArray()
+	case c == '{':
+		return p.literalObject()
 	case c == '-' || isDigit(c):
 		from := p.i
 		for strings.IndexByte("+-.eE0123456789", p.peek()) >= 0 && p.i < len(p.s) {
@@ -331,40 +340,25 @@ func (p *parser) literalArray() any {
 	return items
 }
 
-// pattern reads /.../flags. The whole text must match it.
-func (p *parser) pattern() *regexp.Regexp {
-	from := p.i
-	p.i++
-	start := p.i
-	for p.i < len(p.s) && p.s[p.i] != '/' {
-		if p.s[p.i] == '\\' {
-			p.i++
+func (p *parser) literalObject() any {
+	p.expect("{")
+	o := jsonvalue.NewObject(0)
+	p.space()
+	for p.err == nil && !p.accept("}") {
+		if o.Len() > 0 {
+			p.expect(",")
+			p.space()
 		}
-		p.i++
-	}
-	if p.i >= len(p.s) {
-		p.i = from
-		p.fail("the pattern has no closing '/'")
-		return nil
-	}
-	source := strings.ReplaceAll(p.s[start:p.i], `\/`, "/")
-	p.i++
-	flags := ""
-	for c := p.peek(); c >= 'a' && c <= 'z'; c = p.peek() {
-		if strings.IndexByte("ims", c) < 0 {
-			p.fail("the pattern flag %s is not supported; use i, m or s", strconv.QuoteRune(rune(c)))
+		if c := p.peek(); c != '\'' && c != '"' {
+			p.fail("found %s, but a quoted name was expected", p.quoted())
 			return nil
 		}
-		flags += string(rune(c))
-		p.i++
+		name := p.quotedString()
+		p.space()
+		p.expect(":")
+		p.space()
+		o.Set(name, p.literal())
+		p.space()
 	}
-	if flags != "" {
-		flags = "(?" + flags + ")"
-	}
-	re, err := regexp.Compile(`\A(?:` + flags + source + `)\z`)
-	if err != nil {
-		p.i = from
-		p.fail("the pattern does not compile: %v", err)
-	}
-	return re
+	return o
 }

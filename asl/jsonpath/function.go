@@ -47,7 +47,63 @@ func (p *parser) call(name string) *function {
 	return f
 }
 
+// fragment is the function as messages write it behind a path: ".index(...)"; nothing for nil.
+func (f *function) fragment() string {
+	switch {
+	case f == nil:
+		return ""
+	case len(f.args) > 0:
+		return "." + f.name + "(...)"
+	}
+	return "." + f.name + "()"
+}
+
+// apply calls the function on one value. What it cannot count or list, it answers with null.
 func (f *function) apply(w *walk, v any) (any, error) {
+	args, err := f.arguments(w, v)
+	if err != nil {
+		return nil, err
+	}
+	items, isList := v.([]any)
+	switch f.name {
+	case "length", "size":
+		return lengthOf(v), nil
+	case "keys":
+		return keys(v), nil
+	case "concat":
+		return concat(items, args), nil
+	case "append":
+		if isList {
+			return append(slices.Clone(items), args...), nil
+		}
+		return v, nil
+	case "first", "last", "index":
+		if !isList {
+			return nil, f.fail(w, "it needs a list, not a %s", jsonvalue.KindOf(v))
+		}
+		return f.pick(w, items, args)
+	}
+	return f.aggregate(w, append(slices.Clip(items), flat(args)...))
+}
+
+// gather calls the function on all that a leading ".." found. Length counts the parts of what was found.
+func (f *function) gather(w *walk, found []any) (any, error) {
+	if f.name != "length" && f.name != "size" {
+		return f.apply(w, found)
+	}
+	parts := int64(0)
+	for _, v := range found {
+		switch v := v.(type) {
+		case []any:
+			parts += int64(len(v))
+		case *jsonvalue.Object:
+			parts += int64(v.Len())
+		}
+	}
+	return jsonvalue.Int(parts), nil
+}
+
+func (f *function) arguments(w *walk, v any) ([]any, error) {
 	args := make([]any, 0, len(f.args))
 	for _, a := range f.args {
 		arg, ok := a.value(w, v)
@@ -56,55 +112,68 @@ func (f *function) apply(w *walk, v any) (any, error) {
 		}
 		args = append(args, arg)
 	}
-	switch f.name {
-	case "length", "size":
-		if n := sizeOf(v); n != nil {
-			return n, nil
-		}
-		return nil, f.fail(w, "it needs a list, an object or a string, not a %s", jsonvalue.KindOf(v))
-	case "keys":
-		return f.keys(w, v)
-	case "concat":
-		return concat(v, args), nil
-	}
-	items, ok := v.([]any)
-	if !ok {
-		return nil, f.fail(w, "it needs a list, not a %s", jsonvalue.KindOf(v))
-	}
-	switch f.name {
-	case "append":
-		return append(slices.Clone(items), args...), nil
-	case "first", "last", "index":
-		return f.pick(w, items, args)
-	}
-	return f.aggregate(w, append(slices.Clip(items), args...))
+	return args, nil
 }
 
 func (f *function) fail(w *walk, format string, args ...any) error {
 	return &EvalError{Path: w.path.text, Detail: f.name + "() cannot be applied: " + fmt.Sprintf(format, args...)}
 }
 
-func (f *function) keys(w *walk, v any) (any, error) {
+// lengthOf returns how many parts a list or object has; null for other values, strings too.
+func lengthOf(v any) any {
+	switch v := v.(type) {
+	case []any:
+		return jsonvalue.Int(int64(len(v)))
+	case *jsonvalue.Object:
+		return jsonvalue.Int(int64(v.Len()))
+	}
+	return nil
+}
+
+// keys returns the names of an object's members, null for other values.
+func keys(v any) any {
 	o, ok := v.(*jsonvalue.Object)
 	if !ok {
-		return nil, f.fail(w, "it needs an object, not a %s", jsonvalue.KindOf(v))
+		return nil
 	}
 	keys := make([]any, 0, o.Len())
 	for key := range o.All() {
 		keys = append(keys, key)
 	}
-	return keys, nil
+	return keys
 }
 
-// concat joins the strings of a list and its arguments.
-func concat(v any, args []any) string {
+// flat is a list of arguments with the items of lists in place of the lists.
+func flat(args []any) []any {
+	var out []any
+	for _, a := range args {
+		if items, ok := a.([]any); ok {
+			out = append(out, items...)
+		} else {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// concat joins the strings of a list and those of its arguments; of lists among these, each item as text.
+func concat(items, args []any) string {
 	var b strings.Builder
-	for _, item := range append(slices.Clip(list(v)), args...) {
-		switch item := item.(type) {
+	for _, item := range items {
+		if s, ok := item.(string); ok {
+			b.WriteString(s)
+		}
+	}
+	for _, a := range args {
+		switch a := a.(type) {
 		case string:
-			b.WriteString(item)
-		default:
-			b.WriteString(jsonvalue.Text(item))
+			b.WriteString(a)
+		case []any:
+			for _, item := range a {
+				if item != nil {
+					b.Write(jsonvalue.AppendJava(nil, item, maxConcat))
+				}
+			}
 		}
 	}
 	return b.String()
@@ -129,27 +198,26 @@ func (f *function) pick(w *walk, items, args []any) (any, error) {
 	return items[n], nil
 }
 
-// aggregate computes over the numbers of a list; other items do not count.
+// aggregate computes over the numbers of a list, as doubles; other items do not count.
 func (f *function) aggregate(w *walk, items []any) (any, error) {
-	var numbers []jsonvalue.Number
-	sum, squares := 0.0, 0.0
+	sum, squares, count := 0.0, 0.0, 0.0
+	least, most := math.Inf(1), math.Inf(-1)
 	for _, item := range items {
 		if n, ok := item.(jsonvalue.Number); ok {
-			numbers = append(numbers, n)
-			sum += n.Float64()
-			squares += n.Float64() * n.Float64()
+			x := n.Float64()
+			sum, squares, count = sum+x, squares+x*x, count+1
+			least, most = min(least, x), max(most, x)
 		}
 	}
-	if len(numbers) == 0 {
-		return nil, f.fail(w, "the list holds no number")
+	if count == 0 {
+		return nil, &EvalError{Path: w.path.text, Detail: "Aggregation function attempted to calculate value using empty array"}
 	}
-	count := float64(len(numbers))
 	result := sum
 	switch f.name {
 	case "min":
-		return slices.MinFunc(numbers, jsonvalue.Number.Compare), nil
+		result = least
 	case "max":
-		return slices.MaxFunc(numbers, jsonvalue.Number.Compare), nil
+		result = most
 	case "avg":
 		result = sum / count
 	case "stddev":

@@ -2,9 +2,17 @@
 // paths by which results are written.
 //
 // A Path starts at the data ("$"), at the context object ("$$") or at a variable ("$name") and goes on with
-// names (.name ['name'] ['a','b']), indexes ([0] [-1] [0,2]), slices ([1:3] [::2]), wildcards (.* [*]),
+// names (.name ['name'] ['a','b']), indexes ([0] [-1] [0,2]), slices ([1:3] [1:] [:-1]), wildcards (.* [*]),
 // filters ([?(@.price < 10 && @.tag in ['a','b'])]), any of them at every depth (..), and may end in a
-// function (.length() .min() .max() .avg() .sum() .stddev() .keys() .first() .last() .index(n) .concat() .append()).
+// function (.length() .min() .max() .avg() .sum() .stddev() .keys() .first() .last() .index(n) .concat() .append()),
+// which is applied to each value found, behind a leading ".." to all of them at once.
+//
+// Filters compare with == != === !== < <= > >= =~ (the whole text, against /pattern/flags), in, nin, subsetof, anyof,
+// noneof, contains, size and empty. A number equals the string that holds it, but not under ===. What is missing
+// equals nothing, not even null; a path alone holds where it leads somewhere, and where it gives a list.
+//
+// Where Jayway is odd, so is this package, as definitions have been written against it: the third part of a slice
+// does nothing, and of [-2:1] each place counts by itself.
 //
 // A definite path names one place: its value, or a *MissingError. Any other path gives a list, which may be
 // empty. Values are jsonvalue trees and are never changed.
@@ -18,6 +26,7 @@ package jsonpath
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,6 +37,10 @@ const (
 	// maxVisits bounds how many values one evaluation looks at: chained ".." grow with a power of the
 	// data, and no useful path comes near it.
 	maxVisits = 10_000_000
+	// maxShown bounds what a message shows of a value, in bytes.
+	maxShown = 1 << 10
+	// maxConcat bounds what concat() makes of one item, in bytes; every payload limit is below it.
+	maxConcat = 16 << 20
 )
 
 // Path is a compiled path. "$" starts at the data, "$$" at the context object. It is immutable and safe for
@@ -67,8 +80,7 @@ type step struct {
 	deep     bool // ".." before it: also from every part of the value
 	names    []string
 	indexes  []int
-	from, to *int // of a slice
-	by       int
+	from, to *int // of a slice, one of them at least
 	filter   condition
 	text     string // of a filter, as written
 }
@@ -114,7 +126,13 @@ func (s *step) appendTo(b []byte) []byte {
 func (p *Path) String() string { return p.text }
 
 // IsDefinite reports whether the path gives one value rather than a list.
-func (p *Path) IsDefinite() bool { return p.definite || p.function != nil }
+func (p *Path) IsDefinite() bool { return p.definite || p.gathers() }
+
+// scans reports whether there is a ".." in the path.
+func (p *Path) scans() bool { return slices.ContainsFunc(p.steps, func(s step) bool { return s.deep }) }
+
+// gathers reports whether the path ends in a function that takes all that a leading ".." finds.
+func (p *Path) gathers() bool { return p.function != nil && len(p.steps) > 0 && p.steps[0].deep }
 
 // IsContext reports whether the path starts at the context object.
 func (p *Path) IsContext() bool { return p.head == atContext }

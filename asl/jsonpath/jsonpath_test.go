@@ -30,76 +30,110 @@ func value(t testing.TB, text string) any {
 	return v
 }
 
+// found are paths and what they find in store.
+var found = []struct{ path, want string }{
+	{"$.limit", "10"},
+	{"$['limit']", "10"},
+	{`$["bicycle"]['color']`, `"red"`},
+	{"$.bicycle['a b']", "1"},
+	{"$.bicycle['x.y']", "2"},
+	{`$.bicycle['it\'s']`, "3"},
+	{"$.bicycle['color','price','none']", `{"color":"red","price":19.95}`},
+	{"$.books[0].title", `"Sea"`},
+	{"$.books[-1].title", `"Sand"`},
+	{"$.[ 'books' ].[ 1 ].title", `"Sky"`},
+	{"$.books[0,2].title", `["Sea","Sand"]`},
+	{"$.books[0,9].title", `["Sea"]`},
+	{"$.books[1:].title", `["Sky","Sand"]`},
+	{"$.books[:-1].title", `["Sea","Sky"]`},
+	{"$.books[0:3:2].title", `["Sea","Sky","Sand"]`},
+	{"$.books[-2:].title", `["Sky","Sand"]`},
+	{"$.books[-9:].title", `["Sea","Sky","Sand"]`},
+	{"$.books[:-9].title", `[]`},
+	{"$.books[-3:-1].title", `["Sea","Sky"]`},
+	{"$.books[-2:1].title", `["Sky","Sand","Sea"]`},
+	{"$.books[1:-1].title", `[]`},
+	{"$.books[9][*]", `[]`},
+	{"$.books[5:9]", `[]`},
+	{"$.books[*].isbn", `["1","3"]`},
+	{"$.bicycle.*", `["red",19.95,1,2,3]`},
+	{"$.matrix[*][*]", `[1,2,3,4]`},
+	{"$..price", `[8.95,12,22.99,19.95]`},
+	{"$..tags[0]", `["a","b"]`},
+	{"$.matrix..*", `[[1,2],[3,4],1,2,3,4]`},
+	{"$..['title','isbn']", `[{"title":"Sea","isbn":"1"},{"title":"Sand","isbn":"3"}]`},
+	{"$..[?(@.isbn)].title", `["Sea","Sand"]`},
+	{"$..[?(@ > 3)]", `[]`},
+	{"$.books[?(@.isbn)].title", `["Sea","Sand"]`},
+	{"$.books[?(!@.isbn)].title", `["Sky"]`},
+	{"$.books[?(@.price > 10 && @.price <= 12)].title", `["Sky"]`},
+	{"$.books[?(@.price < $.limit || @.title == 'Sand')].title", `["Sea","Sand"]`},
+	{"$.books[?(@.price>$['limit'])].title", `["Sky","Sand"]`},
+	{"$.books[?(@.stock == null)].title", `["Sky"]`},
+	{"$.books[?(@.isbn != '1')].title", `["Sky","Sand"]`},
+	{"$.books[?(@.isbn == 3)].title", `["Sand"]`},
+	{"$.books[?(@.isbn === 3)].title", `[]`},
+	{"$.books[?(@.isbn == 3.0)].title", `[]`},
+	{"$.books[?(@.price == '12.0')].title", `["Sky"]`},
+	{"$.books[?(@.none == @.nothing || @.none == null)]", `[]`},
+	{"$.books[?(@.none != @.nothing && @.none !== 1)].price", `[8.95,12,22.99]`},
+	{"$.books[?(@.stock)].title", `["Sky"]`},
+	{"$.books[?(@.tags[?(@ == 'x')])].price", `[8.95,12,22.99]`},
+	{"$.books[?(@.tags[?(@ == 'b')] empty false)].title", `["Sea","Sand"]`},
+	{"$.books[?(@..isbn)].title", `["Sea","Sand"]`},
+	{"$.books[?(@.title =~ /.*a.*/ && @.none =~ /x*/ && @.tags =~ /[bc]/)].title", `["Sea","Sand"]`},
+	{`$.books[?(/\p{Upper}[\p{Lower}\h]+/ =~ @.title)].title`, `["Sea","Sky","Sand"]`},
+	{`$.books[?(@.title =~ /\QSea\E|\u0053ky|a\/b/)].title`, `["Sea","Sky"]`},
+	{"$.books[?(@.none nin ['a'])].price", `[8.95,12,22.99]`},
+	{"$.books[?(@.title nin $.limit || @.isbn)].price", `[]`},
+	{"$.books[?(@.title NIN ['Sea','Sky'])].price", `[22.99]`},
+	{"$.matrix[?(@ == [1, 2])]", `[[1,2]]`},
+	{"$[?(@.bicycle != {'a': {\"b\": []}})].limit", `[10]`},
+	{"$.bicycle[?(@ size 5)]", `[]`},
+	{"$.bicycle[?(@.color size 3)].color", `["red"]`},
+	{"$.books[?(@.title =~ /s[ek].*/i)].title", `["Sea","Sky"]`},
+	{"$.books[?(@.title =~ /k/)].title", `[]`},
+	{"$.books[?(@.title in ['Sea', \"Sky\"])].price", `[8.95,12]`},
+	{"$.books[?(@.title nin ['Sea'])].price", `[12,22.99]`},
+	{"$.books[?('b' in @.tags)].title", `["Sea","Sand"]`},
+	{"$.books[?(@.tags contains 'a')].title", `["Sea"]`},
+	{"$.books[?(@.tags size 2)].title", `["Sea"]`},
+	{"$.books[?(@.tags empty true)].title", `["Sky"]`},
+	{"$.books[?(@.tags empty false)].title", `["Sea","Sand"]`},
+	{"$.books[?(@.tags subsetof ['b','c'])].title", `["Sky","Sand"]`},
+	{"$.books[?(@.tags anyof ['a','c'])].title", `["Sea"]`},
+	{"$.books[?(@.tags noneof ['a','c'])].title", `["Sky","Sand"]`},
+	{"$.books[?((@.price > 20 || @.price < 9) && @.isbn)].title", `["Sea","Sand"]`},
+	{"$.books[?(@.tags.length() == 1)].title", `["Sand"]`},
+	{"$.bicycle[?(@.color == 'red')].price", `[19.95]`},
+	{"$.matrix[?(@[0] == 3)]", `[[3,4]]`},
+	{"$.matrix[0][?(@ > 1)]", `[2]`},
+	{"$.books.length()", "3"},
+	{"$.bicycle.color.length()", "null"},
+	{"$.bicycle.length()", "5"},
+	{"$.limit.keys()", "null"},
+	{"$.books[*].tags.length()", "[2,0,1]"},
+	{"$..tags.length()", "3"},
+	{"$..price.sum(1, $.matrix[0])", "67.89"},
+	{"$.matrix[0].max()", "2.0"},
+	{"$.matrix[0].sum()", "3.0"},
+	{"$.matrix[1].avg()", "3.5"},
+	{"$..price.max()", "22.99"},
+	{"$..price.min()", "8.95"},
+	{"$.matrix[0].stddev()", "0.5"},
+	{"$.bicycle.keys()", `["color","price","a b","x.y","it's"]`},
+	{"$.matrix[0].first()", "1"},
+	{"$.matrix[0].last()", "2"},
+	{"$.matrix[0].index(-2)", "1"},
+	{"$.matrix[0].append(3, $.limit)", "[1,2,3,10]"},
+	{"$..title.concat('!', 1, $.matrix[0])", `"SeaSkySand!12"`},
+}
+
 func TestGet(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ path, want string }{
-		{"$.limit", "10"},
-		{"$['limit']", "10"},
-		{`$["bicycle"]['color']`, `"red"`},
-		{"$.bicycle['a b']", "1"},
-		{"$.bicycle['x.y']", "2"},
-		{`$.bicycle['it\'s']`, "3"},
-		{"$.bicycle['color','price','none']", `{"color":"red","price":19.95}`},
-		{"$.books[0].title", `"Sea"`},
-		{"$.books[-1].title", `"Sand"`},
-		{"$.[ 'books' ].[ 1 ].title", `"Sky"`},
-		{"$.books[0,2].title", `["Sea","Sand"]`},
-		{"$.books[0,9].title", `["Sea"]`},
-		{"$.books[1:].title", `["Sky","Sand"]`},
-		{"$.books[:-1].title", `["Sea","Sky"]`},
-		{"$.books[::2].title", `["Sea","Sand"]`},
-		{"$.books[-2:3].title", `["Sky","Sand"]`},
-		{"$.books[5:9]", `[]`},
-		{"$.books[*].isbn", `["1","3"]`},
-		{"$.bicycle.*", `["red",19.95,1,2,3]`},
-		{"$.matrix[*][*]", `[1,2,3,4]`},
-		{"$..price", `[8.95,12,22.99,19.95]`},
-		{"$..tags[0]", `["a","b"]`},
-		{"$.matrix..*", `[[1,2],[3,4],1,2,3,4]`},
-		{"$..['color','isbn']", `[{"isbn":"1"},{"isbn":"3"},{"color":"red"}]`},
-		{"$.books[?(@.isbn)].title", `["Sea","Sand"]`},
-		{"$.books[?(!@.isbn)].title", `["Sky"]`},
-		{"$.books[?(@.price > 10 && @.price <= 12)].title", `["Sky"]`},
-		{"$.books[?(@.price < $.limit || @.title == 'Sand')].title", `["Sea","Sand"]`},
-		{"$.books[?(@.price>$['limit'])].title", `["Sky","Sand"]`},
-		{"$.books[?(@.stock == null)].title", `["Sky"]`},
-		{"$.books[?(@.isbn != '1')].title", `["Sky","Sand"]`},
-		{"$.books[?(@.isbn == 3)].title", `["Sand"]`},
-		{"$.books[?(@.isbn === 3)].title", `[]`},
-		{"$.books[?(@.title =~ /s[ek].*/i)].title", `["Sea","Sky"]`},
-		{"$.books[?(@.title =~ /k/)].title", `[]`},
-		{"$.books[?(@.title in ['Sea', \"Sky\"])].price", `[8.95,12]`},
-		{"$.books[?(@.title nin ['Sea'])].price", `[12,22.99]`},
-		{"$.books[?('b' in @.tags)].title", `["Sea","Sand"]`},
-		{"$.books[?(@.tags contains 'a')].title", `["Sea"]`},
-		{"$.books[?(@.tags size 2)].title", `["Sea"]`},
-		{"$.books[?(@.tags empty true)].title", `["Sky"]`},
-		{"$.books[?(@.tags empty false)].title", `["Sea","Sand"]`},
-		{"$.books[?(@.tags subsetof ['b','c'])].title", `["Sky","Sand"]`},
-		{"$.books[?(@.tags anyof ['a','c'])].title", `["Sea"]`},
-		{"$.books[?(@.tags noneof ['a','c'])].title", `["Sky","Sand"]`},
-		{"$.books[?((@.price > 20 || @.price < 9) && @.isbn)].title", `["Sea","Sand"]`},
-		{"$.books[?(@.tags.length() == 1)].title", `["Sand"]`},
-		{"$.bicycle[?(@.color == 'red')].price", `[19.95]`},
-		{"$.matrix[?(@[0] == 3)]", `[[3,4]]`},
-		{"$.matrix[0][?(@ > 1)]", `[2]`},
-		{"$.books.length()", "3"},
-		{"$.bicycle.color.length()", "3"},
-		{"$.matrix[0].sum()", "3.0"},
-		{"$.matrix[1].avg()", "3.5"},
-		{"$..price.max()", "22.99"},
-		{"$.books[*].price.min()", "8.95"},
-		{"$.matrix[0].stddev()", "0.5"},
-		{"$.bicycle.keys()", `["color","price","a b","x.y","it's"]`},
-		{"$.matrix[0].first()", "1"},
-		{"$.matrix[0].last()", "2"},
-		{"$.matrix[0].index(-2)", "1"},
-		{"$.matrix[0].append(3, $.limit)", "[1,2,3,10]"},
-		{"$.books[*].title.concat('!')", `"SeaSkySand!"`},
-	}
 	root := value(t, store)
 	before := jsonvalue.Text(root)
-	for _, tt := range tests {
+	for _, tt := range found {
 		p, err := Parse(tt.path)
 		if err != nil {
 			t.Error(err)
@@ -130,6 +164,8 @@ func TestMissingIsWordedAsStepFunctionsDoes(t *testing.T) {
 		{"$.limit.x", "Expected to find an object with property ['x'] in path $['limit'] but found 'number'."},
 		{"$.limit[0]", "Filter: [0] can only be applied to arrays. Current context is: 10"},
 		{"$$.nothing", "No results for path: $$['nothing']"},
+		{"$.nothing.length()", "Missing property in path $['nothing']"},
+		{"$.books[9].index(1)", "No results for path: $['books'][9].index(...)"},
 	}
 	root := value(t, store)
 	for _, tt := range tests {
@@ -148,7 +184,7 @@ func TestMissingIsWordedAsStepFunctionsDoes(t *testing.T) {
 
 func TestFunctionsRefuseWhatTheyCannotUse(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"$.limit.length()", "$.books.keys()", "$.empty.sum()", "$.empty.first()", "$.matrix[0].index('a')", "$.bicycle.max()", "$.matrix[0].append($.none)"} {
+	for _, path := range []string{"$.limit.first()", "$.limit[?(@ > 1)]", "$.books[*].price.min()", "$.empty.sum()", "$.empty.first()", "$.matrix[0].index('a')", "$.bicycle.max()", "$.matrix[0].append($.none)"} {
 		p, err := Parse(path)
 		if err != nil {
 			t.Error(err)
@@ -190,8 +226,9 @@ func TestSyntaxErrorsSayWhere(t *testing.T) {
 	}{
 		{"", 0, "starts with"}, {"a.b", 0, "starts with"}, {"@.a", 0, "filter"}, {"$.", 2, "end"}, {"$..", 3, "end"}, {"$.a..", 5, "end"}, {"$a b", 2, "unexpected"},
 		{"$.a b", 3, "brackets"}, {"$.a]", 3, "dot"}, {"$['a", 4, "closing"}, {"$['a'", 5, "']'"}, {"$[]", 2, "inside the brackets"}, {"$[a]", 2, "quoted name"},
-		{"$['a',1]", 6, "quoted name"}, {"$[1,'a']", 4, "index"}, {"$[99999999999]", 2, "index"}, {"$[1:2:0]", 7, "at least 1"}, {"$.a.nope()", 8, "no function"},
-		{"$[?(@.a ==)]", 10, "expected"}, {"$[?(@.a]", 7, "dot"}, {"$[?(1)]", 5, "comparison"}, {"$[?(@.a =~ 'x')]", 14, "pattern"}, {"$[?(@.a =~ /(/)]", 11, "compile"},
+		{"$['a',1]", 6, "quoted name"}, {"$[1,'a']", 4, "index"}, {"$[99999999999]", 2, "index"}, {"$[::2]", 5, "bound"}, {"$[:]", 3, "bound"}, {"$.a.nope()", 8, "no function"},
+		{"$[?(@.a ==)]", 10, "expected"}, {"$[?(@.a]", 7, "dot"}, {"$[?(1)]", 5, "comparison"}, {"$[?(@.a =~ 'x')]", 14, "pattern"}, {"$[?(@.a =~ /(/)]", 11, "cannot be used"}, {"$[?(@.a =~ /[a&&b]/)]", 11, "intersection"},
+		{"$[?(@.a =~ /[a[b]]/)]", 11, "class inside"}, {"$[?(@.a =~ /a(?=b)/)]", 11, "cannot be used"}, {"$[?(@.a =~ /a/x)]", 14, "flag 'x'"}, {"$[?({a:1} == @)]", 5, "quoted name"},
 		{"$[?(@.a =~ /x)]", 11, "closing"}, {"$[?($$.a)]", 8, "@ and $"}, {"$.a.length().b", 12, "unexpected"}, {"$.a.index()", 11, "one number"}, {"$...a", 3, "name"},
 		{"$[?(" + strings.Repeat("(", 100) + "@.a", 20, "nested"}, {"$[?(" + strings.Repeat("!", 100_000) + "@.a)]", 35, "nested"},
 	}
@@ -270,15 +307,19 @@ func TestVisitsAreBounded(t *testing.T) {
 }
 
 func FuzzPath(f *testing.F) {
-	for _, seed := range []string{"$.a[0]['b','c'][?(@.x =~ /a/i && !(@.y in [1,'2']))]..z.length()", "$$.a[1:2:3]", "$v", "$[-1,2].*", "$..", "$[?(@"} {
+	for _, seed := range []string{"$.a[0]['b','c'][?(@.x =~ /a/i && !(@.y in [1,'2']))]..z.length()", "$$.a[1:2:3]", "$v", "$[-1,2].*", "$..", "$[?(@",
+		`$..[?(@.price NIN [{'a': 1}] || /\p{Alpha}\h?/d =~ @.tags)]['title','isbn']`, "$..tags.length()", "$.books[-2:3:1].tags.append($..price.max())"} {
 		f.Add(seed, store)
 	}
+	for _, c := range found {
+		f.Add(c.path, store)
+	}
 	f.Fuzz(func(t *testing.T, path, data string) {
-		root, err := jsonvalue.ParseString(data)
+		p, err := Parse(path)
 		if err != nil || len(data) > 4096 || strings.Count(path, "..") > 2 {
 			return
 		}
-		p, err := Parse(path)
+		root, err := jsonvalue.ParseString(data)
 		if err != nil {
 			return
 		}

@@ -289,7 +289,7 @@ func (p *parser) numbers(s *step) {
 	first, ok := p.integer()
 	p.space()
 	if p.peek() == ':' {
-		s.kind, s.by = stepSlice, 1
+		s.kind = stepSlice
 		if ok {
 			s.from = &first
 		}
@@ -310,6 +310,7 @@ func (p *parser) numbers(s *step) {
 	}
 }
 
+// slice reads what stands behind the first bound. A third part has no effect in Jayway, and so none here.
 func (p *parser) slice(s *step) {
 	p.expect(":")
 	p.space()
@@ -319,12 +320,10 @@ func (p *parser) slice(s *step) {
 	p.space()
 	if p.accept(":") {
 		p.space()
-		if by, ok := p.integer(); ok {
-			s.by = by
-		}
-		if s.by <= 0 {
-			p.fail("the step of a slice must be at least 1")
-		}
+		p.integer()
+	}
+	if s.from == nil && s.to == nil {
+		p.fail("a slice needs a bound: [1:], [:2] or [1:2]; for all items write [*]")
 	}
 }
 

@@ -21,15 +21,14 @@ type NodeMember struct {
 // ParseDocument parses text with the places of everything in it.
 func ParseDocument(text []byte) (*Node, error) {
 	sc := scanner{s: string(text)}
-	n := new(Node)
-	err := sc.node(n, 0)
+	n, err := sc.node(0)
 	if err == nil {
 		err = sc.end()
 	}
 	if err != nil {
 		return nil, err
 	}
-	return n, nil
+	return &n, nil
 }
 
 // Get returns the last member of that key, or nil.
@@ -61,50 +60,55 @@ func (n *Node) Value() any {
 	return n.Scalar
 }
 
-func (sc *scanner) node(n *Node, depth int) (err *SyntaxError) {
+func (sc *scanner) node(depth int) (n Node, err *SyntaxError) {
 	sc.space()
 	n.Offset = sc.i
 	switch sc.peek() {
 	case '{':
 		n.Kind = KindObject
-		err = sc.nodeObject(n, depth)
+		n.Members, err = sc.nodeMembers(depth)
 	case '[':
 		n.Kind = KindArray
-		err = sc.nodeArray(n, depth)
+		n.Items, err = sc.nodeItems(depth)
 	default:
 		n.Scalar, err = sc.value(depth)
 		n.Kind = KindOf(n.Scalar)
 	}
 	n.End = sc.i
-	return err
+	return n, err
 }
 
-func (sc *scanner) nodeArray(n *Node, depth int) *SyntaxError {
+func (sc *scanner) nodeItems(depth int) (items []Node, err *SyntaxError) {
 	more, err := sc.open(depth, ']')
 	for more && err == nil {
-		n.Items = append(n.Items, Node{})
-		if err = sc.node(&n.Items[len(n.Items)-1], depth+1); err == nil {
+		var n Node
+		if n, err = sc.node(depth + 1); err == nil {
+			items = append(items, n)
 			more, err = sc.more(']')
 		}
 	}
-	return err
+	return items, err
 }
 
-func (sc *scanner) nodeObject(n *Node, depth int) *SyntaxError {
+// nodeMembers collects the members on the scanner's stack, so that what stays has their number.
+func (sc *scanner) nodeMembers(depth int) (members []NodeMember, err *SyntaxError) {
 	more, err := sc.open(depth, '}')
-	if more {
-		n.Members = make([]NodeMember, 0, 4) // few objects of a definition have less
-	}
+	first := len(sc.members)
 	for more && err == nil {
 		sc.space()
 		m := NodeMember{KeyOffset: sc.i}
 		if m.Key, err = sc.key(); err != nil {
 			break
 		}
-		n.Members = append(n.Members, m)
-		if err = sc.node(&n.Members[len(n.Members)-1].Value, depth+1); err == nil {
+		if m.Value, err = sc.node(depth + 1); err == nil {
 			more, err = sc.more('}')
 		}
+		sc.members = append(sc.members, m)
 	}
-	return err
+	if len(sc.members) > first {
+		members = make([]NodeMember, len(sc.members)-first)
+		copy(members, sc.members[first:])
+		sc.members = sc.members[:first]
+	}
+	return members, err
 }

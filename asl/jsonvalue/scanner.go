@@ -47,6 +47,8 @@ func LineColumn(text string, offset int) (line, column int) {
 type scanner struct {
 	s string
 	i int // of the next byte
+	// members are those of the objects of a document that are not closed yet, each object's behind those around it.
+	members []NodeMember
 }
 
 // plain holds the bytes that stand for themselves inside a string: ASCII without controls, quote and backslash.

@@ -119,8 +119,8 @@ func NewSet() *Set { return &Set{entries: map[string]*entry{}} }
 // Register adds an integration under a name: "service:action", or "aws-sdk:service:action". The name must be new.
 func (s *Set) Register(name string, i Integration) error {
 	const op = "integration.Register"
-	if !asl.IsIntegrationName(name) || name == "lambda:invoke" {
-		return fault.New(op, fault.InvalidName, name, "an integration's name is like crm:createLead: two words of letters, digits and '-' that begin with a letter, and a colon between them; lambda:invoke is taken")
+	if !asl.IsIntegrationName(name) || name == "lambda:invoke" || asl.OwnAction(name) {
+		return fault.New(op, fault.InvalidName, name, "an integration's name is like crm:createLead: two words of letters, digits and '-' that begin with a letter, and a colon between them; lambda:invoke and the actions of Step Functions are taken")
 	}
 	if i == nil {
 		return fault.New(op, fault.InvalidArgument, name, "the integration is nil")
@@ -182,7 +182,7 @@ func (s *Set) Parameters(name string) []string {
 
 // Help implements asl.Integrations.
 func (s *Set) Help(name string) string {
-	groups := map[string][]string{"lambda": {"invoke"}}
+	groups := map[string][]string{"lambda": {"invoke"}, "states": {"startExecution"}} // which are in no set
 	for _, n := range s.Names() {
 		i := strings.LastIndexByte(n, ':')
 		groups[n[:i]] = append(groups[n[:i]], n[i+1:])

@@ -34,7 +34,7 @@ func TestRegister(t *testing.T) {
 	s := set(t, map[string]integration.Integration{"a:b": answers("1", nil)})
 	for name, kind := range map[string]fault.Kind{
 		"a:b": fault.Conflict, "a": fault.InvalidName, "a:b:c": fault.InvalidName, "aws-sdk:a": fault.InvalidName, ":b": fault.InvalidName,
-		"1a:b": fault.InvalidName, "a:b.sync": fault.InvalidName, "lambda:invoke": fault.InvalidName,
+		"1a:b": fault.InvalidName, "a:b.sync": fault.InvalidName, "lambda:invoke": fault.InvalidName, "states:startExecution": fault.InvalidName,
 	} {
 		if err := s.Register(name, answers("1", nil)); !fault.Is(err, kind) {
 			t.Errorf("%s: %v", name, err)
@@ -73,7 +73,7 @@ func TestSupports(t *testing.T) {
 			t.Errorf("%s.%s: %v", tc.name, tc.pattern, got)
 		}
 	}
-	want := "did you mean crm:lead? there are aws-sdk:s3:getObject, crm:lead, dynamodb:getItem, lambda:invoke, sqs:sendMessage; add others"
+	want := "did you mean crm:lead? there are aws-sdk:s3:getObject, crm:lead, dynamodb:getItem, lambda:invoke, sqs:sendMessage, states:startExecution; add others"
 	if got := s.Help("crm:leads"); !strings.HasPrefix(got, want) {
 		t.Error(got)
 	}

@@ -29,17 +29,19 @@ const (
 // Parent is a task that started a run. Together with the run's name it makes a start happen once: the same task's second
 // start of a name, after a crash, finds itself here.
 type Parent struct {
-	Run  string // the instance
+	Run  string        // the instance
+	Ref  partition.Ref // its number: runs of one name that came after one another have others
 	Task uint64
 	Form Form
 }
 
 func (p Parent) append(dst []byte) []byte {
-	return append(wire.AppendUint(wire.AppendString(dst, p.Run), p.Task), byte(p.Form))
+	dst = wire.AppendUint(wire.AppendString(dst, p.Run), uint64(p.Ref))
+	return append(wire.AppendUint(dst, p.Task), byte(p.Form))
 }
 
 func (p *Parent) read(r *wire.Reader) {
-	p.Run, p.Task, p.Form = r.String(), r.Uint(), Form(r.Byte())
+	p.Run, p.Ref, p.Task, p.Form = r.String(), partition.Ref(r.Uint()), r.Uint(), Form(r.Byte())
 }
 
 // family is a run's place among others. Between a run and one whose task waits for it there are three messages, each
@@ -81,7 +83,7 @@ func decodeChild(body []byte) (m NestedMessage, err error) {
 
 // has reports whether the run was started by that task.
 func (f *family) has(p Parent) bool {
-	return slices.ContainsFunc(f.parents, func(q Parent) bool { return q.Run == p.Run && q.Task == p.Task })
+	return slices.ContainsFunc(f.parents, func(q Parent) bool { return q.Run == p.Run && q.Ref == p.Ref && q.Task == p.Task })
 }
 
 // adopt notes who started the run, and tells those who wait for it that it has begun.
@@ -179,7 +181,7 @@ func (f *family) appendFamily(dst []byte) []byte {
 }
 
 func (f *family) readFamily(r *wire.Reader) {
-	for range r.Count(3) {
+	for range r.Count(4) {
 		var p Parent
 		p.read(r)
 		f.parents = append(f.parents, p)

@@ -107,7 +107,7 @@ func (r *Run) mapCommand(env *partition.Env, c *machine.Command) {
 		return
 	}
 	each := Revision{
-		Machine: rev.Machine + "/" + c.MapRun.Label, ID: rev.ID, RoleARN: rev.RoleARN, Definition: rev.Definition, State: c.MapRun.State,
+		Machine: rev.Machine + "/" + c.MapRun.Label, ID: rev.ID, RoleARN: rev.RoleARN, Definition: rev.Definition, Mocks: rev.Mocks, State: c.MapRun.State,
 		Express: rev.Interpreter.Definition.StateNamed(c.MapRun.State).Map.Distributed.Express,
 	}
 	start := mapStart{Parent: env.Name, Invocation: c.ID, Seed: mixed(r.seed, c.ID), Blob: each.Encode(), Run: *c.MapRun}

@@ -198,7 +198,7 @@ func (m *MapRun) startNext(env *partition.Env) bool {
 // fillBatch takes items until no more go into the batch, and reports whether that is so.
 func (m *MapRun) fillBatch(env *partition.Env) bool {
 	b := m.run.Batch
-	most := m.library.Limits.PayloadBytes
+	most := m.library.payloadBytes()
 	if b.MaxBytes > 0 {
 		most = int(min(b.MaxBytes, int64(most)))
 	}
@@ -355,7 +355,7 @@ func (m *MapRun) keep(index uint64, output []byte) {
 	if m.exports() || m.overflow {
 		return
 	}
-	if m.size += len(output) + 1; m.size > m.library.Limits.PayloadBytes {
+	if m.size += len(output) + 1; m.size > m.library.payloadBytes() {
 		m.results, m.overflow = nil, true
 		return
 	}

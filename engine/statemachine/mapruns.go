@@ -7,6 +7,7 @@ import (
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/internal/wire"
+	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
 )
 
@@ -243,4 +244,12 @@ func (p *MapRuns) ReadView(data []byte, blob func(partition.BlobID) []byte) (*Ma
 		return nil, err
 	}
 	return m.View(), nil
+}
+
+// payloadBytes is the largest text that a state may pass on.
+func (l *Library) payloadBytes() int {
+	if l.Limits.PayloadBytes == 0 {
+		return limits.Default.PayloadBytes
+	}
+	return l.Limits.PayloadBytes
 }

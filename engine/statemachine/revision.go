@@ -9,6 +9,7 @@ import (
 	"github.com/weftworks/weft/internal/wire"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
+	"github.com/weftworks/weft/machine/mock"
 )
 
 // Revision is one state of a machine: what a run is pinned to.
@@ -18,20 +19,33 @@ type Revision struct {
 	RoleARN    string
 	Express    bool
 	Definition []byte
+	// Mocks is a mock file of one test case (package mock), which answers for states of the run. Nil: none do.
+	Mocks []byte
 	// State is, of child runs, the distributed Map of the Definition whose items they process; "" of others. Machine is
 	// "<machine>/<label>" then, and Express says how the children run.
 	State string
 }
 
-const formatVersion = 1
+// The format versions of revisions. Those with mocks have one of their own, so that a program that does not know of mocks
+// does not run them without.
+const (
+	formatVersion = 1
+	formatMocked  = 2
+)
 
 // Encode returns the revision as the blob that runs pin.
 func (v *Revision) Encode() []byte {
 	dst := []byte{formatVersion}
+	if v.Mocks != nil {
+		dst[0] = formatMocked
+	}
 	dst = wire.AppendString(dst, v.Machine)
 	dst = wire.AppendString(dst, v.ID)
 	dst = wire.AppendString(dst, v.RoleARN)
 	dst = wire.AppendBool(dst, v.Express)
+	if v.Mocks != nil {
+		dst = wire.AppendBytes(dst, v.Mocks)
+	}
 	dst = wire.AppendBytes(dst, v.Definition)
 	if v.State != "" {
 		dst = wire.AppendString(dst, v.State)
@@ -42,14 +56,44 @@ func (v *Revision) Encode() []byte {
 // DecodeRevision undoes Encode. The definition aliases data.
 func DecodeRevision(data []byte) (*Revision, error) {
 	r := wire.NewReader(data)
-	if b := r.Byte(); b != formatVersion && r.Err() == nil {
-		return nil, fmt.Errorf("statemachine: revision has format version %d; this program reads %d", b, formatVersion)
+	format := r.Byte()
+	if format != formatVersion && format != formatMocked && r.Err() == nil {
+		return nil, fmt.Errorf("statemachine: revision has format version %d; this program reads up to %d", format, formatMocked)
 	}
-	v := &Revision{Machine: r.String(), ID: r.String(), RoleARN: r.String(), Express: r.Bool(), Definition: r.Bytes()}
+	v := &Revision{Machine: r.String(), ID: r.String(), RoleARN: r.String(), Express: r.Bool()}
+	if format == formatMocked {
+		v.Mocks = r.Bytes()
+	}
+	v.Definition = r.Bytes()
 	if r.Len() > 0 {
 		v.State = r.String()
 	}
 	return v, r.Err()
+}
+
+// mocks returns what answers for states of runs, nil when nothing does.
+func (v *Revision) mocks() (machine.Mocks, error) {
+	if v.Mocks == nil {
+		return nil, nil
+	}
+	f, err := mock.Parse(v.Mocks)
+	if err != nil || len(f.Machines) != 1 || len(f.Machines[0].Cases) != 1 {
+		return nil, fmt.Errorf("statemachine: the mocks that runs of %q are pinned to are no test case: %w", v.Machine, err)
+	}
+	return f.Machines[0].Cases[0], nil
+}
+
+// Mocked returns the blob of a revision with mocks (a mock file of one test case) in place of those it has.
+func Mocked(blob, mocks []byte) ([]byte, error) {
+	v, err := DecodeRevision(blob)
+	if err != nil {
+		return nil, err
+	}
+	v.Mocks = mocks
+	if _, err := v.mocks(); err != nil {
+		return nil, err
+	}
+	return v.Encode(), nil
 }
 
 // Library turns revisions into interpreters and keeps the ones in use, so that a definition is parsed once and not
@@ -95,9 +139,13 @@ func (l *Library) Load(id partition.BlobID, data []byte) (*Loaded, error) {
 	if def == nil || problems.Err() != nil {
 		return nil, fmt.Errorf("statemachine: the definition that runs of %q are pinned to does not parse: %w", rev.Machine, problems)
 	}
+	mocks, err := rev.mocks()
+	if err != nil {
+		return nil, err
+	}
 	v = &Loaded{
 		Revision: rev, Blob: id, MachineARN: l.MachineARN(rev.Machine),
-		Interpreter: &machine.Interpreter{Definition: def, Limits: l.Limits, Token: l.token}, Text: rev.Definition,
+		Interpreter: &machine.Interpreter{Definition: def, Limits: l.Limits, Token: l.token, Mocks: mocks}, Text: rev.Definition,
 	}
 	if err := v.child(l); err != nil {
 		return nil, err
@@ -124,7 +172,7 @@ func (v *Loaded) child(l *Library) error {
 	v.Parent = v.Interpreter
 	processor := def.Processor(v.each)
 	v.Text = processor.Text
-	v.Interpreter = &machine.Interpreter{Definition: processor, Limits: l.Limits, Token: l.token}
+	v.Interpreter = &machine.Interpreter{Definition: processor, Limits: l.Limits, Token: l.token, Mocks: v.Parent.Mocks}
 	return nil
 }
 

@@ -430,8 +430,9 @@ func (r *Run) summary() partition.Summary {
 		each, mapRun, _ := SplitMapRun(r.child.mapRun)
 		group = ChildrenGroup(each, mapRun)
 	}
+	label := Listed{As: r.view.As, Redrives: r.view.Redrives, Redriven: r.view.Redriven}.label()
 	return partition.Summary{
-		Group: group, Label: r.view.As.label(), Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped,
+		Group: group, Label: label, Status: uint8(r.view.Status), Time: r.view.Started, Ended: r.view.Stopped,
 	}
 }
 

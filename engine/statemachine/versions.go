@@ -96,23 +96,38 @@ type Qualifier struct {
 	Alias   string // "": none; else Version is what it stood for
 }
 
-// label is how a run with this qualifier is listed: "", "3" or "3/prod".
-func (q Qualifier) label() string {
-	if q.Version == 0 {
-		return ""
+// Listed is what the listing of a run has beside its summary, in the summary's label.
+type Listed struct {
+	As       Qualifier
+	Redrives int64
+	Redriven int64 // Unix milliseconds; 0: never
+}
+
+// label writes l: "" for nothing, "3" for a version, "3/prod" for an alias, and behind it "+2@1772600767123" for redrives.
+func (l Listed) label() string {
+	label := ""
+	if l.As.Version != 0 {
+		label = strconv.Itoa(l.As.Version)
 	}
-	label := strconv.Itoa(q.Version)
-	if q.Alias != "" {
-		label += "/" + q.Alias
+	if l.As.Alias != "" {
+		label += "/" + l.As.Alias
+	}
+	if l.Redrives != 0 {
+		label += "+" + strconv.FormatInt(l.Redrives, 10) + "@" + strconv.FormatInt(l.Redriven, 10)
 	}
 	return label
 }
 
-// ParseLabel returns the qualifier of a run from the label of its listing.
-func ParseLabel(label string) Qualifier {
-	number, alias, _ := strings.Cut(label, "/")
-	version, _ := strconv.Atoi(number) // "" and what is no number: none
-	return Qualifier{Version: version, Alias: alias}
+// ParseLabel undoes label. Names of aliases have none of its signs.
+func ParseLabel(label string) (l Listed) {
+	name, redrives, _ := strings.Cut(label, "+")
+	number, alias, _ := strings.Cut(name, "/")
+	count, at, _ := strings.Cut(redrives, "@")
+	l.As.Alias = alias
+	l.As.Version, _ = strconv.Atoi(number) // "" is 0, like what is no number
+	l.Redrives, _ = strconv.ParseInt(count, 10, 64)
+	l.Redriven, _ = strconv.ParseInt(at, 10, 64)
+	return l
 }
 
 func (q Qualifier) append(dst []byte) []byte {

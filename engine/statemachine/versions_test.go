@@ -59,8 +59,10 @@ func TestStartMessages(t *testing.T) {
 func TestLabels(t *testing.T) {
 	t.Parallel()
 	for _, q := range []Qualifier{{}, {Version: 12}, {Version: 3, Alias: "prod"}, {Version: 1, Alias: "a.b-c"}} {
-		if got := ParseLabel(q.label()); got != q {
-			t.Errorf("%+v comes back as %+v", q, got)
+		for _, l := range []Listed{{As: q}, {As: q, Redrives: 3, Redriven: 1772600767123}} {
+			if got := ParseLabel(l.label()); got != l {
+				t.Errorf("%+v comes back as %+v", l, got)
+			}
 		}
 	}
 }

@@ -154,6 +154,9 @@ const (
 	exited  = "stateExitedEventDetails"
 )
 
+// Entered reports whether an event of type t says that a state was entered.
+func (t Type) Entered() bool { return t <= lastType && types[t].details == entered }
+
 // String returns the type as the API spells it, "" for a value that is no type.
 func (t Type) String() string {
 	if t > lastType {

@@ -32,14 +32,21 @@ var shapes = []struct {
 			"I":{"Type":"Task","Resource":"charge","Parameters":{"run.$":"$$.Execution.Name","n.$":"$"},` + retry + `,"Next":"J"},
 			"J":{"Type":"Task","Resource":"look","Parameters":{"run.$":"$$.Execution.Name","n.$":"$.n"},` + retry + `,"End":true}}},"Next":"V"},
 		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
-		func(out map[string]any, n, _ int) bool {
-			list, ok := out["results"].([]any)
-			for i := range list {
-				e, _ := list[i].(map[string]any)
-				ok = ok && at(e, "n") == i+2
-			}
-			return ok && len(list) == n
-		}},
+		mapped},
+	{"distributed", `{"StartAt":"M","States":{
+		"M":{"Type":"Map","ItemsPath":"$.items","MaxConcurrency":3,"ResultPath":"$.results","ItemSelector":{"run.$":"$$.Execution.Name","n.$":"$$.Map.Item.Value"},
+			"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"I","States":{
+			"I":{"Type":"Task","Resource":"charge","Parameters":{"run.$":"$.run","n.$":"$.n"},` + retry + `,"Next":"J"},
+			"J":{"Type":"Task","Resource":"look","Parameters":{"run.$":"$$.Execution.Name","n.$":"$.n"},` + retry + `,"End":true}}},"Next":"V"},
+		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
+		mapped},
+	{"express", `{"StartAt":"M","States":{
+		"M":{"Type":"Map","ItemsPath":"$.items","MaxConcurrency":3,"ResultPath":"$.results","ItemBatcher":{"MaxItemsPerBatch":1},"ItemSelector":{"run.$":"$$.Execution.Name","n.$":"$$.Map.Item.Value"},
+			"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"},"StartAt":"I","States":{
+			"I":{"Type":"Task","Resource":"charge","Parameters":{"run.$":"$.Items[0].run","n.$":"$.Items[0].n"},` + retry + `,"Next":"J"},
+			"J":{"Type":"Task","Resource":"look","Parameters":{"run.$":"$$.Execution.Name","n.$":"$.n"},` + retry + `,"End":true}}},"Next":"V"},
+		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
+		mapped},
 	{"parallel", `{"StartAt":"P","States":{
 		"P":{"Type":"Parallel","ResultPath":"$.results","Branches":[
 			{"StartAt":"X","States":{"X":{"Type":"Task","Resource":"charge","Parameters":{"run.$":"$$.Execution.Name","n.$":"$.n"},` + retry + `,"End":true}}},
@@ -60,6 +67,30 @@ var shapes = []struct {
 			"Parameters":{"FunctionName":"hand","Payload":{"run.$":"$$.Execution.Name","token.$":"$$.Task.Token"}},` + retry + `,"Next":"V"},
 		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
 		func(out map[string]any, _, _ int) bool { return at(out, "t", "n") == 42 }},
+	{"nested", `{"StartAt":"S","States":{
+		"S":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2","Parameters":{"StateMachineArn":"kid","Input.$":"$"},
+			"ResultSelector":{"n.$":"$.Output.a.n"},"ResultPath":"$.kid",
+			"Retry":[{"ErrorEquals":["States.TaskFailed"],"IntervalSeconds":1,"MaxAttempts":10000,"BackoffRate":1}],"Next":"V"},
+		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
+		func(out map[string]any, n, _ int) bool { return at(out, "kid", "n") == n+1 }},
+	{"kid", `{"StartAt":"A","States":{
+		"A":{"Type":"Task","Resource":"charge","Parameters":{"run.$":"$$.Execution.Name","n.$":"$.n"},"ResultPath":"$.a",` + retry + `,"Next":"W"},
+		"W":{"Type":"Wait","Seconds":1,"Next":"V"},
+		"V":{"Type":"Pass","Result":VERSION,"ResultPath":"$.version","End":true}}}`,
+		func(out map[string]any, n, _ int) bool { return at(out, "a", "n") == n+1 }},
+}
+
+// kid is the shape of the runs that runs start.
+const kid = 7
+
+// mapped holds that a Map has one result of each item, in order.
+func mapped(out map[string]any, n, _ int) bool {
+	list, ok := out["results"].([]any)
+	for i := range list {
+		e, _ := list[i].(map[string]any)
+		ok = ok && at(e, "n") == i+2
+	}
+	return ok && len(list) == n
 }
 
 // at returns the whole number at a path of members, -1 when there is none.

@@ -1,10 +1,11 @@
 // Package runs is a simulated workload of state machines: chains, fan-outs, branches that catch, waits, time-outs and
-// tasks that wait for a token, with functions that have bad luck, and clients that start runs by name, retry, stop,
+// tasks that wait for a token or for a run that they start, with functions that have bad luck, and clients that start runs by name, retry, stop,
 // read, list, wait and purge.
 package runs
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,11 +24,13 @@ import (
 type Runs struct {
 	w        *sim.World
 	program  *statemachine.Runs
+	maps     *statemachine.MapRuns
 	clients  []*client
 	limit    int
 	executed int
 	winding  bool
 	tokens   []*token
+	orders   []*order
 	seen     []sight
 	lists    []listing
 }
@@ -70,15 +73,15 @@ type listing struct {
 // New makes the workload.
 func New(w *sim.World) sim.Workload {
 	library := &statemachine.Library{Region: "eu-west-1", Account: "123456789012"}
-	return &Runs{w: w, program: &statemachine.Runs{Library: library}, limit: 2 + w.Rand.IntN(8)}
+	return &Runs{w: w, program: &statemachine.Runs{Library: library}, maps: &statemachine.MapRuns{Library: library}, limit: 2 + w.Rand.IntN(8)}
 }
 
 // Programs implements sim.Workload.
 func (b *Runs) Programs(fold *sim.Fold) map[partition.ProgramID]partition.Program {
 	if fold != nil {
-		return map[partition.ProgramID]partition.Program{statemachine.RunsID: witnesses{b.program, fold}}
+		return map[partition.ProgramID]partition.Program{statemachine.RunsID: witnesses{b.program, fold}, statemachine.MapRunsID: b.maps}
 	}
-	return map[partition.ProgramID]partition.Program{statemachine.RunsID: b.program}
+	return map[partition.ProgramID]partition.Program{statemachine.RunsID: b.program, statemachine.MapRunsID: b.maps}
 }
 
 // Idempotent implements sim.Workload.
@@ -116,9 +119,72 @@ func (b *Runs) Call(c sim.Call) partition.Event {
 	return partition.Event{Body: fmt.Appendf(nil, `{"n":%d,"by":%d}`, in.N+1, b.executed)}
 }
 
+// Begin implements sim.Asker: it starts the run that a task wants, as engine.Node does.
+func (b *Runs) Begin(c sim.Call, answer func(partition.Event)) bool {
+	if !strings.HasPrefix(c.Function, "arn:aws:states:::states:startExecution") {
+		return false
+	}
+	var in struct{ Input json.RawMessage }
+	var numbers struct{ N int }
+	if err := errors.Join(json.Unmarshal(c.Input, &in), json.Unmarshal(in.Input, &numbers)); err != nil {
+		b.w.Fail("a run is to be started with %q: %w", c.Input, err)
+	}
+	_, parent, _ := statemachine.SplitRun(c.Instance)
+	name := statemachine.RunInstance("kid", fmt.Sprintf("%s-%d-%d", parent, c.Ref, c.ID))
+	blob, id := revision(kid, 1+b.w.Rand.IntN(2))
+	start := statemachine.StartMessage{Revision: id, Seed: b.w.Rand.Uint64(), Input: in.Input,
+		Parent: statemachine.Parent{Run: c.Instance, Ref: c.Ref, Task: c.ID, Form: statemachine.Opened}}
+	it := message(name, start.Op(), start.Encode())
+	it.Blob, it.BlobID = blob, id
+	o := &order{name: name, n: numbers.N, item: it, answer: answer}
+	b.orders = append(b.orders, o)
+	b.send(o)
+	return true
+}
+
+// order is a run that a task wants started. It is asked for until there is an answer: the process that asked may have ended,
+// and the next one ask as well.
+type order struct {
+	name   string
+	n      int
+	item   lane.Item
+	answer func(partition.Event)
+	asking bool
+}
+
+func (b *Runs) send(o *order) {
+	o.asking = true
+	b.w.Request(&sim.Ask{Item: o.item, Partition: b.place(o.name), Answer: func(value any, _ bool, err error) {
+		o.asking = false
+		switch v := value.(type) {
+		case error:
+			b.w.Fail("the start of %s was answered %v", o.name, v)
+		case *statemachine.View:
+			b.orders = slices.DeleteFunc(b.orders, func(other *order) bool { return other == o })
+			if !slices.ContainsFunc(b.clients, func(c *client) bool { return c.name == o.name }) {
+				// Its parent may stop it at any time.
+				b.clients = append(b.clients, &client{name: o.name, shape: kid, n: o.n, acked: true, stopped: true})
+			}
+			o.answer(partition.Event{Body: []byte("{}")})
+		}
+	}})
+}
+
+// remind asks again for the runs whose start has not been answered.
+func (b *Runs) remind() {
+	for _, o := range slices.Clone(b.orders) {
+		if !o.asking {
+			b.send(o)
+		}
+	}
+}
+
 // Act implements sim.Workload.
 func (b *Runs) Act(winding bool) {
 	b.winding = winding
+	if winding || b.w.Chance(0.1) {
+		b.remind()
+	}
 	if winding {
 		for _, t := range b.tokens {
 			b.report(t)
@@ -132,7 +198,7 @@ func (b *Runs) Act(winding bool) {
 	}
 	switch p := b.w.Rand.IntN(10); {
 	case p < 3 && len(b.clients) < b.limit:
-		c := &client{shape: b.w.Rand.IntN(len(shapes)), n: b.w.Rand.IntN(6)}
+		c := &client{shape: b.w.Rand.IntN(kid), n: b.w.Rand.IntN(6)}
 		c.name = statemachine.RunInstance(shapes[c.shape].name, "run-"+strconv.Itoa(len(b.clients)))
 		b.clients = append(b.clients, c)
 		b.pursue(c)
@@ -149,6 +215,9 @@ func (b *Runs) satisfied(c *client) bool { return c.ended || c.gone }
 
 // Done implements sim.Workload.
 func (b *Runs) Done() bool {
+	if len(b.orders) > 0 {
+		return false
+	}
 	for _, c := range b.clients {
 		if c.asking > 0 || !b.satisfied(c) {
 			return false
