@@ -30,8 +30,7 @@ func TestCompare(t *testing.T) {
 	if out != "event 1 (ExecutionStarted): executionStartedEventDetails.input.n: recorded 1, ours is 2\n" || !strings.Contains(stderr, "more") {
 		t.Errorf("another input: %s%s", out, stderr)
 	}
-	if out, _ = s.run(0, "runs", "compare", "m/four", at("aws.json"), "--json"); !strings.Contains(out, `{"what":"event 5: recorded PassStateEntered 5\u003c-3, ours is`) &&
-		!strings.Contains(out, `{"what":"event 4: recorded PassStateEntered 4<-3, ours is`) {
+	if out, _ = s.run(0, "runs", "compare", "m/four", at("aws.json"), "--json"); !strings.Contains(out, `{"what":"event 4: recorded PassStateEntered 4<-3, ours is`) {
 		t.Errorf("another way: %s", out)
 	}
 	for _, bad := range []string{"none.json", "bad.json", "part.json"} {
