@@ -167,6 +167,15 @@ func TestWhatCannotBeImported(t *testing.T) {
 	}
 }
 
+// TestAccountNumbers holds that what begins with 0 stays as it is written.
+func TestAccountNumbers(t *testing.T) {
+	t.Parallel()
+	found, err := Import([]byte(machineOf("Serverless", "DefinitionUri: flow.yaml", "Role: !Sub ['${A}/${B}', {A: 012345670123, B: 1.50}]", "DefinitionSubstitutions: {N: 0x10}")), Options{ReadFile: read})
+	if err != nil || found.Machines[0].RoleARN != "012345670123/1.50" || !strings.Contains(compact(t, found.Machines[0].Definition), `"Seconds":16`) {
+		t.Errorf("%+v %v", found, err)
+	}
+}
+
 func TestDefinitionInYAML(t *testing.T) {
 	t.Parallel()
 	found, err := Import([]byte(machineOf("Serverless", "DefinitionUri: flow.yaml", "DefinitionSubstitutions: {N: 7}")), Options{ReadFile: read})
