@@ -7,6 +7,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"compress/gzip"
 	"encoding/json"
@@ -86,7 +87,7 @@ type shape struct {
 func load(dir string) (*model, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*", "service-2.json.gz"))
 	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("no model in %s (%v)", dir, err)
+		return nil, fmt.Errorf("no model in %s (%w)", dir, cmp.Or(err, os.ErrNotExist))
 	}
 	f, err := os.Open(slices.Max(files))
 	if err != nil {
