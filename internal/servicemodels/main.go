@@ -98,8 +98,18 @@ func load(dir string) (*model, error) {
 		return nil, err
 	}
 	m := &model{numbers: map[string]int{}}
-	return m, json.NewDecoder(z).Decode(m)
+	if err := json.NewDecoder(z).Decode(m); err != nil {
+		return nil, err
+	}
+	for name, most := range recorded[m.Metadata.ServiceID] {
+		m.Shapes[name].Max = &most
+	}
+	return m, nil
 }
+
+// recorded are bounds of shapes, by service, with which Step Functions is known to compare although the service's model has
+// others since.
+var recorded = map[string]map[string]float64{"Lambda": {"MemorySize": 10240}}
 
 // text writes the model as package serviceapi reads it.
 func (m *model) text() string {
