@@ -77,7 +77,7 @@ func TestSAM(t *testing.T) {
 		notes = append(notes, fmt.Sprintf("%d %s", n.Line, n.Message))
 	}
 	all := strings.Join(notes, "\n")
-	for _, says := range []string{"${Other} stays as it is", "Policies is not imported", "event Nightly (Schedule) is not imported"} {
+	for _, says := range []string{"${Other} stays as it is", "Policies is not imported", "create it with `weft activities create`", "event Nightly (Schedule) is not imported"} {
 		if !strings.Contains(all, says) {
 			t.Errorf("no note says %q:\n%s", says, all)
 		}
@@ -151,6 +151,8 @@ func TestWhatCannotBeImported(t *testing.T) {
 		{machineOf(native, pass, "RoleArn: !FindInMap [A, b, c]"), 14, "Mappings have no A"},
 		{machineOf(native, pass, "RoleArn: !Cidr [a, b]"), 14, "Fn::Cidr cannot be worked out"},
 		{machineOf(native, pass, "RoleArn: [a]"), 14, "has to be a text, not a list"},
+		{machineOf(native, pass, "DefinitionSubstitutions: [a]"), 14, "an object, not a list"},
+		{machineOf(native, pass, "DefinitionSubstitutions: {A: [a]}"), 14, "${A} has to be a text"},
 		{machineOf(native, pass, "Tags: [a]"), 14, "a tag is an object"},
 		{machineOf(native, pass, "<<: {}"), 14, "merge keys"},
 		{machineOf(native, pass, pass), 14, "DefinitionString is there twice"},
