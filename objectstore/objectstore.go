@@ -1,6 +1,6 @@
 // Package objectstore is where a distributed Map reads its items and writes its results: buckets of objects under keys,
 // as Amazon S3 has them. Package s3 speaks to S3 and everything compatible with it; package dir is the embedded default,
-// a directory of plain files. Package objectstoretest is the suite both pass.
+// a directory of plain files; package s3api answers what is asked of S3 from there. Package objectstoretest is the suite they pass.
 //
 // Objects are streams: whoever reads or writes one never holds all of it, and neither does a Store.
 //
