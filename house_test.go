@@ -30,9 +30,9 @@ const modulePath = "github.com/weftworks/weft"
 // layers are the rooms of the house, from the cellar up. A package imports packages of lower layers and of its own
 // room; rooms of one layer do not know each other. A package belongs to the room with the longest matching path.
 var layers = [][]string{
-	{"internal/wire", "internal/procs", "fault", "limits", "analysis"},
+	{"internal/wire", "internal/procs", "internal/conformance", "fault", "limits", "analysis"},
 	{"asl", "schedule", "objectstore", "itembatcher"},
-	{"machine", "durable", "itemreader", "resultwriter"},
+	{"machine", "durable", "itemreader", "resultwriter", "cloudformation"},
 	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/executionlog", "engine/partition"},
 	{"engine/lane", "engine/integration"},
 	{"engine/statemachine", "engine/workflow", "engine/schedule"},
@@ -40,17 +40,20 @@ var layers = [][]string{
 	{"engine"},
 	{"config", "server"},
 	{".", "cli"},
-	{"cmd", "sim", "bench", "examples", "test", "internal/conformance", "internal/testsum", "internal/testserver", "internal/servicemodels"},
+	{"cmd", "sim", "bench", "examples", "test", "internal/conformance/fakes", "internal/testsum", "internal/testserver", "internal/servicemodels"},
 }
 
 // pure rooms do no I/O, start no goroutine and read no clock. Lanes keep to that too, but log.
 var pure = []string{
-	"asl", "schedule", "itembatcher", "machine", "durable", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
+	"asl", "schedule", "itembatcher", "cloudformation", "machine", "durable", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
 }
 
 // pureModules are the modules of others that pure rooms may import, each with the room. What the room uses of them must be
 // as pure as itself.
-var pureModules = map[string]string{"github.com/robfig/cron/v3": "schedule"} // parsing and searching, not running
+var pureModules = map[string]string{
+	"github.com/robfig/cron/v3": "schedule",       // parsing and searching, not running
+	"go.yaml.in/yaml/v3":        "cloudformation", // a text into nodes
+}
 
 // file is one Go file of the module, test/aws included.
 type file struct {

@@ -74,10 +74,14 @@ var intrinsics = func() map[string]*intrinsic {
 	return byName
 }()
 
+// arrayContains compares texts: 1 is in ["1"], and of two objects the order of keys counts.
 func arrayContains(e *evaluation) (any, error) {
 	items, err := e.array(0)
+	wanted, isNumber := e.args[1].(jsonvalue.Number)
+	text := display(e.args[1])
 	for _, item := range items {
-		if jsonvalue.Equal(item, e.args[1]) {
+		n, ok := item.(jsonvalue.Number)
+		if ok && isNumber && n.Compare(wanted) == 0 || display(item) == text {
 			return true, nil
 		}
 	}

@@ -249,14 +249,11 @@ func (r *graphReader) resultWriter(s *spot) *ResultWriter {
 	return w
 }
 
-// amount reads name, which may be an expression in JSONata, or in JSONPath namePath.
+// amount reads name or, in JSONPath, namePath.
 func (r *graphReader) amount(s *spot, name string, most int64) Amount {
 	f := r.oneOf(s, name, name+"Path")
 	if f == nil {
 		return Amount{}
-	}
-	if r.isExpression(f) {
-		return Amount{Set: true, Query: r.query(f, 0)}
 	}
 	a := Amount{Set: true, Path: r.reference(s, name+"Path", true)}
 	if r.isExpression(f) {

@@ -89,6 +89,8 @@ func targets() []target {
 		{what: "chain of 1,000, idempotent", figure: "chain.local.one.p50", at: 10, unit: "ms"},
 		{what: "workflows asleep, resident memory", figure: "asleep.resident", at: 2048, unit: "MiB"},
 		{what: "workflows asleep, wake", figure: "asleep.wake.rate", at: 20_000, least: true, unit: "runs/s"},
+		{what: "a distributed Map, peak memory, express", figure: "maprun.express.resident", at: 1024, unit: "MiB"},
+		{what: "a distributed Map, peak memory, standard", figure: "maprun.standard.resident", at: 1024, unit: "MiB"},
 		{what: "workflows asleep, lateness p99", figure: "asleep.late.p99", at: time.Second.Seconds() * 1000, unit: "ms"},
 	}
 }

@@ -146,7 +146,8 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add("main", a.runCommand(), a.testCommand(), a.devCommand(), a.serveCommand(), a.envCommand())
-	add("server", a.machinesCommand(), a.workflowsCommand(), a.runsCommand(), a.entitiesCommand(), a.schedulesCommand(), a.activitiesCommand())
+	add("server", a.machinesCommand(), a.workflowsCommand(), a.runsCommand(), a.mapRunsCommand(), a.entitiesCommand(), a.schedulesCommand(),
+		a.activitiesCommand())
 	add("other", a.logCommand(), a.versionCommand())
 	root.SetCompletionCommandGroupID("other")
 	group(root)

@@ -17,6 +17,7 @@ import (
 	"github.com/weftworks/weft/engine/integration"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
+	"github.com/weftworks/weft/objectstore"
 )
 
 // functions are the declared functions, and of each the last log lines of its latest failure, for the report
@@ -28,6 +29,8 @@ type functions struct {
 
 	mu    sync.Mutex
 	tails map[string]string // by name; as many as there are functions
+
+	closeObjects func() error // nil: there are none
 }
 
 // functionOptions says who hears of what functions do.
@@ -69,8 +72,28 @@ func openFunctions(path string, o functionOptions) (*functions, error) {
 	return &functions{Registry: registry, config: cfg, integrations: integrations, tails: map[string]string{}}, nil
 }
 
-// Close closes functions and integrations.
-func (f *functions) Close() error { return errors.Join(f.Registry.Close(), f.integrations.Close()) }
+// openObjects opens the store of what distributed Maps read and write, beside the data directory unless weft.yaml says
+// where. A node in memory has none but that.
+func (f *functions) openObjects(data string) (objectstore.Store, error) {
+	if o := f.config.Objects; data == "" && o.Directory == "" && !o.S3 {
+		return nil, nil
+	}
+	store, closeStore, err := f.config.OpenObjects(context.Background(), data)
+	if err != nil {
+		return nil, err
+	}
+	f.closeObjects = closeStore
+	return store, nil
+}
+
+// Close closes functions, integrations and the objects. The node is closed before.
+func (f *functions) Close() error {
+	err := errors.Join(f.Registry.Close(), f.integrations.Close())
+	if f.closeObjects != nil {
+		err = errors.Join(err, f.closeObjects())
+	}
+	return err
+}
 
 // Invoke calls a function and keeps the log of a failure.
 func (f *functions) Invoke(ctx context.Context, req *function.Request) (*function.Result, error) {

@@ -118,6 +118,9 @@ func (a *app) run(ctx context.Context, path string, f runFlags) error {
 	}
 	o := engine.Options{Dir: f.data, Functions: j.fns, Integrations: j.fns.integrations, Limits: j.fns.config.Limits, Retain: j.fns.config.Retain,
 		Speculation: spec, Logger: a.logger()}
+	if o.Objects, err = j.fns.openObjects(f.data); err != nil {
+		return errors.Join(err, j.fns.Close())
+	}
 	if j.node, err = engine.Open(o); err != nil {
 		return errors.Join(err, j.fns.Close())
 	}

@@ -247,6 +247,9 @@ func (s *service) open() error {
 		s.options.Limits = s.fns.config.Limits
 	}
 	s.options.ExecutionLogs = s.fns.config.ExecutionLogs
+	if s.options.Objects, err = s.fns.openObjects(s.flags.data); err != nil {
+		return errors.Join(err, s.fns.Close())
+	}
 	s.options.Retain = retained(s.fns.config.Retain, s.options.Retain)
 	if s.node, err = engine.Open(s.options); err != nil {
 		s.fns.Close()

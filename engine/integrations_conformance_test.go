@@ -76,37 +76,6 @@ func recordedServices(t *testing.T, objects *fakes.S3) *integration.Set {
 	return set
 }
 
-// TestRecordedObjects runs the recorded cases of aws-sdk:s3.
-func TestRecordedObjects(t *testing.T) {
-	t.Parallel()
-	dir, ok := conformance.Dir()
-	if !ok {
-		t.Skip("no recordings: set WEFT_CONFORMANCE to the directory that holds asl/pure.jsonl")
-	}
-	cases, err := conformance.Load(dir, "s3")
-	if err != nil {
-		t.Fatal(err)
-	}
-	compared := 0
-	for _, c := range cases {
-		synctest.Test(t, func(t *testing.T) {
-			objects := &fakes.S3{}
-			set := recordedServices(t, objects)
-			if !c.Comparable() || len(c.Machines) == 0 || !strings.Contains(c.Machines[0].Definition, ":::aws-sdk:s3:") || !supported(c, set) {
-				return
-			}
-			putRecorded(t, c, objects)
-			compared++
-			if tiers := c.Compare(runCase(t, c, Options{Integrations: set})); !tiers.T3 {
-				t.Errorf("%s: %s", c.ID, tiers.Why)
-			}
-		})
-	}
-	if compared < 13 {
-		t.Errorf("%d cases were compared, 13 were before", compared)
-	}
-}
-
 // putRecorded puts the objects that a case begins with. Bytes are not in the recording; what the machine read of them is.
 func putRecorded(t *testing.T, c *conformance.Case, objects *fakes.S3) {
 	t.Helper()

@@ -33,13 +33,6 @@ func splitMember(element []byte) (key, value []byte) {
 	return element[:end:end], element[end+1:]
 }
 
-// memberInput is what an iteration over an object gets where nothing selects its input.
-func memberInput(key, value []byte) []byte {
-	out := make([]byte, 0, len(key)+len(value)+len(`{"Key":,"Value":}`))
-	out = append(append(append(out, `{"Key":`...), key...), `,"Value":`...)
-	return append(append(out, value...), '}')
-}
-
 // skipString returns where the string that opens at i closes.
 func skipString(text []byte, i int) int {
 	for i++; i < len(text) && text[i] != '"'; i++ {

@@ -115,11 +115,10 @@ func (s *step) iterate(fk *fork, prev int64) *failure {
 	owner := fk.owner.state
 	item, at := nextElement(fk.items, fk.at)
 	var key []byte
-	input := item
 	if fk.items[0] == '{' {
 		key, item = splitMember(item)
-		input = memberInput(key, item)
 	}
+	input := item
 	if owner.Parameters != nil {
 		candidate := &branch{parent: fk, index: fk.next, item: item, key: key}
 		v, e := flowOf(owner).selectItem(s.scope(fk.owner), fk, candidate)

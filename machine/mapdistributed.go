@@ -4,6 +4,7 @@ import (
 	"errors"
 	"hash/fnv"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/weftworks/weft/asl"
@@ -139,9 +140,10 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	}
 	m := b.state.Map
 	run.Tolerance = MapTolerance{HasCount: m.HasFailureCount, Count: t.count, HasPercent: m.HasFailurePercentage, Percent: t.percent}
+	inner := sc.with(data)
 	if r := d.Reader; r != nil {
 		run.Reader = &MapReader{}
-		if run.Reader.Arguments, e = s.evaluated(b, r.Arguments); e != nil {
+		if run.Reader.Arguments, e = s.evaluated(inner, r.Arguments); e != nil {
 			return e
 		}
 		if run.Reader.MaxItems, e = amount(sc, b.state, "MaxItems", r.Config.MaxItems); e != nil {
@@ -151,12 +153,12 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	if w := d.Writer; w != nil {
 		run.Writer = &MapWriter{}
 		if w.Resource != "" {
-			if run.Writer.Arguments, e = s.evaluated(b, w.Arguments); e != nil {
+			if run.Writer.Arguments, e = s.evaluated(inner, w.Arguments); e != nil {
 				return e
 			}
 		}
 	}
-	if e := s.mapBatch(b, run); e != nil {
+	if e := s.mapBatch(b, run, inner); e != nil {
 		return e
 	}
 	if b.state.Parameters != nil {
@@ -165,7 +167,7 @@ func (s *step) mapRunFields(b *branch, run *MapRun, data value) *failure {
 	return nil
 }
 
-func (s *step) mapBatch(b *branch, run *MapRun) (e *failure) {
+func (s *step) mapBatch(b *branch, run *MapRun, inner *scope) (e *failure) {
 	batcher := b.state.Map.Distributed.Batcher
 	if batcher == nil {
 		return nil
@@ -178,28 +180,32 @@ func (s *step) mapBatch(b *branch, run *MapRun) (e *failure) {
 		return e
 	}
 	if batcher.Input != nil {
-		run.Batch.Input, e = s.evaluated(b, batcher.Input)
+		run.Batch.Input, e = s.evaluated(inner, batcher.Input)
 	}
 	return e
 }
 
 // evaluated is a template's text; {} for none.
-func (s *step) evaluated(b *branch, t *asl.Template) ([]byte, *failure) {
+func (s *step) evaluated(sc *scope, t *asl.Template) ([]byte, *failure) {
 	if t == nil {
 		return []byte("{}"), nil
 	}
-	v, e := flowOf(b.state).fill(s.scope(b), t)
+	v, e := flowOf(sc.b.state).fill(sc, t)
 	if e != nil {
 		return nil, e
 	}
-	return s.bounded(b, v)
+	text := v.json(sc.most())
+	if len(text) > sc.most() {
+		return nil, tooLarge(sc.b.state.Name)
+	}
+	return text, nil
 }
 
 // amount is a number of a reader or a batcher, which Step Functions also takes as text. Below 0 is the Map Run's to judge.
 func amount(sc *scope, st *asl.State, field string, a asl.Amount) (int64, *failure) {
 	switch {
 	case a.Query != nil:
-		return queriedAmount(sc, a.Query)
+		return sc.whole(a.Query)
 	case a.Path == nil:
 		return a.Fixed, nil
 	}
@@ -207,22 +213,15 @@ func amount(sc *scope, st *asl.State, field string, a asl.Amount) (int64, *failu
 	if e != nil {
 		return 0, e
 	}
-	if n, ok := wholeNumber(numeric(v)); ok {
+	if n, ok := wholeNumber(v); ok {
 		return n, nil
 	}
+	if text, ok := v.(string); ok {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n, nil
+		}
+	}
 	return 0, runtimeError(sc.b, "The %sPath field refers to value \"%s\" which is not a valid integer: %s", field, plain(v), a.Path)
-}
-
-func queriedAmount(sc *scope, q *asl.Query) (int64, *failure) {
-	v, e := sc.evaluate(q)
-	if e != nil {
-		return 0, e
-	}
-	n, ok := wholeNumber(v)
-	if !ok {
-		return 0, sc.unexpected(q, "number", v)
-	}
-	return n, nil
 }
 
 // mapRunEnded goes on with a distributed Map whose Map Run has ended. The run's own end stands outside the line of
@@ -369,7 +368,8 @@ func (sel *Selector) Select(index int64, key, item []byte, source string) (input
 	case sel.fork == nil && (key == nil || !sel.pairs):
 		return item, "", ""
 	case sel.fork == nil:
-		return memberInput(key, item), "", ""
+		input = append(append(append([]byte(`{"Key":`), key...), `,"Value":`...), item...)
+		return append(input, '}'), "", ""
 	}
 	f := sel.step.f
 	f.random = mix(sel.seed + uint64(index))

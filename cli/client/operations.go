@@ -52,6 +52,40 @@ type CreateMachine struct {
 	Definition string `json:"definition"`
 	RoleARN    string `json:"roleArn"`
 	Type       string `json:"type,omitempty"`
+	Tags       []Tag  `json:"tags,omitempty"`
+	// Logging and Tracing are JSON as the operation takes them; nil: none.
+	Logging json.RawMessage `json:"loggingConfiguration,omitempty"`
+	Tracing json.RawMessage `json:"tracingConfiguration,omitempty"`
+}
+
+// Tag is a tag of a machine.
+type Tag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// ReplaceMachine gives the machine with this ARN all that CreateMachine would give it but its name and type, and adds the tags.
+func (c *Client) ReplaceMachine(ctx context.Context, arn string, m CreateMachine) error {
+	in := map[string]any{"stateMachineArn": arn, "definition": m.Definition, "roleArn": m.RoleARN}
+	if m.Logging != nil {
+		in["loggingConfiguration"] = m.Logging
+	}
+	if m.Tracing != nil {
+		in["tracingConfiguration"] = m.Tracing
+	}
+	err := c.Call(ctx, "UpdateStateMachine", in, nil)
+	if err != nil {
+		return err
+	}
+	return c.TagMachine(ctx, arn, m.Tags)
+}
+
+// TagMachine adds tags to the machine with this ARN.
+func (c *Client) TagMachine(ctx context.Context, arn string, tags []Tag) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	return c.Call(ctx, "TagResource", map[string]any{"resourceArn": arn, "tags": tags}, nil)
 }
 
 // CreateMachine creates a machine and returns its ARN.

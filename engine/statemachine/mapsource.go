@@ -27,10 +27,14 @@ func newSource(run *machine.MapRun) source {
 		return source{reads: true, name: run.Source()}
 	}
 	s := source{at: 1, name: run.Source()}
-	for i, more := 1, true; ; s.known++ {
-		if _, _, i, more = machine.NextItem(run.Items, i); !more {
+	i := 1
+	for {
+		_, _, next, more := machine.NextItem(run.Items, i)
+		if !more {
 			return s
 		}
+		i = next
+		s.known++
 	}
 }
 
