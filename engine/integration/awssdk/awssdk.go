@@ -6,7 +6,7 @@
 // the optimised integrations' as AWS's first Java SDK words them ("SQS.AmazonSQSException", "… (Service: AmazonSQS;
 // Status Code: 400; …)") with SdkHttpMetadata in the answers, the others' as the second does ("Sqs.SqsException",
 // "… (Service: Sqs, Status Code: 400, …)"). What a service asks of arguments the service itself says; nothing is
-// checked before.
+// checked before. S3 may be a directory instead (Config.Objects), with some of its actions.
 //
 //	set := integration.NewSet()
 //	err := awssdk.Register(set, awssdk.Config{Endpoints: map[string]string{"sqs": "http://127.0.0.1:9324"}})
