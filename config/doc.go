@@ -71,7 +71,8 @@
 // for what Step Functions documents; see package limits for what they bound.
 //
 // objects says where the buckets of distributed Maps are: a directory, whose subdirectories are the buckets, or the word
-// s3 for S3 or the server that aws.endpoints.s3 names. Without it they are in the directory objects of the data directory.
+// s3 for S3 or the server that aws.endpoints.s3 names. Without it they are in the directory objects of the data directory. Tasks
+// that call S3 use that directory too, unless there is an endpoint of s3.
 //
 // executionLogs is the directory of the execution logs that state machines ask for (loggingConfiguration), or the word off.
 // Without it they are in the directory logs of the data directory. No two servers may have the same.
