@@ -4,7 +4,7 @@
 //
 // Objects are streams: whoever reads or writes one never holds all of it, and neither does a Store.
 //
-//	o, err := store.Get(ctx, objectstore.Name{Bucket: "in", Key: "items.jsonl"}, objectstore.GetOptions{Offset: 4096})
+//	o, err := store.Get(ctx, objectstore.Name{Bucket: "orders-in", Key: "items.jsonl"}, objectstore.GetOptions{Offset: 4096})
 //	defer o.Body.Close()
 //
 //	w, err := store.Put(ctx, objectstore.Name{Bucket: "out", Key: "result.json"})
