@@ -99,8 +99,8 @@ func (r *remote) runARN(ctx context.Context, ref string) (string, error) {
 	if prefix == "" {
 		return "", fault.New("", fault.RunNotFound, ref, "there are no machines that could have a run of this name")
 	}
-	if m, name, ok := strings.Cut(ref, "/"); ok {
-		return prefix + "execution:" + m + ":" + name, nil
+	if i := strings.LastIndexByte(ref, '/'); i >= 0 { // the machine of a Map Run's child is MACHINE/LABEL
+		return prefix + "execution:" + ref[:i] + ":" + ref[i+1:], nil
 	}
 	var found []string
 	n := 0
