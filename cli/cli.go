@@ -151,6 +151,12 @@ func (a *app) root() *cobra.Command {
 	add("other", a.logCommand(), a.versionCommand())
 	root.SetCompletionCommandGroupID("other")
 	group(root)
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			group(c)
+		}
+	}
 	return root
 }
 
