@@ -31,7 +31,7 @@ run is meant; the ARN always names the machine's.`,
 	})
 	r.flags(cmd)
 	cmd.AddCommand(a.runsStart(r), a.runsList(r), a.runsShow(r), a.runsHistory(r), a.runsStop(r), a.runsWait(r), a.runsRaise(r), a.runsTag(r),
-		a.runsPurge(r), a.runsRedrive(r), a.runsRerun(r))
+		a.runsPurge(r), a.runsRedrive(r), a.runsRerun(r), a.runsDiff(r), a.runsCompare(r))
 	for _, verb := range verbs {
 		cmd.AddCommand(a.runsChange(r, verb))
 	}

@@ -75,10 +75,18 @@ func (c *Client) ReplaceMachine(ctx context.Context, arn string, m CreateMachine
 		in["tracingConfiguration"] = m.Tracing
 	}
 	err := c.Call(ctx, "UpdateStateMachine", in, nil)
-	if err != nil || len(m.Tags) == 0 {
+	if err != nil {
 		return err
 	}
-	return c.Call(ctx, "TagResource", map[string]any{"resourceArn": arn, "tags": m.Tags}, nil)
+	return c.TagMachine(ctx, arn, m.Tags)
+}
+
+// TagMachine adds tags to the machine with this ARN.
+func (c *Client) TagMachine(ctx context.Context, arn string, tags []Tag) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	return c.Call(ctx, "TagResource", map[string]any{"resourceArn": arn, "tags": tags}, nil)
 }
 
 // CreateMachine creates a machine and returns its ARN.
