@@ -291,6 +291,9 @@ func (s served) next(ctx context.Context, last int64) ([]progress.Event, error) 
 func boardEvent(e *client.Event) progress.Event {
 	p := progress.Event{ID: e.ID, Prev: e.Prev, Time: e.Time.Time().UnixMilli(), Type: e.Type, Name: e.Details.Name,
 		Index: e.Details.Index, Length: e.Details.Length}
+	if p.Name == "" {
+		p.Name = e.Details.State
+	}
 	if e.Details.Error != nil {
 		p.Error = *e.Details.Error
 	}

@@ -202,6 +202,7 @@ type Event struct {
 // Details are the members of an event's …EventDetails object.
 type Details struct {
 	Name     string  `json:"name"`
+	State    string  `json:"state"` // of EvaluationFailed
 	Input    string  `json:"input"`
 	Output   string  `json:"output"`
 	Error    *string `json:"error"`
