@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"internal/wire", "internal/procs", "internal/conformance", "fault", "limits", "analysis"},
 	{"asl", "schedule", "objectstore", "itembatcher"},
 	{"machine", "durable", "itemreader", "resultwriter", "cloudformation"},
-	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/partition"},
+	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/executionlog", "engine/partition"},
 	{"engine/lane", "engine/integration"},
 	{"engine/statemachine", "engine/workflow", "engine/schedule"},
 	{"engine/scheduled"},

@@ -31,7 +31,8 @@ func (a *app) machinesCommand() *cobra.Command {
 	})
 	r.flags(cmd)
 	cmd.AddCommand(a.machinesCreate(r), a.machinesList(r), a.machinesShow(r), a.machinesDelete(r), a.machinesValidate(r), a.machinesGraph(r),
-		a.machinesImport(r), a.machinesDiff(r), a.machinesVersions(r), a.machinesPublish(r), a.machinesUnpublish(r), a.machinesAlias(r))
+		a.machinesImport(r), a.machinesDiff(r), a.machinesVersions(r), a.machinesPublish(r), a.machinesUnpublish(r), a.machinesAlias(r),
+		a.machinesLogs(r))
 	return cmd
 }
 

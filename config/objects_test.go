@@ -49,3 +49,16 @@ func TestObjects(t *testing.T) {
 		t.Errorf("a mapping: %v", err)
 	}
 }
+
+func TestExecutionLogs(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for text, want := range map[string]string{"": "", "executionLogs: off": "off", "executionLogs: ./x": filepath.Join(root, "x")} {
+		if c, err := Parse("weft.yaml", root, []byte(text)); err != nil || c.ExecutionLogs != want {
+			t.Errorf("%q: %+v, %v; want %q", text, c, err, want)
+		}
+	}
+	if _, err := Parse("weft.yaml", root, []byte("executionLogs: [x]")); err == nil || !strings.Contains(err.Error(), "this is a text") {
+		t.Errorf("a list: %v", err)
+	}
+}
