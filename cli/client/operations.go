@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -165,10 +166,15 @@ func (c *Client) DescribeMachineForRun(ctx context.Context, arn string) (*Machin
 	return out, c.Call(ctx, "DescribeStateMachineForExecution", map[string]string{"executionArn": arn}, out)
 }
 
-// Runs yields the runs of a machine, newest first; status "" means any.
-func (c *Client) Runs(ctx context.Context, machineARN, status string, page int) iter.Seq2[*Run, error] {
+// Runs yields the runs of the machine with an ARN, or the children of the Map Run, newest first; status "" means any.
+func (c *Client) Runs(ctx context.Context, arn, status string, page int) iter.Seq2[*Run, error] {
 	return pages(func(token string) ([]*Run, string, error) {
-		in := map[string]any{"stateMachineArn": machineARN}
+		in := map[string]any{}
+		if strings.Contains(arn, ":mapRun:") {
+			in["mapRunArn"] = arn
+		} else {
+			in["stateMachineArn"] = arn
+		}
 		if status != "" {
 			in["statusFilter"] = status
 		}
@@ -196,6 +202,7 @@ type Event struct {
 // Details are the members of an event's …EventDetails object.
 type Details struct {
 	Name     string  `json:"name"`
+	State    string  `json:"state"` // of EvaluationFailed
 	Input    string  `json:"input"`
 	Output   string  `json:"output"`
 	Error    *string `json:"error"`
