@@ -30,17 +30,17 @@ const modulePath = "github.com/weftworks/weft"
 // layers are the rooms of the house, from the cellar up. A package imports packages of lower layers and of its own
 // room; rooms of one layer do not know each other. A package belongs to the room with the longest matching path.
 var layers = [][]string{
-	{"internal/wire", "internal/procs", "fault", "limits", "analysis"},
+	{"internal/wire", "internal/procs", "internal/conformance", "fault", "limits", "analysis"},
 	{"asl", "schedule", "objectstore", "itembatcher"},
 	{"machine", "durable", "itemreader", "resultwriter", "cloudformation"},
-	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/partition"},
+	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/executionlog", "engine/partition"},
 	{"engine/lane", "engine/integration"},
 	{"engine/statemachine", "engine/workflow", "engine/schedule"},
 	{"engine/scheduled"},
 	{"engine"},
 	{"config", "server"},
 	{".", "cli"},
-	{"cmd", "sim", "bench", "examples", "test", "internal/conformance", "internal/testsum", "internal/testserver", "internal/servicemodels"},
+	{"cmd", "sim", "bench", "examples", "test", "internal/conformance/fakes", "internal/testsum", "internal/testserver", "internal/servicemodels"},
 }
 
 // pure rooms do no I/O, start no goroutine and read no clock. Lanes keep to that too, but log.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -124,6 +125,9 @@ Serve state machines behind the AWS Step Functions API, and point any AWS client
   eval "$(weft env)"
   aws stepfunctions list-state-machines`
 
+// goParsing is what Go's number parser says of itself in a flag's error.
+var goParsing = regexp.MustCompile(`strconv\.\w+: parsing ".*": `)
+
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "weft",
@@ -134,7 +138,9 @@ func (a *app) root() *cobra.Command {
 		Version:       version(),
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return usage("%s", goParsing.ReplaceAllString(err.Error(), ""))
+	})
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpCommand(a.helpCommand())
 	root.AddGroup(&cobra.Group{ID: "main", Title: "Run and serve:"}, &cobra.Group{ID: "server", Title: "What a server keeps:"},
@@ -151,6 +157,12 @@ func (a *app) root() *cobra.Command {
 	add("other", a.logCommand(), a.versionCommand())
 	root.SetCompletionCommandGroupID("other")
 	group(root)
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			group(c)
+		}
+	}
 	return root
 }
 

@@ -184,6 +184,8 @@ func TestCommandLines(t *testing.T) {
 		{[]string{"help", "exit-codes"}, 0, nil},
 		{[]string{"help", "nosuch"}, 2, []string{`no help on "nosuch"`}},
 		{[]string{"rum"}, 2, []string{`unknown command "rum"`, "did you mean run", "weft --help"}},
+		{[]string{"runs", "list", "--limit", "x"}, 2, []string{`invalid argument "x" for "--limit" flag: invalid syntax`}},
+		{[]string{"completion", "csh"}, 2, []string{`unknown command "csh"`, "weft completion --help"}},
 		{[]string{"runs", "lst"}, 2, []string{"did you mean list?", "weft runs --help"}},
 		{[]string{"run"}, 2, []string{"PATH is missing", "weft run --help"}},
 		{[]string{"run", at("one"), "x"}, 2, []string{`unexpected argument "x"`}},

@@ -12,7 +12,7 @@ import (
 // Exit codes. They are fixed: scripts depend on them. `weft help exit-codes` says the same.
 const (
 	ExitOK          = 0   // done; the run succeeded
-	ExitRunFailed   = 1   // the run failed, timed out or was aborted
+	ExitRunFailed   = 1   // the run failed, timed out or was aborted; with --exit-code: there are differences
 	ExitUsage       = 2   // wrong flags, or bad input: JSON, definition, name, ARN
 	ExitNotFound    = 3   // no such machine, run, task or file
 	ExitConflict    = 4   // it exists already, or is in use
@@ -65,7 +65,7 @@ func (e runFailed) Error() string { return "the run " + statusWord(e.status) }
 // quiet reports whether err has been explained on stderr already.
 func quiet(err error) bool {
 	var rf runFailed
-	return errors.Is(err, errInterrupted) || errors.As(err, &rf) || errors.Is(err, errReported)
+	return errors.Is(err, errInterrupted) || errors.As(err, &rf) || errors.Is(err, differs{}) || errors.Is(err, errReported)
 }
 
 // errReported is wrapped by errors whose text the user has seen (the problems of a definition).
@@ -83,7 +83,7 @@ func exitCode(err error) int {
 		return ExitOK
 	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
 		return ExitInterrupted
-	case errors.As(err, &rf):
+	case errors.As(err, &rf), errors.Is(err, differs{}):
 		return ExitRunFailed
 	case errors.As(err, &fe):
 		return exitOf[fe.Kind]

@@ -18,6 +18,7 @@ import (
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/objectstore"
+	"github.com/weftworks/weft/objectstore/s3api"
 )
 
 // functions are the declared functions, and of each the last log lines of its latest failure, for the report
@@ -30,7 +31,8 @@ type functions struct {
 	mu    sync.Mutex
 	tails map[string]string // by name; as many as there are functions
 
-	closeObjects func() error // nil: there are none
+	objects      objectstore.Store // nil: there are none
+	closeObjects func() error
 }
 
 // functionOptions says who hears of what functions do.
@@ -65,11 +67,12 @@ func openFunctions(path string, o functionOptions) (*functions, error) {
 	if err != nil {
 		return nil, err
 	}
-	integrations, err := cfg.Integrations(config.Services{Functions: registry})
+	f := &functions{Registry: registry, config: cfg, tails: map[string]string{}}
+	f.integrations, err = cfg.Integrations(config.Services{Functions: registry, Objects: f.buckets})
 	if err != nil {
 		return nil, errors.Join(err, registry.Close())
 	}
-	return &functions{Registry: registry, config: cfg, integrations: integrations, tails: map[string]string{}}, nil
+	return f, nil
 }
 
 // openObjects opens the store of what distributed Maps read and write, beside the data directory unless weft.yaml says
@@ -82,8 +85,16 @@ func (f *functions) openObjects(data string) (objectstore.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.closeObjects = closeStore
+	f.objects, f.closeObjects = store, closeStore
 	return store, nil
+}
+
+// buckets returns the opened store for tasks that call S3.
+func (f *functions) buckets() (s3api.Store, error) {
+	if store, ok := f.objects.(s3api.Store); ok {
+		return store, nil
+	}
+	return nil, errors.New("a node in memory has no directory of objects; run it with --data, or say in weft.yaml under objects where they are")
 }
 
 // Close closes functions, integrations and the objects. The node is closed before.

@@ -43,7 +43,7 @@ More: {{.CommandPath}} COMMAND --help{{end}}
 const exitCodesHelp = `The exit codes of every weft command are fixed:
 
     0  done; a run that was waited for succeeded
-    1  the run failed, timed out or was aborted
+    1  the run failed, timed out or was aborted; with --exit-code: there are differences
     2  wrong flags, or bad input: JSON, definition, weft.yaml, a function that does not build, name, ARN, token
     3  no such machine, run, file or directory
     4  it exists already, or another process has it in use

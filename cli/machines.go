@@ -26,12 +26,13 @@ func (a *app) machinesCommand() *cobra.Command {
 	r := &remote{app: a}
 	cmd := group(&cobra.Command{
 		Use:   "machines",
-		Short: "Create, list, show, check, draw and publish state machines",
+		Short: "Create, import, list, show, compare, check, draw and publish state machines",
 		Long:  "Work with the state machines a server keeps. validate needs no server, nor does graph for a file.",
 	})
 	r.flags(cmd)
 	cmd.AddCommand(a.machinesCreate(r), a.machinesList(r), a.machinesShow(r), a.machinesDelete(r), a.machinesValidate(r), a.machinesGraph(r),
-		a.machinesImport(r), a.machinesVersions(r), a.machinesPublish(r), a.machinesUnpublish(r), a.machinesAlias(r))
+		a.machinesImport(r), a.machinesDiff(r), a.machinesVersions(r), a.machinesPublish(r), a.machinesUnpublish(r), a.machinesAlias(r),
+		a.machinesLogs(r))
 	return cmd
 }
 

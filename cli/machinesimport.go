@@ -229,6 +229,8 @@ func (r *remote) putMachine(ctx context.Context, m *cloudformation.Machine, upda
 	}
 	arn, err = r.c.CreateMachine(ctx, in)
 	switch {
+	case err == nil && update: // of a machine that was there, and the same, the tags may be others
+		return arn, "created", r.c.TagMachine(ctx, arn, in.Tags)
 	case err == nil:
 		return arn, "created", nil
 	case !fault.Is(err, fault.MachineExists):

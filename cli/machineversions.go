@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -199,7 +198,7 @@ func (a *app) setAlias(ctx context.Context, r *remote, c *client.Client, alias c
 		err = c.CreateAlias(ctx, create)
 	}
 	if fault.Is(err, fault.ResourceNotFound) {
-		return errors.Join(err, errors.New("the machine has to have the versions; `weft machines versions NAME` lists them"))
+		return fault.New("", fault.ResourceNotFound, qualifier(alias.ARN), "the machine does not have all of these versions; list what there is with `weft machines versions NAME`")
 	}
 	if err != nil {
 		return err
@@ -291,6 +290,9 @@ func (a *app) aliasShow(r *remote) *cobra.Command {
 				return err
 			}
 			alias, err := c.DescribeAlias(cmd.Context(), arn)
+			if fault.Is(err, fault.ResourceNotFound) {
+				return fault.New("", fault.ResourceNotFound, args[0], "there is no such alias; list what there is with `weft machines alias list NAME`")
+			}
 			if err != nil {
 				return err
 			}

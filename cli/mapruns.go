@@ -45,10 +45,13 @@ func (a *app) mapRunsList(r *remote) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if r.json {
-				return r.object(all)
-			}
 			for _, m := range all {
+				if r.json {
+					if err := r.line(m); err != nil {
+						return err
+					}
+					continue
+				}
 				if _, err := fmt.Fprintf(a.Out, "%s  %s\n", m.ARN, mapRunLine(m)); err != nil {
 					return err
 				}
@@ -146,6 +149,7 @@ func (a *app) mapRunsUpdate(r *remote) *cobra.Command {
 	var percent float64
 	cmd := &cobra.Command{
 		Use: "update ARN", Short: "Change how many child runs a Map Run has at a time, and how many items may fail", Args: args(1, 1, "ARN"),
+		Example: "  weft mapruns update ARN --max-concurrency 50 --tolerated-percentage 2",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			changes := map[string]any{}
 			for flag, change := range map[string]struct {
@@ -169,8 +173,8 @@ func (a *app) mapRunsUpdate(r *remote) *cobra.Command {
 			return c.UpdateMapRun(cmd.Context(), args[0], changes)
 		},
 	}
-	cmd.Flags().Int64Var(&concurrency, "max-concurrency", 0, "child runs at a time; 0: as many as there may be")
-	cmd.Flags().Int64Var(&count, "tolerated-count", 0, "items that may fail")
-	cmd.Flags().Float64Var(&percent, "tolerated-percentage", 0, "of all items, that may fail")
+	cmd.Flags().Int64Var(&concurrency, "max-concurrency", 0, "at most `N` child runs at a time; 0: as many as there may be")
+	cmd.Flags().Int64Var(&count, "tolerated-count", 0, "`N` items may fail")
+	cmd.Flags().Float64Var(&percent, "tolerated-percentage", 0, "`PERCENT` of all items may fail")
 	return cmd
 }

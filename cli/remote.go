@@ -99,8 +99,8 @@ func (r *remote) runARN(ctx context.Context, ref string) (string, error) {
 	if prefix == "" {
 		return "", fault.New("", fault.RunNotFound, ref, "there are no machines that could have a run of this name")
 	}
-	if m, name, ok := strings.Cut(ref, "/"); ok {
-		return prefix + "execution:" + m + ":" + name, nil
+	if i := strings.LastIndexByte(ref, '/'); i >= 0 { // the machine of a Map Run's child is MACHINE/LABEL
+		return prefix + "execution:" + ref[:i] + ":" + ref[i+1:], nil
 	}
 	var found []string
 	n := 0
@@ -291,6 +291,9 @@ func (s served) next(ctx context.Context, last int64) ([]progress.Event, error) 
 func boardEvent(e *client.Event) progress.Event {
 	p := progress.Event{ID: e.ID, Prev: e.Prev, Time: e.Time.Time().UnixMilli(), Type: e.Type, Name: e.Details.Name,
 		Index: e.Details.Index, Length: e.Details.Length}
+	if p.Name == "" {
+		p.Name = e.Details.State
+	}
 	if e.Details.Error != nil {
 		p.Error = *e.Details.Error
 	}

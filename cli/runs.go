@@ -31,7 +31,7 @@ run is meant; the ARN always names the machine's.`,
 	})
 	r.flags(cmd)
 	cmd.AddCommand(a.runsStart(r), a.runsList(r), a.runsShow(r), a.runsHistory(r), a.runsStop(r), a.runsWait(r), a.runsRaise(r), a.runsTag(r),
-		a.runsPurge(r), a.runsRedrive(r), a.runsRerun(r))
+		a.runsPurge(r), a.runsRedrive(r), a.runsRerun(r), a.runsDiff(r), a.runsCompare(r))
 	for _, verb := range verbs {
 		cmd.AddCommand(a.runsChange(r, verb))
 	}
@@ -131,12 +131,17 @@ func (a *app) runsShow(r *remote) *cobra.Command {
 				return a.showWorkflowRun(r, found.workflow)
 			}
 			run := found.machine
+			suspended := r.suspended(cmd.Context(), run)
 			if r.json {
-				return r.object(showRun(run))
+				return r.object(showRun(run, suspended))
 			}
 			f := a.fields()
 			f.head(runRef(run.ARN))
-			f.printf("  %s  %s\n", f.style.Dim(console.Pad("status", 10)), colourStatus(f.style, run.Status))
+			status := colourStatus(f.style, run.Status)
+			if suspended {
+				status += ", " + f.style.Yellow("suspended")
+			}
+			f.printf("  %s  %s\n", f.style.Dim(console.Pad("status", 10)), status)
 			f.line("started", r.clock(run.Started))
 			if run.Stopped != 0 {
 				f.line("stopped", r.clock(run.Stopped))
@@ -159,15 +164,25 @@ func (a *app) runsShow(r *remote) *cobra.Command {
 	}
 }
 
+// suspended reports whether a run is held, which DescribeExecution does not say; a server without the REST API holds none.
+func (r *remote) suspended(ctx context.Context, run *client.Run) bool {
+	if run.Status != "RUNNING" {
+		return false
+	}
+	more, err := r.c.MachineRun(ctx, run.ARN)
+	return err == nil && more.Paused
+}
+
 // showRun is what --json prints for one run.
-func showRun(run *client.Run) any {
+func showRun(run *client.Run, suspended bool) any {
 	return struct {
 		runLine
-		Input  any     `json:"input"`
-		Output any     `json:"output"`
-		Error  *string `json:"error"`
-		Cause  *string `json:"cause"`
-	}{lineOf(run), rawOrString(run.Input), rawOrString(run.Output), run.Error, run.Cause}
+		Suspended bool    `json:"suspended"`
+		Input     any     `json:"input"`
+		Output    any     `json:"output"`
+		Error     *string `json:"error"`
+		Cause     *string `json:"cause"`
+	}{lineOf(run), suspended, rawOrString(run.Input), rawOrString(run.Output), run.Error, run.Cause}
 }
 
 func lineOf(run *client.Run) runLine {

@@ -151,7 +151,8 @@ func (a *app) runsList(r *remote) *cobra.Command {
 		Short: "List the runs of machines and workflows, newest first",
 		Example: `  weft runs list
   weft runs list greet --status failed --limit 20
-  weft runs list --workflow order --tag shop=north --from 7d`,
+  weft runs list --workflow order --tag shop=north --from 7d
+  weft runs list arn:aws:states:us-east-1:000000000000:mapRun:import/each:47c5f080-4c17-4a5e-9b0e-3f1d2c6b8a90   # its children`,
 		Args: args(0, 1, ""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && q.ofWorkflows() {

@@ -246,6 +246,7 @@ func (s *service) open() error {
 	if !s.flags.awsLimits {
 		s.options.Limits = s.fns.config.Limits
 	}
+	s.options.ExecutionLogs = s.fns.config.ExecutionLogs
 	if s.options.Objects, err = s.fns.openObjects(s.flags.data); err != nil {
 		return errors.Join(err, s.fns.Close())
 	}

@@ -61,6 +61,9 @@ func (a *app) testCommand() *cobra.Command {
 			if f.state.name != "" {
 				return a.testState(cmd.Context(), args, &f)
 			}
+			if err := onlyWithState(cmd.Flags()); err != nil {
+				return err
+			}
 			return a.test(cmd.Context(), args, &f)
 		},
 	}

@@ -84,6 +84,8 @@ func TestTestRefuses(t *testing.T) {
 		{[]string{at("lone.asl.json")}, ExitNotFound, "no such mock file"},
 		{[]string{at("order.asl.json")}, ExitUsage, "test case Happy mocks Chrage"},
 		{[]string{at("order.asl.json"), "--mocks", at("bad.mocks.json")}, ExitUsage, "StateMachines: must be an object"},
+		{[]string{at("order.asl.json"), "--error", "Busy"}, ExitUsage, "name it with --state"},
+		{[]string{at("lone.asl.json"), "--state", "Chrage"}, ExitUsage, `no state "Chrage"; there are: Charge`},
 		{[]string{t.TempDir()}, ExitNotFound, "no definition here has mocks"},
 		{nil, ExitUsage, "DIR|FILE... is missing"},
 	} {
@@ -116,6 +118,7 @@ func TestTestOneState(t *testing.T) {
 		{[]string{"--result", `{"MessageId": 1}`}, ExitUsage, ""},
 		{[]string{"--result", `{"MessageId": 1}`, "--validation", "none"}, 0, `{"output":{"MessageId":1},"nextState":"Rest","status":"SUCCEEDED"}`},
 		{[]string{"--validation", "some"}, ExitUsage, ""},
+		{[]string{"--result", "1", "--error", "Busy"}, ExitUsage, ""},
 	} {
 		code, out, stderr := weft(append([]string{"test", path, "--state", "Charge"}, tc.args...)...)
 		if code != tc.code || strings.TrimSpace(out) != tc.want {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/spf13/pflag"
 
+	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/cli/project"
 	"github.com/weftworks/weft/engine"
@@ -33,17 +35,32 @@ func (f *stateFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&f.result, "result", "", "with --state: `JSON` or @FILE that answers for what the state calls")
 	fl.StringVar(&f.errorName, "error", "", "with --state: `NAME` of the error that answers")
 	fl.StringVar(&f.cause, "cause", "", "with --state: `TEXT` of that error")
-	fl.StringVar(&f.validation, "validation", "strict", "with --result: compare it with the service's API: strict, present or none")
+	fl.StringVar(&f.validation, "validation", "strict", "with --result: `MODE` of comparing it with the service's API: strict, present or none")
 	fl.StringVar(&f.variables, "variables", "", "with --state: `JSON` object or @FILE of the variables it finds")
 	fl.StringVar(&f.context, "context", "", "with --state: `JSON` object or @FILE in place of members of the context object")
 	fl.IntVar(&f.retried, "retried", 0, "with --state: how many `ATTEMPTS` its retriers have granted already")
 	fl.StringVar(&f.config, "config", "", "with --state: `FILE` that declares the functions (default weft.yaml beside the machine)")
 }
 
+// onlyWithState refuses flags that mean nothing without --state.
+func onlyWithState(given *pflag.FlagSet) (err error) {
+	own := pflag.NewFlagSet("", pflag.ContinueOnError)
+	new(stateFlags).add(own)
+	given.Visit(func(f *pflag.Flag) {
+		if own.Lookup(f.Name) != nil {
+			err = usage("--%s is for the test of one state: name it with --state", f.Name)
+		}
+	})
+	return err
+}
+
 // testState tests one state by itself.
 func (a *app) testState(ctx context.Context, paths []string, f *testFlags) (err error) {
-	if len(paths) != 1 {
+	switch {
+	case len(paths) != 1:
 		return usage("--state needs one definition")
+	case f.state.result != "" && (f.state.errorName != "" || f.state.cause != ""):
+		return usage("--result and --error exclude each other: a call either succeeds or fails")
 	}
 	r, err := a.stateRequest(paths[0], f)
 	if err != nil {
@@ -95,10 +112,14 @@ func (a *app) stateRequest(path string, f *testFlags) (*teststate.Request, error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.check(def); err != nil {
+	m, err := a.check(def)
+	if err != nil {
 		return nil, err
 	}
 	s := &f.state
+	if !slices.ContainsFunc(m.AllStates, func(st *asl.State) bool { return st.Name == s.name }) {
+		return nil, noState(m, s.name)
+	}
 	r := &teststate.Request{Definition: string(def.json), StateName: s.name, RoleARN: testRole}
 	if s.inspect {
 		r.Level = teststate.Debug
@@ -122,6 +143,20 @@ func (a *app) stateRequest(path string, f *testFlags) (*teststate.Request, error
 	}
 	r.Mock, err = s.mock(result)
 	return r, err
+}
+
+// noState says which states there are, the first of them if there are many.
+func noState(m *asl.Machine, name string) error {
+	const shown = 20
+	names := make([]string, 0, shown+1)
+	for _, st := range m.AllStates {
+		if len(names) == shown {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, st.Name)
+	}
+	return fault.New("", fault.InvalidArgument, "--state", "there is no state %q; there are: %s", name, strings.Join(names, ", "))
 }
 
 // mock is what answers for what the state calls; nil when nothing does.

@@ -117,6 +117,11 @@ func Import(text []byte, o Options) (*Result, error) {
 			result.Machines = append(result.Machines, *m)
 		}
 	}
+	for _, r := range t.order {
+		if why := besides[r.kind]; why != "" {
+			result.Notes = append(result.Notes, Note{r.node.line, r.node.column, r.id, "the " + r.kind + " is not imported: " + why})
+		}
+	}
 	t.checkParameters()
 	if len(t.problems) > 0 {
 		slices.SortStableFunc(t.problems, func(a, b Problem) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })

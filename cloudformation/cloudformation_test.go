@@ -77,7 +77,7 @@ func TestSAM(t *testing.T) {
 		notes = append(notes, fmt.Sprintf("%d %s", n.Line, n.Message))
 	}
 	all := strings.Join(notes, "\n")
-	for _, says := range []string{"${Other} stays as it is", "Policies is not imported", "event Nightly (Schedule) is not imported"} {
+	for _, says := range []string{"${Other} stays as it is", "Policies is not imported", "create it with `weft activities create`", "event Nightly (Schedule) is not imported"} {
 		if !strings.Contains(all, says) {
 			t.Errorf("no note says %q:\n%s", says, all)
 		}
@@ -151,6 +151,8 @@ func TestWhatCannotBeImported(t *testing.T) {
 		{machineOf(native, pass, "RoleArn: !FindInMap [A, b, c]"), 14, "Mappings have no A"},
 		{machineOf(native, pass, "RoleArn: !Cidr [a, b]"), 14, "Fn::Cidr cannot be worked out"},
 		{machineOf(native, pass, "RoleArn: [a]"), 14, "has to be a text, not a list"},
+		{machineOf(native, pass, "DefinitionSubstitutions: [a]"), 14, "an object, not a list"},
+		{machineOf(native, pass, "DefinitionSubstitutions: {A: [a]}"), 14, "${A} has to be a text"},
 		{machineOf(native, pass, "Tags: [a]"), 14, "a tag is an object"},
 		{machineOf(native, pass, "<<: {}"), 14, "merge keys"},
 		{machineOf(native, pass, pass), 14, "DefinitionString is there twice"},
@@ -164,6 +166,15 @@ func TestWhatCannotBeImported(t *testing.T) {
 	_, err := Import([]byte(machineOf(native, pass)), Options{Parameters: map[string]string{"Gven": "1"}})
 	if err == nil || !strings.Contains(err.Error(), "no use for parameter Gven; its parameters are: Given, Kept") {
 		t.Errorf("a parameter that nothing uses: %v", err)
+	}
+}
+
+// TestAccountNumbers holds that what begins with 0 stays as it is written.
+func TestAccountNumbers(t *testing.T) {
+	t.Parallel()
+	found, err := Import([]byte(machineOf("Serverless", "DefinitionUri: flow.yaml", "Role: !Sub ['${A}/${B}', {A: 012345670123, B: 1.50}]", "DefinitionSubstitutions: {N: 0x10}")), Options{ReadFile: read})
+	if err != nil || found.Machines[0].RoleARN != "012345670123/1.50" || !strings.Contains(compact(t, found.Machines[0].Definition), `"Seconds":16`) {
+		t.Errorf("%+v %v", found, err)
 	}
 }
 

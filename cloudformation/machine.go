@@ -22,6 +22,13 @@ var leftOut = map[string]string{
 	"PropagateTags":           "the machine's own tags are imported",
 }
 
+// besides are resources that belong to machines and are not imported, with what to do instead.
+var besides = map[string]string{
+	"AWS::StepFunctions::StateMachineVersion": "publish the machine with `weft machines publish`",
+	"AWS::StepFunctions::StateMachineAlias":   "lead an alias to versions with `weft machines alias set`",
+	"AWS::StepFunctions::Activity":            "create it with `weft activities create`",
+}
+
 // names are what the two types of resources call the same properties.
 type names struct{ name, kind, role, uri, logging, tracing string }
 
@@ -231,12 +238,19 @@ func (t *template) substitutions(r *resource) map[string]string {
 	if n == nil {
 		return nil
 	}
-	values := map[string]string{}
-	if n.kind != object {
-		t.fail(n, "%s: DefinitionSubstitutions is an object, not %s", r.id, n.describe())
+	before := len(t.problems)
+	v := t.value(n)
+	o, ok := v.(*jsonvalue.Object)
+	if !ok && v != (nothing{}) && len(t.problems) == before {
+		t.fail(n, "%s: DefinitionSubstitutions is an object, not %s", r.id, describe(v))
 	}
-	for _, m := range n.members {
-		values[m.key] = t.string(m.value)
+	values := make(map[string]string, o.Len())
+	for key, value := range o.All() {
+		s, ok := textOf(value)
+		if !ok && len(t.problems) == before {
+			t.fail(n, "%s: what is put in place of ${%s} has to be a text, not %s", r.id, key, describe(value))
+		}
+		values[key] = s
 	}
 	return values
 }

@@ -242,6 +242,9 @@ func (r *yamlReader) scalar(y *yaml.Node) any {
 		if jsonvalue.Check([]byte(y.Value)) == nil {
 			return jsonvalue.Number(y.Value)
 		}
+		if digits := strings.TrimLeft(y.Value, "0123456789_"); digits == "" {
+			return y.Value // begins with 0: an account's number rather than an octal one
+		}
 		var f float64
 		if y.Decode(&f) == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
 			v, _ := jsonvalue.Float(f)

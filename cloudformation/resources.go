@@ -18,7 +18,10 @@ type known struct {
 }
 
 func named(property, ref, arn string, more ...string) known {
-	k := known{name: property, ref: ref, attributes: map[string]string{"Arn": arn}}
+	k := known{name: property, ref: ref, attributes: map[string]string{}}
+	if arn != "" {
+		k.attributes["Arn"] = arn
+	}
 	for i := 0; i < len(more); i += 2 {
 		k.attributes[more[i]] = more[i+1]
 	}
@@ -45,6 +48,12 @@ var kinds = map[string]known{
 	"AWS::IAM::Role":               named("RoleName", "{name}", "arn:{partition}:iam::{account}:role/{name}"),
 	"AWS::Logs::LogGroup":          named("LogGroupName", "{name}", "arn:{partition}:logs:"+regional+"log-group:{name}:*"),
 	"AWS::ECS::Cluster":            named("ClusterName", "{name}", "arn:{partition}:ecs:"+regional+"cluster/{name}"),
+	"AWS::ECS::TaskDefinition":     named("Family", "arn:{partition}:ecs:"+regional+"task-definition/{name}", ""),
+	"AWS::Batch::JobQueue":         named("JobQueueName", "arn:{partition}:batch:"+regional+"job-queue/{name}", ""),
+	"AWS::CodeBuild::Project":      named("Name", "{name}", "arn:{partition}:codebuild:"+regional+"project/{name}"),
+	"AWS::Glue::Job":               named("Name", "{name}", ""),
+	"AWS::Glue::Crawler":           named("Name", "{name}", ""),
+	"AWS::Athena::WorkGroup":       named("Name", "{name}", ""),
 	"AWS::Kinesis::Stream":         named("Name", "{name}", "arn:{partition}:kinesis:"+regional+"stream/{name}"),
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/weftworks/weft/engine"
 	"github.com/weftworks/weft/engine/function"
 	"github.com/weftworks/weft/engine/integration/web"
 	"github.com/weftworks/weft/fault"
@@ -40,6 +41,8 @@ type Config struct {
 	AWS AWS
 	// Objects says where the buckets of distributed Maps are.
 	Objects Objects
+	// ExecutionLogs is the directory of execution logs, absolute, or "off"; "": where the engine puts them.
+	ExecutionLogs string
 	// Own are the integrations of the file, Connections what http:invoke may use, Sinks where messages and events go.
 	Own         []Integration
 	Connections map[string]web.Connection
@@ -198,6 +201,8 @@ func (r *reader) config(n *yaml.Node, c *Config) {
 		"aws":       func(v *yaml.Node) { r.aws(v, &c.AWS) },
 		"objects":   func(v *yaml.Node) { r.objects(v, &c.Objects) },
 
+		"executionLogs": func(v *yaml.Node) { r.executionLogs(v, &c.ExecutionLogs) },
+
 		"integrations": func(v *yaml.Node) { integrations = v },
 		"connections":  func(v *yaml.Node) { r.connections(v, &c.Connections) },
 		"sinks":        func(v *yaml.Node) { r.sinks(v, &c.Sinks) },
@@ -212,6 +217,13 @@ func (r *reader) config(n *yaml.Node, c *Config) {
 	if integrations != nil {
 		r.integrations(integrations, c)
 	}
+}
+
+func (r *reader) executionLogs(n *yaml.Node, to *string) {
+	if *to = engine.NoExecutionLogs; n.Kind == yaml.ScalarNode && n.Value == *to {
+		return
+	}
+	r.path(n, to)
 }
 
 func (r *reader) limits(n *yaml.Node, set *limits.Set) {

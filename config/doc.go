@@ -17,6 +17,7 @@
 //
 //	limits: {payload: 256KiB}  # or: limits: aws
 //	objects: ./buckets         # or: objects: s3
+//	executionLogs: ./logs      # or: executionLogs: off
 //	retain: 7d                 # or per status: {succeeded: 1d, failed: forever}
 //
 //	aws: {endpoints: {sqs: "http://127.0.0.1:9324"}}
@@ -70,7 +71,11 @@
 // for what Step Functions documents; see package limits for what they bound.
 //
 // objects says where the buckets of distributed Maps are: a directory, whose subdirectories are the buckets, or the word
-// s3 for S3 or the server that aws.endpoints.s3 names. Without it they are in the directory objects of the data directory.
+// s3 for S3 or the server that aws.endpoints.s3 names. Without it they are in the directory objects of the data directory. Tasks
+// that call S3 use that directory too, unless there is an endpoint of s3.
+//
+// executionLogs is the directory of the execution logs that state machines ask for (loggingConfiguration), or the word off.
+// Without it they are in the directory logs of the data directory. No two servers may have the same.
 //
 // retain says how long ended runs are kept: a duration, or forever (or 0), for all of them or by status: succeeded,
 // failed, timed_out and aborted. What it does not name is kept for 90 days, as Step Functions does.

@@ -15,6 +15,7 @@ import (
 	"github.com/weftworks/weft/engine/integration/awssdk"
 	"github.com/weftworks/weft/engine/integration/sink"
 	"github.com/weftworks/weft/engine/integration/web"
+	"github.com/weftworks/weft/objectstore/s3api"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -185,6 +186,9 @@ func (r *reader) secrets(n *yaml.Node, what string, to *map[string]string) {
 type Services struct {
 	Functions       function.Invoker // what integrations that are functions call
 	Region, Account string           // of the node; "": the engine's defaults
+	// Objects returns the node's objects, at each task that calls S3 while there is no server of it (OpenObjects). nil: no
+	// task is going to run.
+	Objects func() (s3api.Store, error)
 }
 
 // Integrations makes the service integrations that there are under this file. Nothing is connected yet. Close them.
@@ -205,7 +209,7 @@ func (c *Config) addIntegrations(set *integration.Set, s Services) error {
 	}
 	built := integration.NewSet()
 	err := errors.Join(
-		awssdk.Register(built, awssdk.Config{Region: c.AWS.Region, Profile: c.AWS.Profile, Endpoints: c.AWS.Endpoints}),
+		awssdk.Register(built, awssdk.Config{Region: c.AWS.Region, Profile: c.AWS.Profile, Endpoints: c.AWS.Endpoints, Objects: c.localS3(s.Objects)}),
 		sink.Register(built, sink.Config{Topics: c.Sinks.SNS, Buses: c.Sinks.Events, Region: s.Region, Account: s.Account}),
 		web.Register(built, web.Config{Connections: c.Connections, Region: s.Region}),
 	)

@@ -2,11 +2,13 @@ package config
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
 	"github.com/weftworks/weft/objectstore"
 	"github.com/weftworks/weft/objectstore/dir"
 	"github.com/weftworks/weft/objectstore/s3"
+	"github.com/weftworks/weft/objectstore/s3api"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -23,6 +25,15 @@ func (r *reader) objects(n *yaml.Node, to *Objects) {
 		return
 	}
 	r.path(n, &to.Directory)
+}
+
+// localS3 answers tasks that call S3 from the node's directory of objects; nil where a server does: one that the file names,
+// Amazon's if objects are there, or the one that the environment names to all AWS SDKs.
+func (c *Config) localS3(objects func() (s3api.Store, error)) *s3api.Transport {
+	if c.Objects.S3 || c.AWS.Endpoints["s3"] != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != "" || os.Getenv("AWS_ENDPOINT_URL") != "" {
+		return nil
+	}
+	return s3api.New(objects)
 }
 
 // OpenObjects opens the store. data is the data directory. close ends its use.

@@ -221,12 +221,12 @@ func TestActivitiesSurviveReopen(t *testing.T) {
 	if _, err := n.TagActivity(t.Context(), "pick", map[string]string{"team": "a"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	given, kept := start(t, n, StartRun{Machine: "order", Name: "given", Input: []byte("1")}), RunID{}
+	given := start(t, n, StartRun{Machine: "order", Name: "given", Input: []byte("1")})
 	w, err := n.TakeTask(t.Context(), "pick", "w", time.Minute)
 	if err != nil || w == nil {
 		t.Fatal(w, err)
 	}
-	kept = start(t, n, StartRun{Machine: "order", Name: "kept", Input: []byte("2")}).ID
+	kept := start(t, n, StartRun{Machine: "order", Name: "kept", Input: []byte("2")}).ID
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -33,8 +33,8 @@ type Machine struct {
 	Version  int
 	Versions []Version // all that are published, by rising number
 	Aliases  []Alias   // in the order of their creation
-	// Extra holds settings that are kept and shown but mean nothing to the engine
-	// (loggingConfiguration, tracingConfiguration, encryptionConfiguration), by their API name.
+	// Extra holds settings that are kept and shown (loggingConfiguration, tracingConfiguration, encryptionConfiguration), by
+	// their API name. Only the first means something to the engine.
 	Extra map[string]json.RawMessage
 }
 

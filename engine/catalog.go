@@ -26,8 +26,9 @@ import (
 // catalog is the machines in memory, as their instances last answered. A partition's answers come one after the other
 // and in the order of its changes, and reach the catalog before the client.
 type catalog struct {
-	mu sync.RWMutex
-	by map[string]*cataloged
+	mu     sync.RWMutex
+	by     map[string]*cataloged
+	logged atomic.Bool // a machine is, or was
 }
 
 type cataloged struct {
@@ -36,7 +37,9 @@ type cataloged struct {
 	blobID  partition.BlobID
 	// versions has the blob of each version, by its id.
 	versions map[partition.BlobID][]byte
-	starts   *atomic.Int64 // runs being started; the same one for all revisions
+	// logging is by version; 0 is the current revision.
+	logging map[int]*statemachine.Logging
+	starts  *atomic.Int64 // runs being started; the same one for all revisions
 }
 
 func (c *catalog) get(name string) *cataloged {
@@ -68,6 +71,9 @@ func (c *catalog) set(m *statemachine.Machine, stored func(partition.BlobID) []b
 			data = stored(id)
 		}
 		next.versions[id] = data
+	}
+	if next.logging = loggingOf(m); next.logging != nil {
+		c.logged.Store(true)
 	}
 	c.by[m.Name] = next
 }

@@ -27,6 +27,7 @@ func (n *Node) applySnapshots() {
 	for {
 		select {
 		case job := <-n.snapshot:
+			n.flushLogs() // what the store has is not logged again after a crash
 			if err := n.store.Apply(job.batch); err != nil {
 				n.fail(err)
 				continue

@@ -32,6 +32,7 @@ var (
 	descCalls     = describe("function_invocations_total", "Calls of a function that have ended.", "function")
 	descFailures  = describe("function_failures_total", "Calls of a function that have failed.", "function")
 	descProcesses = describe("function_processes", "Processes of a function alive now.", "function")
+	descLogged    = describe("execution_log_lines_total", "Lines of execution logs, written and dropped (the disk was too slow or failed).", "what")
 	descStore     = describe("store_bytes", "Sizes of the snapshot store.", "what")
 )
 
@@ -39,7 +40,7 @@ var (
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descSyncs, descLogBytes, descSyncTime, descSteps, descRunSteps, descReplays, descOps, descHandovers, descHot, descHealthy, descRunning, descWaiting, descCalls, descFailures,
-		descProcesses, descStore,
+		descProcesses, descLogged, descStore,
 	} {
 		ch <- d
 	}
@@ -65,6 +66,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descOps, float64(s.Code.Operations))
 	counter(descHandovers, float64(s.Code.Handovers))
 	gauge(descHot, float64(s.Code.Hot))
+	counter(descLogged, float64(s.ExecutionLogs.Written), "written")
+	counter(descLogged, float64(s.ExecutionLogs.Dropped), "dropped")
 	healthy := 1.0
 	if c.node.Healthy() != nil {
 		healthy = 0

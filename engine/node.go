@@ -11,6 +11,7 @@ import (
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/engine/commitlog"
+	"github.com/weftworks/weft/engine/executionlog"
 	"github.com/weftworks/weft/engine/lane"
 	"github.com/weftworks/weft/engine/partition"
 	"github.com/weftworks/weft/engine/statemachine"
@@ -44,6 +45,7 @@ type Node struct {
 	recoveredIn    time.Duration
 	dispatch       *dispatcher
 	catalog        catalog
+	logs           *executionlog.Log // nil: none
 
 	durable  atomic.Uint64
 	wake     chan struct{} // to the releaser
@@ -98,6 +100,9 @@ func (h host) Send(dest partition.ID, ev *partition.Event) {
 }
 
 func (h host) Reply(client, value any, missing bool) { h.reply(client, value, missing) }
+
+// Tell implements lane.Host.
+func (h host) Tell(value any) { h.tellLog(value) }
 
 func (h host) Idempotent(name string) bool {
 	if name == statemachine.ReadItems {
@@ -238,6 +243,7 @@ func (n *Node) Close() error {
 		l.Fail(fault.New("", fault.Unavailable, "", "%w", stopped))
 		_, _ = l.Turn(n.now()) // answers those who still wait
 	}
+	n.closeLogs()
 	errs = append(errs, n.log.Close(), n.closeStore(), n.values.close())
 	n.release()
 	return errors.Join(errs...)

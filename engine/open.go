@@ -72,7 +72,10 @@ func (n *Node) open() error {
 	if err != nil {
 		return err
 	}
-	n.library = &statemachine.Library{Region: set.Region, Account: set.Account, Limits: n.opts.Limits}
+	if err := n.openLogs(); err != nil {
+		return err
+	}
+	n.library = &statemachine.Library{Region: set.Region, Account: set.Account, Limits: n.opts.Limits, Logging: n.catalog.logging}
 	n.runs = &statemachine.Runs{Library: n.library}
 	n.mapRuns = &statemachine.MapRuns{Library: n.library}
 	n.workflows = &workflow.Runs{
@@ -103,6 +106,7 @@ func (n *Node) abandon() error {
 	n.dog.stop()
 	n.closeCode()
 	n.dispatch.close()
+	n.closeLogs()
 	var errs []error
 	if n.log != nil {
 		errs = append(errs, n.log.Close())
@@ -283,6 +287,9 @@ func (n *Node) recover() error {
 // start lets the node live.
 func (n *Node) start() error {
 	if err := n.loadCatalog(); err != nil {
+		return err
+	}
+	if err := n.logAgain(); err != nil {
 		return err
 	}
 	n.countValues()

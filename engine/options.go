@@ -72,6 +72,9 @@ type Options struct {
 	Partitions int
 	// Region and Account appear in ARNs. "": us-east-1 and 000000000000.
 	Region, Account string
+	// ExecutionLogs is the directory of the execution logs of machines whose loggingConfiguration asks for them; the word
+	// "off" for none. "": the directory logs in Dir, none without Dir.
+	ExecutionLogs string
 	// Logger gets what operators want to know. nil: slog.Default().
 	Logger *slog.Logger
 	// FS holds the directory. nil: the machine's files.

@@ -87,7 +87,7 @@ func (n *Node) enteredWith(ctx context.Context, id RunID, state string) ([]byte,
 		next = events[len(events)-1].ID + 1
 	}
 	if input == nil {
-		return nil, fault.New("", fault.InvalidArgument, state, "the run never entered the state %q, so give the input to begin it with", state)
+		return nil, fault.New("", fault.InvalidArgument, state, "the run never entered the state %q: check its name, or give the input to begin it with", state)
 	}
 	return input, nil
 }

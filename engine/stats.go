@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"github.com/weftworks/weft/engine/executionlog"
+)
 
 // LogStats is what the commit log has done since the node was opened.
 type LogStats struct {
@@ -24,6 +28,8 @@ type Stats struct {
 	Log   LogStats
 	Steps uint64 // events folded
 	Code  CodeStats
+	// ExecutionLogs counts lines of the execution logs.
+	ExecutionLogs executionlog.Stats
 
 	// What the opening had to replay, and how long that took.
 	RecoveredBytes int64
@@ -35,6 +41,9 @@ func (n *Node) Stats() Stats {
 	s := Stats{Log: n.logStats(), RecoveredBytes: n.recoveredBytes, RecoveredIn: n.recoveredIn}
 	for _, l := range n.lanes {
 		s.Steps += l.Steps()
+	}
+	if n.logs != nil {
+		s.ExecutionLogs = n.logs.Stats()
 	}
 	for _, c := range n.coders {
 		made := c.steps.Stats()

@@ -149,6 +149,8 @@ func (m memory) Put(context.Context, objectstore.Name) (objectstore.Writer, erro
 	return nil, errors.ErrUnsupported
 }
 
+func (m memory) Delete(context.Context, objectstore.Name) error { return errors.ErrUnsupported }
+
 func (m memory) List(_ context.Context, _, prefix, after string) iter.Seq2[objectstore.Info, error] {
 	return func(yield func(objectstore.Info, error) bool) {
 		for _, key := range slices.Sorted(maps.Keys(m)) {

@@ -21,6 +21,10 @@ const (
 	InvalidBucketName  Code = "InvalidBucketName"
 	KeyTooLong         Code = "KeyTooLongError"
 	InvalidArgument    Code = "InvalidArgument"
+	BucketTaken        Code = "BucketAlreadyOwnedByYou"
+	InvalidRange       Code = "InvalidRange"
+	InvalidRequest     Code = "InvalidRequest"
+	NotImplemented     Code = "NotImplemented"
 	InternalError      Code = "InternalError"
 	// ParentIsObject is what a directory answers to a key of which another is a parent: a file cannot have files below it.
 	ParentIsObject Code = "ObjectParentIsFile"
@@ -39,6 +43,10 @@ var known = map[Code]struct {
 	PreconditionFailed: {412, "At least one of the pre-conditions you specified did not hold", fault.Conflict},
 	InvalidBucketName:  {400, "The specified bucket is not valid.", fault.InvalidArgument},
 	KeyTooLong:         {400, "Your key is too long", fault.InvalidArgument},
+	BucketTaken:        {409, "Your previous request to create the named bucket succeeded and you already own it.", fault.Conflict},
+	InvalidRange:       {416, "The requested range is not satisfiable", fault.InvalidArgument},
+	InvalidRequest:     {400, "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.", fault.InvalidArgument},
+	NotImplemented:     {501, "A header you provided implies functionality that is not implemented", fault.InvalidArgument},
 	InvalidArgument:    {400, "Invalid Argument", fault.InvalidArgument},
 	InternalError:      {500, "We encountered an internal error. Please try again.", fault.Unavailable},
 	ParentIsObject:     {409, "Object parent already exists as a file.", fault.Conflict},
@@ -46,7 +54,7 @@ var known = map[Code]struct {
 
 // Error is what a store answers when it does not do as asked.
 type Error struct {
-	Op      string // "Get", "Head", "Put", "List"
+	Op      string // "Get", "Head", "Put", "Delete", "List"
 	Name    Name   // Key is empty where the bucket is meant
 	Code    Code
 	Status  int    // of HTTP

@@ -1,13 +1,13 @@
 // Package objectstore is where a distributed Map reads its items and writes its results: buckets of objects under keys,
 // as Amazon S3 has them. Package s3 speaks to S3 and everything compatible with it; package dir is the embedded default,
-// a directory of plain files. Package objectstoretest is the suite both pass.
+// a directory of plain files; package s3api answers what is asked of S3 from there. Package objectstoretest is the suite they pass.
 //
 // Objects are streams: whoever reads or writes one never holds all of it, and neither does a Store.
 //
-//	o, err := store.Get(ctx, objectstore.Name{Bucket: "in", Key: "items.jsonl"}, objectstore.GetOptions{Offset: 4096})
+//	o, err := store.Get(ctx, objectstore.Name{Bucket: "shop", Key: "items.jsonl"}, objectstore.GetOptions{Offset: 4096})
 //	defer o.Body.Close()
 //
-//	w, err := store.Put(ctx, objectstore.Name{Bucket: "out", Key: "result.json"})
+//	w, err := store.Put(ctx, objectstore.Name{Bucket: "shop", Key: "result.json"})
 //	defer w.Abort() // does nothing after Commit
 //	io.Copy(w, results)
 //	info, err := w.Commit()
@@ -31,6 +31,9 @@ type Store interface {
 	// Put begins an object. Nobody sees it before Commit, which replaces what stood under the key at once. The context
 	// holds until then. Version must be empty.
 	Put(ctx context.Context, name Name) (Writer, error)
+	// Delete removes an object for good before it returns. That there is none under the key is no error, that there is no
+	// bucket is one.
+	Delete(ctx context.Context, name Name) error
 	// List gives the objects whose keys begin with prefix and come after a key ("": all), in the order of the bytes of
 	// the keys. It reads as it is read, a page at a time, so a list of any length takes bounded memory; to go on where
 	// one stopped, give the last key seen. An error is the last that comes.
@@ -63,6 +66,13 @@ type Info struct {
 	Size         int64     // bytes
 	Modified     time.Time // UTC, whole seconds
 	StorageClass string    // "STANDARD" and its like
+}
+
+// BucketInfo is what is known about a bucket.
+type BucketInfo struct {
+	Name string
+	// Created is when the bucket was made, or last changed where the store does not know that: UTC, whole seconds.
+	Created time.Time
 }
 
 // GetOptions say which part of an object to read. The zero value is all of it.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/weftworks/weft/engine"
@@ -107,4 +108,22 @@ type MachineRuns interface {
 	PauseRun(ctx context.Context, id engine.RunID) (*engine.Run, error)
 	ResumeRun(ctx context.Context, id engine.RunID) (*engine.Run, error)
 	RerunRun(ctx context.Context, id engine.RunID, r engine.Rerun) (*engine.Run, error)
+	// MachineLogs returns lines of a machine's execution log; ResourceNotFound when there is none, InvalidToken.
+	MachineLogs(ctx context.Context, machine, cursor string, limit int) (*engine.LogPage, error)
+}
+
+func (c *restCall) machineLogs() (*reply, error) {
+	cursor, err := c.cursor()
+	if err != nil {
+		return nil, err
+	}
+	limit, err := c.limit()
+	if err != nil {
+		return nil, err
+	}
+	page, err := c.durable.MachineLogs(c.r.Context(), c.r.PathValue("machine"), cursor, limit)
+	if err != nil {
+		return nil, err
+	}
+	return ok(rest.MachineLog{Lines: append([]json.RawMessage{}, page.Lines...), Cursor: pageToken(page.Cursor, c.query()), More: page.More}), nil
 }

@@ -71,6 +71,7 @@ var restRoutes = []restRoute{
 	{pattern: "POST /v1/schedules/{id}/resume", op: "ResumeSchedule", do: (*restCall).resumeSchedule},
 	{pattern: "POST /v1/schedules/{id}/trigger", op: "TriggerSchedule", do: (*restCall).triggerSchedule},
 	{pattern: "POST /v1/schedules/{id}/backfill", op: "BackfillSchedule", do: (*restCall).backfillSchedule},
+	{pattern: "GET /v1/machines/{machine}/logs", op: "MachineLogs", do: (*restCall).machineLogs, query: []string{"limit", "cursor"}},
 	{pattern: "GET /v1/machines/{machine}/runs/{run}", op: "MachineRun", do: (*restCall).machineRun},
 	{pattern: "POST /v1/machines/{machine}/runs/{run}/pause", op: "PauseRun", do: (*restCall).pauseRun},
 	{pattern: "POST /v1/machines/{machine}/runs/{run}/resume", op: "ResumeRun", do: (*restCall).resumeRun},

@@ -8,8 +8,8 @@ import (
 	"github.com/weftworks/weft/fault"
 )
 
-// Settings that are kept and shown, but that mean nothing to Weft: it writes its own log, traces by itself and
-// encrypts nothing. Clients such as Terraform compare what they sent with what they read back.
+// Settings that are kept and shown. Only the first means something to Weft: engine writes the execution logs. It traces by
+// itself and encrypts nothing. Clients such as Terraform compare what they sent with what they read back.
 const (
 	keyLogging    = "loggingConfiguration"
 	keyTracing    = "tracingConfiguration"

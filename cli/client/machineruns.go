@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/weftworks/weft/server/rest"
@@ -50,4 +51,13 @@ func machineRunPath(arn, verb string) string {
 		parts = append(parts, verb)
 	}
 	return rest.Path(parts...)
+}
+
+// MachineLog returns lines of a machine's execution log from where an earlier answer's Cursor says; "": the oldest.
+func (c *Client) MachineLog(ctx context.Context, machine, cursor string) (*rest.MachineLog, error) {
+	out, query := new(rest.MachineLog), url.Values{"limit": {"1000"}}
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	return out, c.call(ctx, http.MethodGet, rest.Path("machines", machine, "logs"), query, nil, out)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -74,10 +75,18 @@ func (c *Client) ReplaceMachine(ctx context.Context, arn string, m CreateMachine
 		in["tracingConfiguration"] = m.Tracing
 	}
 	err := c.Call(ctx, "UpdateStateMachine", in, nil)
-	if err != nil || len(m.Tags) == 0 {
+	if err != nil {
 		return err
 	}
-	return c.Call(ctx, "TagResource", map[string]any{"resourceArn": arn, "tags": m.Tags}, nil)
+	return c.TagMachine(ctx, arn, m.Tags)
+}
+
+// TagMachine adds tags to the machine with this ARN.
+func (c *Client) TagMachine(ctx context.Context, arn string, tags []Tag) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	return c.Call(ctx, "TagResource", map[string]any{"resourceArn": arn, "tags": tags}, nil)
 }
 
 // CreateMachine creates a machine and returns its ARN.
@@ -157,10 +166,15 @@ func (c *Client) DescribeMachineForRun(ctx context.Context, arn string) (*Machin
 	return out, c.Call(ctx, "DescribeStateMachineForExecution", map[string]string{"executionArn": arn}, out)
 }
 
-// Runs yields the runs of a machine, newest first; status "" means any.
-func (c *Client) Runs(ctx context.Context, machineARN, status string, page int) iter.Seq2[*Run, error] {
+// Runs yields the runs of the machine with an ARN, or the children of the Map Run, newest first; status "" means any.
+func (c *Client) Runs(ctx context.Context, arn, status string, page int) iter.Seq2[*Run, error] {
 	return pages(func(token string) ([]*Run, string, error) {
-		in := map[string]any{"stateMachineArn": machineARN}
+		in := map[string]any{}
+		if strings.Contains(arn, ":mapRun:") {
+			in["mapRunArn"] = arn
+		} else {
+			in["stateMachineArn"] = arn
+		}
 		if status != "" {
 			in["statusFilter"] = status
 		}
@@ -188,6 +202,7 @@ type Event struct {
 // Details are the members of an event's …EventDetails object.
 type Details struct {
 	Name     string  `json:"name"`
+	State    string  `json:"state"` // of EvaluationFailed
 	Input    string  `json:"input"`
 	Output   string  `json:"output"`
 	Error    *string `json:"error"`

@@ -82,6 +82,13 @@ type Board struct {
 	leaf   Failure         // of the latest failure that is not a Map's or a Parallel's
 	led    *raised         // what was caught on the way to leaf
 	final  Failure
+	closed []ending // what the end of the run added to rows
+}
+
+// ending is what a row had left open when the run ended.
+type ending struct {
+	row             *Row
+	failed, aborted int64
 }
 
 // link is what the board keeps of an event that later ones point back to.
@@ -153,6 +160,9 @@ func (b *Board) Apply(e Event) {
 	from, ok := b.links[e.Prev]
 	if !ok {
 		from = link{row: -1, item: -1}
+		if at, known := b.byName[e.Name]; known && e.Type == "EvaluationFailed" { // it continues no chain but names its state
+			from.row = at
+		}
 	}
 	to := link{row: from.row, item: from.item, caught: from.caught}
 	switch {
@@ -412,6 +422,7 @@ func (b *Board) failure(row int, item int64) Failure {
 func (b *Board) execution(e Event, from link) {
 	if e.Type == "ExecutionStarted" || e.Type == "ExecutionRedriven" {
 		b.Ended = ""
+		b.reopen()
 		return
 	}
 	b.Ended = e.Type
@@ -420,9 +431,13 @@ func (b *Board) execution(e Event, from link) {
 	}
 	if e.Type == "ExecutionFailed" && from.row >= 0 && !from.counted {
 		b.Rows[from.row].Failed++
+		b.closed = append(b.closed, ending{row: b.Rows[from.row], failed: 1})
 	}
 	for _, r := range b.Rows {
-		r.Aborted += r.Running()
+		if n := r.Running(); n > 0 {
+			r.Aborted += n
+			b.closed = append(b.closed, ending{row: r, aborted: n})
+		}
 	}
 	b.final = b.failure(from.row, from.item)
 	led := from.caught
@@ -433,6 +448,15 @@ func (b *Board) execution(e Event, from link) {
 	if at, ok := b.byName[b.final.State]; ok && b.Rows[at].Type == "Fail" {
 		b.final.Raised = led.first(e.Error)
 	}
+}
+
+// reopen takes back what the end of the run was counted as: a redrive goes on with the states it left open.
+func (b *Board) reopen() {
+	for _, c := range b.closed {
+		c.row.Failed -= c.failed
+		c.row.Aborted -= c.aborted
+	}
+	b.closed = b.closed[:0]
 }
 
 // within reports whether state is inside the Map or Parallel in this row.

@@ -368,3 +368,32 @@ func TestCaughtFailuresAreBounded(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// An expression that fails continues no chain of events; its details name the state.
+func TestBoardBlamesTheStateOfAnExpression(t *testing.T) {
+	t.Parallel()
+	b := apply(t, `
+1<0 ExecutionStarted
+2<0 PassStateEntered A
+3<0 EvaluationFailed A error=States.QueryEvaluationError
+4<3 ExecutionFailed error=States.QueryEvaluationError`)
+	if d := cmp.Diff([]string{"A e1 s0 f1"}, counts(b)); d != "" || b.Failure().State != "A" {
+		t.Error(d, b.Failure())
+	}
+}
+
+func TestBoardTakesUpARedrivenRun(t *testing.T) {
+	t.Parallel()
+	b := apply(t, `
+1<0 ExecutionStarted
+2<0 TaskStateEntered A
+3<2 TaskScheduled
+4<3 TaskFailed error=Boom
+5<4 ExecutionFailed error=Boom
+6<5 ExecutionRedriven
+7<6 TaskStateExited A
+8<7 ExecutionSucceeded`)
+	if d := cmp.Diff([]string{"A e1 s1 f0"}, counts(b)); d != "" {
+		t.Error(d)
+	}
+}

@@ -106,6 +106,7 @@ const Concurrency = 64
 type Set struct {
 	mu      sync.RWMutex
 	entries map[string]*entry
+	lacking map[string]string // by name: why it is not in entries
 }
 
 type entry struct {
@@ -114,7 +115,7 @@ type entry struct {
 }
 
 // NewSet returns an empty Set.
-func NewSet() *Set { return &Set{entries: map[string]*entry{}} }
+func NewSet() *Set { return &Set{entries: map[string]*entry{}, lacking: map[string]string{}} }
 
 // Register adds an integration under a name: "service:action", or "aws-sdk:service:action". The name must be new.
 func (s *Set) Register(name string, i Integration) error {
@@ -134,7 +135,15 @@ func (s *Set) Register(name string, i Integration) error {
 	return nil
 }
 
-// RegisterMissing adds the integrations of other whose names are not taken.
+// Lack says why there is no integration of a name that one may expect, and what to do. Help says it to who names it, as
+// long as nobody registers one.
+func (s *Set) Lack(name, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lacking[name] = why
+}
+
+// RegisterMissing adds the integrations of other whose names are not taken, and what it says of those that it lacks.
 func (s *Set) RegisterMissing(other *Set) error {
 	for _, name := range other.Names() {
 		if s.find(name) != nil {
@@ -143,6 +152,12 @@ func (s *Set) RegisterMissing(other *Set) error {
 		if err := s.Register(name, other.find(name).integration); err != nil {
 			return err
 		}
+	}
+	other.mu.RLock()
+	lacking := maps.Clone(other.lacking)
+	other.mu.RUnlock()
+	for name, why := range lacking {
+		s.Lack(name, why)
 	}
 	return nil
 }
@@ -182,6 +197,13 @@ func (s *Set) Parameters(name string) []string {
 
 // Help implements asl.Integrations.
 func (s *Set) Help(name string) string {
+	s.mu.RLock()
+	why, lacks := s.lacking[name]
+	lacks = lacks && s.entries[name] == nil
+	s.mu.RUnlock()
+	if lacks {
+		return why
+	}
 	groups := map[string][]string{"lambda": {"invoke"}, "states": {"startExecution"}} // which are in no set
 	for _, n := range s.Names() {
 		i := strings.LastIndexByte(n, ':')

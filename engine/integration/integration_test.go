@@ -74,6 +74,18 @@ func TestSupports(t *testing.T) {
 		}
 	}
 	want := "did you mean crm:lead? there are aws-sdk:s3:getObject, crm:lead, dynamodb:getItem, lambda:invoke, sqs:sendMessage, states:startExecution; add others"
+	s.Lack("crm:close", "close needs a licence")
+	s.Lack("crm:lead", "nobody hears this, as it is there")
+	all := integration.NewSet()
+	if err := all.RegisterMissing(s); err != nil {
+		t.Fatal(err)
+	}
+	if got := all.Help("crm:close"); got != "close needs a licence" || all.Supports("crm:close", "") {
+		t.Errorf("of what is lacking: %s", got)
+	}
+	if got := all.Help("crm:lead"); strings.Contains(got, "nobody") {
+		t.Errorf("of what is there: %s", got)
+	}
 	if got := s.Help("crm:leads"); !strings.HasPrefix(got, want) {
 		t.Error(got)
 	}

@@ -52,6 +52,8 @@ type Host interface {
 	// Pin says that the partition keeps a large value now, Unpin that it does not any more. Both are durable then.
 	Pin(id partition.ValueID)
 	Unpin(id partition.ValueID)
+	// Tell takes what an instance tells the shell (partition.Env.Tell), once its cause is durable.
+	Tell(value any)
 	// Snapshot applies a batch to the store and then calls applied, from any goroutine.
 	Snapshot(p partition.ID, batch Batch, pos commitlog.Position, applied func())
 }
@@ -643,6 +645,8 @@ func (l *Lane) perform(e *partition.Effect) {
 		host.Pin(e.Value.(partition.ValueID))
 	case partition.Unpin:
 		host.Unpin(e.Value.(partition.ValueID))
+	case partition.Tell:
+		host.Tell(e.Value)
 	case partition.Resume:
 		_ = l.Submit(Item{Event: partition.Event{Kind: partition.Continue, Ref: e.Ref}, Internal: true})
 	}

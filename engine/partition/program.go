@@ -87,6 +87,7 @@ const (
 	Pin                           // Value, a ValueID: an instance of the partition keeps it now
 	Unpin                         // Value, a ValueID: no instance of the partition keeps it any more
 	Wake                          // Ref, Value: one of those who wait for an instance's end may look at it again
+	Tell                          // Value: something for the shell to know, when its cause is durable
 )
 
 // Effect is something the shell has to do. Invoke, Cancel, Send, Confirm, Reply and Ended leave the
@@ -277,6 +278,10 @@ func (e *Env) Wake(value any) {
 		e.core.emit(Effect{Kind: Wake, Ref: e.Ref, Value: value})
 	}
 }
+
+// Tell tells the shell something that nothing in a partition depends on, such as lines of a log. A crash may lose it, and a
+// replay does not tell it again.
+func (e *Env) Tell(value any) { e.core.emit(Effect{Kind: Tell, Value: value}) }
 
 // Remove deletes the instance and everything of it.
 func (e *Env) Remove() { e.inst.removed = true }

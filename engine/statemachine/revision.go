@@ -102,6 +102,9 @@ type Library struct {
 	Region  string
 	Account string
 	Limits  limits.Set
+	// Logging says what is logged of the runs that a Revision.Machine's version (0: none) has; nil: nothing. It changes what
+	// the shell is told and nothing else, so it need not answer the same in a replay. A nil Logging logs nothing.
+	Logging func(machine string, version int) *Logging
 
 	mu     sync.RWMutex
 	loaded map[partition.BlobID]*Loaded

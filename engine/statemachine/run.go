@@ -514,6 +514,7 @@ func (r *Run) stepShowing(env *partition.Env, ev machine.Event, empty shown) {
 		r.writer.Append(&out.History[i])
 		r.view.Events = out.History[i].ID
 	}
+	r.log(env, out.History)
 	for i := range out.Commands {
 		r.command(env, &out.Commands[i])
 	}

@@ -51,6 +51,8 @@ type Machine struct {
 	Definition string `json:"definition"`
 	Type       string `json:"type"`
 	RoleARN    string `json:"roleArn"`
+
+	Logging json.RawMessage `json:"loggingConfiguration"`
 }
 
 // Execution is a start of a case.

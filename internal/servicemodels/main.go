@@ -7,6 +7,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"compress/gzip"
 	"encoding/json"
@@ -86,7 +87,7 @@ type shape struct {
 func load(dir string) (*model, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*", "service-2.json.gz"))
 	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("no model in %s (%v)", dir, err)
+		return nil, fmt.Errorf("no model in %s (%w)", dir, cmp.Or(err, os.ErrNotExist))
 	}
 	f, err := os.Open(slices.Max(files))
 	if err != nil {
@@ -98,8 +99,18 @@ func load(dir string) (*model, error) {
 		return nil, err
 	}
 	m := &model{numbers: map[string]int{}}
-	return m, json.NewDecoder(z).Decode(m)
+	if err := json.NewDecoder(z).Decode(m); err != nil {
+		return nil, err
+	}
+	for name, most := range recorded[m.Metadata.ServiceID] {
+		m.Shapes[name].Max = &most
+	}
+	return m, nil
 }
+
+// recorded are bounds of shapes, by service, with which Step Functions is known to compare although the service's model has
+// others since.
+var recorded = map[string]map[string]float64{"Lambda": {"MemorySize": 10240}}
 
 // text writes the model as package serviceapi reads it.
 func (m *model) text() string {

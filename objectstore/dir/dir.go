@@ -1,10 +1,10 @@
 // Package dir is an object store in a local directory: a bucket is a subdirectory, an object a plain file whose path is its
 // key. Files put there by hand are objects, and objects are files for every other program.
 //
-//	store, err := dir.Open("objects") // objects/in/items.csv is s3://in/items.csv
+//	store, err := dir.Open("objects") // objects/shop/items.csv is s3://shop/items.csv
 //	defer store.Close()
 //
-// A bucket is made with mkdir. Objects have no versions. An object cannot have a key of which another is a parent: beside
+// A bucket is made with mkdir, or CreateBucket. Objects have no versions. With its last object a directory below a bucket goes. An object cannot have a key of which another is a parent: beside
 // the file "a" there is no directory "a"; Put answers ObjectParentIsFile. Files whose names no key is escaped to (a
 // lone '%', see escape.go) are not seen.
 //
@@ -23,6 +23,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -42,6 +43,8 @@ const (
 // Store is the store in one directory.
 type Store struct {
 	root *os.Root
+	// tree is held while directories of keys are made for an object to come, or removed behind one that went.
+	tree sync.Mutex
 }
 
 var _ objectstore.Store = (*Store)(nil)

@@ -87,20 +87,24 @@ func (w *writer) Commit() (info objectstore.Info, err error) {
 
 // place gives the file its name, and makes that durable.
 func (w *writer) place() error {
-	root := w.store.root
-	parent := path.Dir(w.file)
-	if err := root.MkdirAll(parent, 0o777); err != nil {
+	if err := w.rename(); err != nil {
 		return err
 	}
-	if err := root.Rename(w.temp, w.file); err != nil {
-		return err
-	}
-	for ; parent != "."; parent = path.Dir(parent) { // those above may be new too
-		if err := syncDir(root, parent); err != nil {
+	for parent := path.Dir(w.file); parent != "."; parent = path.Dir(parent) { // those above may be new too
+		if err := syncDir(w.store.root, parent); err != nil && !errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
 			return err
 		}
 	}
 	return nil
+}
+
+func (w *writer) rename() error {
+	w.store.tree.Lock()
+	defer w.store.tree.Unlock()
+	if err := w.store.root.MkdirAll(path.Dir(w.file), 0o777); err != nil {
+		return err
+	}
+	return w.store.root.Rename(w.temp, w.file)
 }
 
 func syncDir(root *os.Root, name string) error {

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) Bucket) {
 		{"RoundTrip", roundTrip},
 		{"Ranges", ranges},
 		{"Replace", replace},
+		{"Delete", remove},
 		{"Abort", abort},
 		{"Large", large},
 		{"List", list},
@@ -165,6 +166,33 @@ func replace(t *testing.T, b Bucket) {
 	}
 	if _, err := w.Commit(); err == nil {
 		t.Error("an object was committed twice")
+	}
+}
+
+func remove(t *testing.T, b Bucket) {
+	for _, key := range []string{"k", "a/b/c", "a/d"} {
+		b.put(t, key, key)
+	}
+	for range 2 { // what is not there is gone
+		for _, key := range []string{"a/b/c", "k", "a", "none/below"} {
+			if err := b.Store.Delete(t.Context(), b.object(key)); err != nil {
+				t.Errorf("delete %q: %v", key, err)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"a/d"}, b.list(t, "", "")); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	if _, err := b.Store.Head(t.Context(), b.object("k")); fault.KindOf(err) != fault.ResourceNotFound {
+		t.Errorf("head of what was deleted: %v", err)
+	}
+	b.put(t, "a/b", "a parent that has no children any more")
+	b.put(t, "k", "again")
+	if got := b.get(t, "a/b", objectstore.GetOptions{}) + b.get(t, "k", objectstore.GetOptions{}); got != "a parent that has no children any moreagain" {
+		t.Errorf("put again: %q", got)
+	}
+	if err := b.Store.Delete(t.Context(), objectstore.Name{Bucket: b.Missing, Key: "k"}); !objectstore.IsCode(err, objectstore.NoSuchBucket) {
+		t.Errorf("delete in a missing bucket: %v", err)
 	}
 }
 

@@ -154,6 +154,18 @@ func (s *Store) head(ctx context.Context, op string, name objectstore.Name, matc
 	}, nil
 }
 
+// Delete removes an object.
+func (s *Store) Delete(ctx context.Context, name objectstore.Name) error {
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &name.Bucket, Key: &name.Key, VersionId: optional(name.Version)})
+	if err == nil {
+		return nil
+	}
+	if err = failed(ctx, "Delete", name, err); objectstore.IsCode(err, objectstore.NoSuchKey) { // of servers that are not S3
+		return nil
+	}
+	return err
+}
+
 // List lists objects, a page of the server's at a time.
 func (s *Store) List(ctx context.Context, bucket, prefix, after string) iter.Seq2[objectstore.Info, error] {
 	return func(yield func(objectstore.Info, error) bool) {

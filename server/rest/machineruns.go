@@ -55,3 +55,10 @@ type Rerun struct {
 	Input json.RawMessage `json:"input,omitempty"` // default: what the run last entered the state with
 	Name  string          `json:"name,omitempty"`  // default: a new UUID
 }
+
+// MachineLog is the answer of GET /v1/machines/{machine}/logs: lines of the machine's execution log, oldest first.
+type MachineLog struct {
+	Lines  []json.RawMessage `json:"lines"`
+	Cursor string            `json:"cursor"`         // where to go on, though there may be nothing yet
+	More   bool              `json:"more,omitempty"` // there is something there
+}

@@ -232,8 +232,8 @@ func TestErrors(t *testing.T) {
 	}
 	_, err = c.RedriveExecution(t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: &arn})
 	var api smithy.APIError
-	if !errors.As(err, &api) || api.ErrorCode() != "UnsupportedOperation" {
-		t.Errorf("an operation that is not there: %v", err)
+	if !errors.As(err, &api) || api.ErrorCode() != "InvalidArn" {
+		t.Errorf("a machine's ARN where a run's is expected: %v", err)
 	}
 }
 

@@ -6,7 +6,7 @@
 // the optimised integrations' as AWS's first Java SDK words them ("SQS.AmazonSQSException", "… (Service: AmazonSQS;
 // Status Code: 400; …)") with SdkHttpMetadata in the answers, the others' as the second does ("Sqs.SqsException",
 // "… (Service: Sqs, Status Code: 400, …)"). What a service asks of arguments the service itself says; nothing is
-// checked before.
+// checked before. S3 may be a directory instead (Config.Objects), with some of its actions.
 //
 //	set := integration.NewSet()
 //	err := awssdk.Register(set, awssdk.Config{Endpoints: map[string]string{"sqs": "http://127.0.0.1:9324"}})
@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -31,6 +32,7 @@ import (
 
 	"github.com/weftworks/weft/asl/jsonvalue"
 	"github.com/weftworks/weft/engine/integration"
+	"github.com/weftworks/weft/objectstore/s3api"
 )
 
 // Config says where the services are. The zero value is AWS, with the region and the credentials that the environment
@@ -43,6 +45,9 @@ type Config struct {
 	// Endpoints are URLs by service ("s3", "sqs", "dynamodb"); a service without one is where AWS_ENDPOINT_URL_SQS and
 	// its like say, else AWS. A service with an endpoint needs no credentials: it gets made up ones when there are none.
 	Endpoints map[string]string
+	// Objects answers what is asked of S3, in place of a server: there are the actions in s3api.Actions only, and region,
+	// profile and credentials mean nothing to them. nil: S3 is where Endpoints say.
+	Objects *s3api.Transport
 	// HTTP makes the requests. nil: the SDK's own client.
 	HTTP aws.HTTPClient
 }
@@ -80,6 +85,10 @@ func Register(set *integration.Set, cfg Config) error {
 			})
 		},
 	}
+	if cfg.Objects != nil {
+		objects.actions = objects.within(set, s3api.Actions)
+		objects.local = cfg.Objects
+	}
 	for _, add := range []func(*integration.Set) error{queues.register, tables.register, objects.register} {
 		if err := add(set); err != nil {
 			return err
@@ -107,6 +116,7 @@ type service[C, P any] struct {
 	actions map[string]action[C, P]
 	unions  unionMembers
 	connect func(a aws.Config, endpoint *string) *C
+	local   http.RoundTripper // answers in place of a server; nil: there is one
 
 	mu     sync.Mutex
 	client *C
@@ -151,6 +161,20 @@ func op[C, I, O, P any](method func(*C, context.Context, *I, ...func(*P)) (*O, e
 		meta, _ := v.FieldByName("ResultMetadata").Interface().(middleware.Metadata)
 		return v, meta, nil
 	}}
+}
+
+// within returns the actions that a service in this process has, and tells set why the others are missing.
+func (s *service[C, P]) within(set *integration.Set, names []string) map[string]action[C, P] {
+	has := map[string]action[C, P]{}
+	for name, a := range s.actions {
+		if slices.Contains(names, name) {
+			has[name] = a
+			continue
+		}
+		set.Lack("aws-sdk:"+s.id+":"+name, name+" needs a server with the API of S3: say in weft.yaml where it is (under aws, endpoints, s3), or "+
+			"\"objects: s3\" for Amazon S3; the directory of objects has "+strings.Join(names, ", "))
+	}
+	return has
 }
 
 func (s *service[C, P]) register(set *integration.Set) error {
@@ -200,6 +224,14 @@ func (s *service[C, P]) get(ctx context.Context) (*C, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.client != nil {
+		return s.client, nil
+	}
+	if s.local != nil {
+		s.client = s.connect(aws.Config{
+			Region: "us-east-1", Credentials: aws.AnonymousCredentials{}, HTTPClient: &http.Client{Transport: s.local}, Logger: logging.Nop{},
+			Retryer:                    func() aws.Retryer { return aws.NopRetryer{} }, // what failed here does so again
+			RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,    // as the SDK's default, which answers show
+		}, aws.String("http://"+s.id))
 		return s.client, nil
 	}
 	var endpoint *string
