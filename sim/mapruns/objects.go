@@ -97,3 +97,9 @@ func (o *object) Commit() (objectstore.Info, error) {
 
 // Abort implements objectstore.Writer.
 func (o *object) Abort() error { return nil }
+
+// Delete implements objectstore.Store.
+func (s *objects) Delete(_ context.Context, name objectstore.Name) error {
+	delete(s.bytes, name)
+	return nil
+}
