@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -22,8 +23,8 @@ import (
 // world is a Set whose services are handlers by host.
 func world(t *testing.T, hosts fakes.Transport) *integration.Set {
 	t.Helper()
-	t.Setenv("AWS_CONFIG_FILE", "/nonexistent")
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
 	set := integration.NewSet()
 	err := Register(set, Config{Region: "us-east-1", HTTP: &http.Client{Transport: hosts},
 		Endpoints: map[string]string{"sqs": "http://sqs", "dynamodb": "http://dynamodb", "s3": "http://s3"}})
