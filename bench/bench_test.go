@@ -119,6 +119,7 @@ func figuresMissing(t *testing.T, length time.Duration) (missing []string) {
 	}
 	return nil
 }
+
 // checkDistribution wants a curve for each mode that rises to 1.
 func checkDistribution(t *testing.T, path string) {
 	t.Helper()
