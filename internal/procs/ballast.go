@@ -2,19 +2,13 @@ package procs
 
 import (
 	"os"
-	"runtime/debug"
 	"sync/atomic"
 )
 
 // ballastBytes is how much the collector believes to be in use beside what is. With 15 MB live and a run of five calls
 // allocating 12 KB, 20,000 runs a second collect forty times a second; with the ballast, eight. Measured on two cores,
 // five calls, 256 outstanding: 73 us of CPU a run without, 60 with.
-const ballastBytes = 128 << 20
-
-// garbagePercent is how much garbage there may be, in hundredths of what is in use and the ballast. The ballast makes it 64
-// MB at least, so that a small heap is left alone as long as with 64 MB of ballast and Go's own 100 percent; a large one,
-// of a Map Run over a million items for one, does not double.
-const garbagePercent = 50
+const ballastBytes = 64 << 20
 
 var ballast atomic.Pointer[[]byte]
 
@@ -24,6 +18,5 @@ func Steady() {
 	if os.Getenv("GOGC") == "" {
 		b := make([]byte, ballastBytes)
 		ballast.Store(&b)
-		debug.SetGCPercent(garbagePercent)
 	}
 }
