@@ -149,9 +149,6 @@ func (s *step) revive(b *branch, prev int64, a *Amendment) {
 func (s *step) reviveFork(b *branch, prev int64, a *Amendment) {
 	fk := b.fork
 	b.phase = forked
-	if fk.failed > 0 && !fk.tolerated() {
-		fk.failed-- // the one too many is tried again
-	}
 	for _, c := range fk.inOrder() {
 		s.revive(c, prev, a)
 	}
