@@ -34,7 +34,7 @@ var layers = [][]string{
 	{"asl", "schedule", "objectstore", "itembatcher", "unum/ir", "unum/protocol"},
 	{"machine", "durable", "itemreader", "resultwriter", "cloudformation"},
 	{"unum/glue"},
-	{"unum/compile"},
+	{"unum/compile", "unum/program"},
 	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/executionlog", "engine/partition"},
 	{"engine/lane", "engine/integration", "faas"},
 	{"unum"},
@@ -50,7 +50,7 @@ var layers = [][]string{
 
 // pure rooms do no I/O, start no goroutine and read no clock. Lanes keep to that too, but log.
 var pure = []string{
-	"asl", "schedule", "itembatcher", "cloudformation", "machine", "durable", "unum/ir", "unum/protocol", "unum/glue", "unum/compile", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
+	"asl", "schedule", "itembatcher", "cloudformation", "machine", "durable", "unum/ir", "unum/protocol", "unum/glue", "unum/compile", "unum/program", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
 }
 
 // pureModules are the modules of others that pure rooms may import, each with the rooms. What a room uses of them must be

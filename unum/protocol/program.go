@@ -1,0 +1,150 @@
+package protocol
+
+// Request is what an execution of an instance is invoked with.
+type Request struct {
+	Version  int    `json:"v"`
+	Run      string `json:"run"`      // the workflow id, stable across retries of the entry function
+	Function string `json:"function"` // of the IR
+	// Lines is the stack of lines of control, the run's first. The last is the instance's own; the others are those that
+	// have forked on the way to it.
+	Lines []Line `json:"lines"`
+	// State is the program's own: what it gave with the Call. StateRef is the blob it is in when it is too large to travel.
+	State    []byte `json:"state,omitempty"`
+	StateRef string `json:"stateRef,omitempty"`
+	// Inputs are the names of lines in the scope of the instance's own line whose values it takes.
+	Inputs []string `json:"inputs,omitempty"`
+	// Timer is the time that has come, in Unix milliseconds, when nothing but that is the matter; 0: the instance's work is.
+	Timer int64 `json:"timer,omitempty"`
+	// Failure is how the platform failed to execute the instance, after its own retries; nil: it has not.
+	Failure *Outcome `json:"failure,omitempty"`
+	// Collect names what nobody needs once the instance has checkpointed.
+	Collect Garbage `json:"collect,omitzero"`
+}
+
+// Line is one line of control of a request: where its record is, and what an instance on it sees of its fan-out.
+type Line struct {
+	// Name is unique in the scope it belongs to: the index in decimal, or of a hand-written graph function and indices.
+	// The run's is "".
+	Name  string `json:"name,omitempty"`
+	Nonce string `json:"nonce,omitempty"` // of its record; "" for the head of a branch, which creates it
+	// Step is for the instance's own line the step to take; for those before it the step that forked.
+	Step int64 `json:"step"`
+
+	Index     int64 `json:"index,omitempty"`     // $0, $1, … in hand-written IR
+	Size      int64 `json:"size,omitempty"`      // $size: lines of the fan-out
+	Iteration int64 `json:"iteration,omitempty"` // counted by Next
+}
+
+// Garbage is what can be collected.
+type Garbage struct {
+	Scopes []Scope  `json:"scopes,omitempty"`
+	Blobs  []string `json:"blobs,omitempty"`
+}
+
+// Scope names the lines of a fan-out: those below step Step of the line whose record has Key.
+type Scope struct {
+	Key   string   `json:"key"`
+	Step  int64    `json:"step"`
+	Width int64    `json:"width,omitempty"` // lines 0 to Width-1
+	Names []string `json:"names,omitempty"` // lines of a hand-written graph
+}
+
+// OutcomeKind says how the work of an instance ended. Values are stored: append-only.
+type OutcomeKind uint8
+
+// The kinds of outcomes.
+const (
+	Returned OutcomeKind = iota + 1 // Output
+	Raised                          // Error, Cause: by the user's code
+	Broken                          // Error, Cause: the platform could not execute it
+	TimeCame                        // the Timer of the request
+)
+
+// Outcome is how the work of an instance ended. Together with the request it decides everything that follows.
+type Outcome struct {
+	Kind   OutcomeKind `json:"kind"`
+	Output []byte      `json:"output,omitempty"` // JSON
+	Error  string      `json:"error,omitempty"`
+	Cause  string      `json:"cause,omitempty"`
+	Now    int64       `json:"now"` // Unix milliseconds when it ended
+}
+
+// Call is an invocation to make.
+type Call struct {
+	Function string
+	State    []byte
+	Timer    bool  // nothing but time is awaited: the request is delivered at At with Timer set
+	At       int64 // not before, Unix milliseconds; 0: now
+	// Expires is when the instance's time is up: a second request, delivered then with Timer set, races with the first.
+	// 0: never.
+	Expires int64
+}
+
+// End is how a line ends. Of the run it is the result.
+type End struct {
+	Output []byte `json:"output,omitempty"`
+	Failed bool   `json:"failed,omitempty"`
+	Error  string `json:"error,omitempty"`
+	Cause  string `json:"cause,omitempty"`
+	Now    int64  `json:"now"`
+	// HasError and HasCause are false when a failed run has none.
+	HasError bool `json:"hasError,omitempty"`
+	HasCause bool `json:"hasCause,omitempty"`
+	// Into is the program's own: where a hand-written fan-in leads.
+	Into string `json:"into,omitempty"`
+}
+
+// Plan is what follows an outcome: exactly one of its parts.
+type Plan struct {
+	Continue *Call
+	Fork     *Fork
+	End      *End
+	Graph    *Graph
+}
+
+// Fork opens a scope of Width lines. What their heads do is the program's: Program.Head(Parked, i).
+type Fork struct {
+	Width       int64
+	Concurrency int64  // lines that may be under way at a time; 0: all
+	Parked      []byte // what the program needs to start branches and to go on after the join
+}
+
+// Graph is what an instance of a hand-written graph does, whose value others read by its line's name. Neither part may be
+// used: then the run ends with the instance's output.
+type Graph struct {
+	Start  []Start // lines of the same scope to start at once
+	FanIns []FanIn // and those to start when all they take are there
+	Size   int64
+}
+
+// Start is a named line of the instance's own scope.
+type Start struct {
+	Line Line // Name, Index, Size, Iteration
+	Call Call
+}
+
+// FanIn starts a line once all the lines named in Values have checkpointed.
+type FanIn struct {
+	Values []string
+	Start  Start // its request gets Values as Inputs
+}
+
+// Work is what an instance has to do: run code, or only what follows.
+type Work struct {
+	Code  string // the user's function; "" when Plan is given
+	Input []byte // JSON
+	Plan  *Plan  // nothing is to be run: this follows
+}
+
+// Program says what instances do and what follows. It is pure: the same parameters give the same result.
+type Program interface {
+	// Work returns the work of the instance of a request. inputs are the outputs of the lines named in its Inputs.
+	Work(req *Request, inputs [][]byte) (Work, error)
+	// Plan returns what follows the outcome of an instance's work.
+	Plan(req *Request, inputs [][]byte, out *Outcome) (*Plan, error)
+	// Head returns the call of the head of line i of a scope. lines ends with the line that forked.
+	Head(lines []Line, parked []byte, i int64) (Call, error)
+	// Join returns what follows on the line that forked, the last of lines, when all lines of its scope have ended or one
+	// has failed, which is then the only one in ends (failed is its index, else -1).
+	Join(run string, lines []Line, parked []byte, ends []*End, failed int64) (*Plan, error)
+}
