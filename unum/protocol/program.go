@@ -83,7 +83,12 @@ type Call struct {
 	// Expires is when the instance's time is up: a second request, delivered then with Timer set, races with the first.
 	// 0: never.
 	Expires int64
+	// View is what the instance sees of its fan-out where that is not as before; nil: as before.
+	View *View
 }
+
+// View is what an instance of hand-written IR sees of the fan-out that its line belongs to: $0, $size and the count of Next.
+type View struct{ Index, Size, Iteration int64 }
 
 // End is how a line ends. Of the run it is the result.
 type End struct {
