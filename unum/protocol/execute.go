@@ -50,6 +50,10 @@ func Execute(env *Env, io IO, p Program, req *Request) (Fate, error) {
 	if len(req.Lines) == 0 || req.Lines[len(req.Lines)-1].Step < 1 {
 		return 0, fmt.Errorf("the request for %s of run %s names no instance", req.Function, req.Run)
 	}
+	if req.Cancel != nil {
+		_, err := Cancel(env, io, req.Run, req.Cancel)
+		return Passed, err
+	}
 	x := &execution{env: env, io: io, program: p, req: req, lines: slices.Clone(req.Lines)}
 	x.own = len(x.lines) - 1
 	x.head = x.lines[x.own].Nonce == ""
