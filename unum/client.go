@@ -74,6 +74,7 @@ func (r *Runtime) Start(ctx context.Context, run string, input []byte, timeout t
 		}
 		rec = cur // whoever made it may not have come to invoke anything
 	}
+	io := &driver{ctx: ctx, r: r}
 	startedAt, _, _ := splitNonce(rec.Nonce)
 	call, err := r.Program.Entry(run, input, startedAt)
 	if err != nil {
@@ -87,11 +88,11 @@ func (r *Runtime) Start(ctx context.Context, run string, input []byte, timeout t
 		due := startedAt + timeout.Milliseconds()
 		end := &protocol.End{Failed: true, Error: "States.Timeout", HasError: true, Status: string(TimedOut), Now: due}
 		late := &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, Lines: req.Lines, Cancel: end}
-		if err := r.invoke(ctx, late, due); err != nil {
+		if err := protocol.Invoke(env, io, []protocol.Op{{Kind: protocol.OpInvoke, Request: late, At: due}}); err != nil {
 			return false, err
 		}
 	}
-	return created, r.invoke(ctx, req, call.At)
+	return created, protocol.Invoke(env, io, []protocol.Op{{Kind: protocol.OpInvoke, Request: req, At: call.At}})
 }
 
 // splitNonce returns what the nonce of a run's own record says.
@@ -184,7 +185,7 @@ func (r *Runtime) Cancel(ctx context.Context, run, errorName, cause string) (*De
 		Failed: true, Status: string(Aborted), Now: r.now().UnixMilli(),
 		Error: errorName, HasError: errorName != "", Cause: cause, HasCause: cause != "",
 	}
-	rec, err := protocol.Cancel(r.env(), &driver{ctx: ctx, r: r}, run, end)
+	rec, err := protocol.Cancel(r.env(), &driver{ctx: ctx, r: r}, run, "", end)
 	if err != nil {
 		return nil, err
 	}
