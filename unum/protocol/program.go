@@ -78,6 +78,9 @@ type Call struct {
 	// Expires is when the instance's time is up: a second request, delivered then with Timer set, races with the first.
 	// 0: never.
 	Expires int64
+	// Unkept says that the instance whose plan this is leaves no checkpoint: the call is of the same step, and the first of
+	// its executions to checkpoint decides. Only in Plan.Continue.
+	Unkept bool
 }
 
 // End is how a line ends. Of the run it is the result.
@@ -123,10 +126,12 @@ type Start struct {
 	Call Call
 }
 
-// FanIn starts a line once all the lines named in Values have checkpointed.
+// FanIn starts a line once all the lines named in Values have checkpointed. With Into the line that forked goes on
+// instead: Program.Join gets what Values hold as ends with that Into, in their order, and the scope is over.
 type FanIn struct {
 	Values []string
 	Start  Start // its request gets Values as Inputs
+	Into   string
 }
 
 // Work is what an instance has to do: run code, or only what follows.
