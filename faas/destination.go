@@ -1,6 +1,7 @@
 package faas
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"time"
@@ -47,11 +48,13 @@ func (s *Service) record(e *event, why condition, now time.Time) []byte {
 		r.Response = &responseContext{200, Version, e.last.FunctionError}
 		r.Output = e.last.Payload
 	}
-	b, err := json.Marshal(&r)
-	if err != nil { // payloads have been checked
-		panic("faas: a record: " + err.Error())
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // it must not grow
+	if err := enc.Encode(&r); err != nil {
+		panic("faas: a record: " + err.Error()) // payloads have been checked
 	}
-	return b
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // over ends an event and sends its record where the function's settings say. The caller holds mu.

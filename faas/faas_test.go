@@ -192,14 +192,14 @@ func TestEventIsRetried(t *testing.T) {
 			record = in
 			return nil, nil
 		})
-		send(t, s, "fails", `{"x": 1}`, time.Time{})
+		send(t, s, "fails", `{"x": "<"}`, time.Time{})
 		wait(t, s)
 		if diff := cmp.Diff([]string{"0 executed", "60 executed", "180 executed", "180 record"}, n.lines); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		const want = `{"version":"1.0","timestamp":"2000-01-01T00:03:00.000Z","requestContext":{"requestId":"ID",` +
 			`"functionArn":"arn:aws:lambda:us-east-1:123456789012:function:fails:$LATEST","condition":"RetriesExhausted","approximateInvokeCount":3},` +
-			`"requestPayload":{"x":1},"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},` +
+			`"requestPayload":{"x":"<"},"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},` +
 			`"responsePayload":{"errorMessage":"no luck","errorType":"errorString"}}`
 		if diff := cmp.Diff(want, withoutID(t, record)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -25,6 +26,8 @@ type Answer struct {
 	FunctionError string
 	// LogTail is the end of what the function wrote (at most 4 KiB).
 	LogTail string
+	// Duration is how long it took.
+	Duration time.Duration
 }
 
 // Throttled is why there was no room for an execution.
@@ -173,7 +176,9 @@ func (s *Service) execute(ctx context.Context, run *execution, req *function.Req
 		return answer, nil
 	}
 	req.Timeout = run.settings.Timeout
+	begun := time.Now()
 	res, err := run.invoker.Invoke(ctx, req)
+	answer.Duration = time.Since(begun)
 	var failure *function.Error
 	switch {
 	case luck.crashAfter && (err == nil || errors.As(err, &failure)):

@@ -32,3 +32,7 @@ const (
 	throttleFirst = time.Second     // after the first throttle, then doubling
 	throttleMost  = 5 * time.Minute // to this
 )
+
+// NotBeforeHeader is what a request to the Lambda endpoint has, beside Lambda's own headers, when its event is not to be
+// executed before a time: in Unix microseconds.
+const NotBeforeHeader = "X-Weft-Not-Before"
