@@ -1,5 +1,7 @@
 package protocol
 
+import "encoding/json"
+
 // Request is what an execution of an instance is invoked with.
 type Request struct {
 	Version  int    `json:"v"`
@@ -15,8 +17,12 @@ type Request struct {
 	Inputs []string `json:"inputs,omitempty"`
 	// Timer is the time that has come, in Unix milliseconds, when nothing but that is the matter; 0: the instance's work is.
 	Timer int64 `json:"timer,omitempty"`
+	// Expired says that Timer is when the time for the instance's work is up.
+	Expired bool `json:"expired,omitempty"`
 	// Failure is how the platform failed to execute the instance, after its own retries; nil: it has not.
 	Failure *Outcome `json:"failure,omitempty"`
+	// Cancel asks for no work: the run's time is up, and it ends so if it has not ended.
+	Cancel *End `json:"cancel,omitempty"`
 	// Collect names what nobody needs once the instance has checkpointed.
 	Collect Garbage `json:"collect,omitzero"`
 }
@@ -46,7 +52,8 @@ type Scope struct {
 	Key   string   `json:"key"`
 	Step  int64    `json:"step"`
 	Width int64    `json:"width,omitempty"` // lines 0 to Width-1
-	Names []string `json:"names,omitempty"` // lines of a hand-written graph
+	Names []string `json:"names,omitempty"` // and these
+	Deep  bool     `json:"deep,omitempty"`  // its lines may have scopes of their own: some of them did not end
 }
 
 // OutcomeKind says how the work of an instance ended. Values are stored: append-only.
@@ -62,11 +69,11 @@ const (
 
 // Outcome is how the work of an instance ended. Together with the request it decides everything that follows.
 type Outcome struct {
-	Kind   OutcomeKind `json:"kind"`
-	Output []byte      `json:"output,omitempty"` // JSON
-	Error  string      `json:"error,omitempty"`
-	Cause  string      `json:"cause,omitempty"`
-	Now    int64       `json:"now"` // Unix milliseconds when it ended
+	Kind   OutcomeKind     `json:"kind"`
+	Output json.RawMessage `json:"output,omitempty"`
+	Error  string          `json:"error,omitempty"`
+	Cause  string          `json:"cause,omitempty"`
+	Now    int64           `json:"now"` // Unix milliseconds when it ended
 }
 
 // Call is an invocation to make.
@@ -78,20 +85,29 @@ type Call struct {
 	// Expires is when the instance's time is up: a second request, delivered then with Timer set, races with the first.
 	// 0: never.
 	Expires int64
+	// View is what the instance sees of its fan-out where that is not as before; nil: as before.
+	View *View
 }
+
+// View is what an instance of hand-written IR sees of the fan-out that its line belongs to: $0, $size and the count of Next.
+type View struct{ Index, Size, Iteration int64 }
 
 // End is how a line ends. Of the run it is the result.
 type End struct {
-	Output []byte `json:"output,omitempty"`
-	Failed bool   `json:"failed,omitempty"`
-	Error  string `json:"error,omitempty"`
-	Cause  string `json:"cause,omitempty"`
-	Now    int64  `json:"now"`
+	Output json.RawMessage `json:"output,omitempty"`
+	Failed bool            `json:"failed,omitempty"`
+	Error  string          `json:"error,omitempty"`
+	Cause  string          `json:"cause,omitempty"`
+	Now    int64           `json:"now"` // Unix milliseconds
 	// HasError and HasCause are false when a failed run has none.
 	HasError bool `json:"hasError,omitempty"`
 	HasCause bool `json:"hasCause,omitempty"`
 	// Into is the program's own: where a hand-written fan-in leads.
 	Into string `json:"into,omitempty"`
+	// Status of a run that was ended from outside: "ABORTED", "TIMED_OUT"; else "".
+	Status string `json:"status,omitempty"`
+	// Run ends the whole run, from whatever line.
+	Run bool `json:"run,omitempty"`
 }
 
 // Plan is what follows an outcome: exactly one of its parts.
@@ -105,16 +121,16 @@ type Plan struct {
 // Fork opens a scope of Width lines. What their heads do is the program's: Program.Head(Parked, i).
 type Fork struct {
 	Width       int64
-	Concurrency int64  // lines that may be under way at a time; 0: all
-	Parked      []byte // what the program needs to start branches and to go on after the join
+	Concurrency int64    // lines that may be under way at a time; 0: all
+	Parked      []byte   // what the program needs to start branches and to go on after the join
+	Names       []string // of the lines; nil: their indices
 }
 
-// Graph is what an instance of a hand-written graph does, whose value others read by its line's name. Neither part may be
-// used: then the run ends with the instance's output.
+// Graph is what an instance of a hand-written graph does, whose value others read by its line's name. It is the last of its
+// line. (A Graph without either part ends nothing; a run ends by End with Run set.)
 type Graph struct {
 	Start  []Start // lines of the same scope to start at once
 	FanIns []FanIn // and those to start when all they take are there
-	Size   int64
 }
 
 // Start is a named line of the instance's own scope.
@@ -123,10 +139,13 @@ type Start struct {
 	Call Call
 }
 
-// FanIn starts a line once all the lines named in Values have checkpointed.
+// FanIn starts a line once all the lines named in Values have checkpointed, or with Pop ends the scope: the line that forked
+// joins, with their outputs as ends.
 type FanIn struct {
 	Values []string
-	Start  Start // its request gets Values as Inputs
+	Start  Start // its request gets Values as Inputs; unused with Pop
+	Pop    bool
+	Into   string // with Pop: the Into of the ends
 }
 
 // Work is what an instance has to do: run code, or only what follows.
@@ -134,10 +153,14 @@ type Work struct {
 	Code  string // the user's function; "" when Plan is given
 	Input []byte // JSON
 	Plan  *Plan  // nothing is to be run: this follows
+	// Unchecked says that the outcome needs no checkpoint when the line merely goes on: at least once, not exactly once.
+	Unchecked bool
 }
 
 // Program says what instances do and what follows. It is pure: the same parameters give the same result.
 type Program interface {
+	// Entry returns the call that begins a run, whose id, input (JSON) and time of start (Unix milliseconds) it is given.
+	Entry(run string, input []byte, started int64) (Call, error)
 	// Work returns the work of the instance of a request. inputs are the outputs of the lines named in its Inputs.
 	Work(req *Request, inputs [][]byte) (Work, error)
 	// Plan returns what follows the outcome of an instance's work.
