@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/weftworks/weft/engine/function"
+	"github.com/weftworks/weft/unum"
 	"github.com/weftworks/weft/unum/protocol"
 )
 
@@ -75,14 +76,14 @@ func (p *platform) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // recorder is a Runtime that keeps the outcome of its last instance.
 type recorder struct{ outcome protocol.Outcome }
 
-func (r *recorder) Handle(ctx context.Context, _ []byte, code Code) (err error) {
-	r.outcome, err = code(ctx, []byte(`{"n":1}`))
-	return err
+func (r *recorder) Handle(ctx context.Context, _ []byte, code unum.Run) error {
+	r.outcome = code(ctx, "fn", []byte(`{"n":1}`))
+	return context.Cause(ctx)
 }
 
-func (r *recorder) Begin(ctx context.Context, _ string, event []byte, code Code) (err error) {
-	r.outcome, err = code(ctx, event)
-	return err
+func (r *recorder) Begin(ctx context.Context, _ string, event []byte, _ time.Duration, code unum.Run) error {
+	r.outcome = code(ctx, "fn", event)
+	return context.Cause(ctx)
 }
 
 // serve runs the Lambda front until the test's end, in front of a process that runs shell commands against the API.
@@ -310,10 +311,10 @@ func TestRequestsAreToldFromEvents(t *testing.T) {
 func TestClosingIsNoOutcome(t *testing.T) {
 	t.Parallel()
 	code, api := scripted(t, "")
-	config := Config{Name: "fn", Code: code}
+	config := Config{Name: "fn", Runtime: &recorder{}, Code: code}
 	failed := make(chan error, 1)
 	go func() {
-		_, err := config.runs(&delivery{id: "id-1"})(t.Context(), []byte("{}"))
+		_, _, err := config.handle(t.Context(), &delivery{id: "id-1", payload: []byte(request("run", "{}"))})
 		failed <- err
 	}()
 	talk(t, http.MethodGet, api, pathNext, "")

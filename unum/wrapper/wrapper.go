@@ -7,21 +7,18 @@ import (
 	"time"
 
 	"github.com/weftworks/weft/engine/function"
+	"github.com/weftworks/weft/unum"
 	"github.com/weftworks/weft/unum/protocol"
 )
 
-// Code runs the user's function on an input. An error is nobody's outcome: the execution is to be given up and
-// delivered again.
-type Code = func(ctx context.Context, input []byte) (protocol.Outcome, error)
-
-// Runtime is what the wrapper hands deliveries to. Both methods return an error only for what the platform should
-// deliver again.
+// Runtime is what the wrapper hands deliveries to: an *unum.Runtime. Both methods return an error only for what the platform
+// should deliver again.
 type Runtime interface {
 	// Handle executes the instance of a request. It calls code if it has to run, and not if there is a checkpoint.
-	Handle(ctx context.Context, request []byte, code Code) error
-	// Begin executes the first instance of a run that has the event as its input. Several deliveries of one event have
-	// the same run id.
-	Begin(ctx context.Context, run string, event []byte, code Code) error
+	Handle(ctx context.Context, request []byte, code unum.Run) error
+	// Begin executes the first instance of a run that has the event as its input and timeout as its time (0: any).
+	// Several deliveries of one event have the same run id.
+	Begin(ctx context.Context, run string, event []byte, timeout time.Duration, code unum.Run) error
 }
 
 // Config says what a front does with deliveries. Only Runtime is needed, and not even that by a function that takes
@@ -35,6 +32,8 @@ type Config struct {
 	Code function.Invoker
 	// Entry says that the workflow begins here: deliveries that are no requests start a run.
 	Entry bool
+	// RunTimeout is how long such a run may take. 0: as long as it likes.
+	RunTimeout time.Duration
 	// Open takes requests out of what the platform puts around them (a queue's batch, a failure destination's record).
 	// It returns none for what it does not know. nil: there are no envelopes.
 	Open func(delivery []byte) (requests [][]byte, err error)
@@ -76,52 +75,78 @@ func (c *Config) handle(ctx context.Context, d *delivery) (answer []byte, taken 
 		ctx, cancel = context.WithDeadline(ctx, d.deadline)
 		defer cancel()
 	}
-	code := c.runs(d)
-	if isRequest(d.payload) {
-		return []byte("null"), true, c.Runtime.Handle(ctx, d.payload, code)
-	}
-	if c.Open != nil {
-		requests, err := c.Open(d.payload)
-		if err != nil {
-			return nil, true, err
-		}
-		for _, r := range requests { // those that were done before a failure find their checkpoints when they come again
-			if err := c.Runtime.Handle(ctx, r, code); err != nil {
-				return nil, true, err
-			}
-		}
-		if len(requests) > 0 {
-			return []byte("null"), true, nil
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	code := c.runs(d, giveUp)
+	requests, err := c.requests(d.payload)
+	for _, r := range requests { // those that were done before a failure find their checkpoints when they come again
+		if err == nil {
+			err = c.Runtime.Handle(ctx, r, code)
 		}
 	}
-	if !c.Entry {
+	switch {
+	case err != nil || len(requests) > 0:
+		return []byte("null"), true, err
+	case !c.Entry:
 		return nil, false, nil
 	}
-	if err := c.Runtime.Begin(ctx, d.id, d.payload, code); err != nil {
+	if err := c.Runtime.Begin(ctx, d.id, d.payload, c.RunTimeout, code); err != nil {
 		return nil, true, err
 	}
 	answer, err = json.Marshal(map[string]string{"run": d.id})
 	return answer, true, err
 }
 
-// runs returns the function's code for the Runtime.
-func (c *Config) runs(d *delivery) Code {
-	limit := c.limit(d, time.Now())
-	return func(ctx context.Context, input []byte) (protocol.Outcome, error) {
-		if c.Code == nil {
-			e := function.Failure("Runtime.InvalidEntrypoint", "the function %s was deployed without code", c.Name)
-			e.StartFailed = true
-			return outcome(nil, e)
-		}
-		req := &function.Request{Function: c.Name, ID: d.id, Input: input, Attempt: 1}
-		if !limit.IsZero() {
-			if req.Timeout = time.Until(limit); req.Timeout <= 0 {
-				return outcome(nil, function.TimedOut(d.id, 0))
-			}
-		}
-		res, err := c.Code.Invoke(ctx, req)
-		return outcome(res, err)
+// requests returns the requests of workflows in a payload.
+func (c *Config) requests(payload []byte) ([][]byte, error) {
+	if isRequest(payload) {
+		return [][]byte{payload}, nil
 	}
+	if c.Open == nil {
+		return nil, nil
+	}
+	return c.Open(payload)
+}
+
+// runs returns the function's code for the Runtime. It calls giveUp for what is nobody's outcome: the execution is then to
+// be delivered again.
+func (c *Config) runs(d *delivery, giveUp context.CancelCauseFunc) unum.Run {
+	limit := c.limit(d, time.Now())
+	return func(ctx context.Context, code string, input []byte) protocol.Outcome {
+		res, err := c.invoke(ctx, &function.Request{Function: code, ID: d.id, Input: input, Attempt: 1}, limit)
+		var e *function.Error
+		switch {
+		case err == nil:
+			return protocol.Outcome{Kind: protocol.Returned, Output: res.Output}
+		case errors.As(err, &e):
+			return protocol.Outcome{Kind: kindOf(e), Error: e.Type, Cause: e.Cause}
+		}
+		giveUp(err)
+		return protocol.Outcome{}
+	}
+}
+
+// invoke runs the code until limit.
+func (c *Config) invoke(ctx context.Context, req *function.Request, limit time.Time) (*function.Result, error) {
+	if c.Code == nil {
+		e := function.Failure("Runtime.InvalidEntrypoint", "the function %s was deployed without the code of %s", c.Name, req.Function)
+		e.StartFailed = true
+		return nil, e
+	}
+	if !limit.IsZero() {
+		if req.Timeout = time.Until(limit); req.Timeout <= 0 {
+			return nil, function.TimedOut(req.ID, 0)
+		}
+	}
+	return c.Code.Invoke(ctx, req)
+}
+
+// kindOf tells what code raised from what kept it from running to its end.
+func kindOf(e *function.Error) protocol.OutcomeKind {
+	if e.StartFailed || e.Type == "Sandbox.Timedout" || e.Type == "Runtime.ExitError" {
+		return protocol.Broken
+	}
+	return protocol.Raised
 }
 
 // limit is when code must have ended, so that there is time for what follows.
@@ -134,24 +159,6 @@ func (c *Config) limit(d *delivery, now time.Time) time.Time {
 		reserve = defaultReserve
 	}
 	return d.deadline.Add(-min(reserve, d.deadline.Sub(now)/4))
-}
-
-// outcome turns what an Invoker returned into what is checkpointed.
-func outcome(res *function.Result, err error) (protocol.Outcome, error) {
-	o := protocol.Outcome{Kind: protocol.Returned, Now: time.Now().UnixMilli()}
-	var e *function.Error
-	switch {
-	case err == nil:
-		o.Output = res.Output
-	case errors.As(err, &e):
-		o.Kind, o.Error, o.Cause = protocol.Raised, e.Type, e.Cause
-		if e.StartFailed || e.Type == "Sandbox.Timedout" || e.Type == "Runtime.ExitError" {
-			o.Kind = protocol.Broken
-		}
-	default:
-		return protocol.Outcome{}, err
-	}
-	return o, nil
 }
 
 // failureDocument is an error in the shape that Lambda and our HTTP front answer with.
