@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -74,10 +75,13 @@ func (p *platform) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 }
 
 // recorder is a Runtime that keeps the outcome of its last instance.
-type recorder struct{ outcome protocol.Outcome }
+type recorder struct {
+	input   string // of the code; "": {"n":1}
+	outcome protocol.Outcome
+}
 
 func (r *recorder) Handle(ctx context.Context, _ []byte, code unum.Run) error {
-	r.outcome = code(ctx, "fn", []byte(`{"n":1}`))
+	r.outcome = code(ctx, "fn", []byte(cmp.Or(r.input, `{"n":1}`)))
 	return context.Cause(ctx)
 }
 
