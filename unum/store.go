@@ -34,7 +34,7 @@ type Store interface {
 
 	// PutBlob keeps data under a name that never has two contents, until expires (Unix seconds) or DeleteBlobs.
 	PutBlob(ctx context.Context, key string, data []byte, expires int64) error
-	// GetBlob returns what is under key; fault.NotFound if there is nothing.
+	// GetBlob returns what is under key; fault.ResourceNotFound if there is nothing.
 	GetBlob(ctx context.Context, key string) ([]byte, error)
 	// DeleteBlobs removes blobs. Those that are not there count as removed.
 	DeleteBlobs(ctx context.Context, keys []string) error

@@ -21,6 +21,8 @@ type Request struct {
 	Expired bool `json:"expired,omitempty"`
 	// Failure is how the platform failed to execute the instance, after its own retries; nil: it has not.
 	Failure *Outcome `json:"failure,omitempty"`
+	// Cancel asks for no work: the run's time is up, and it ends so if it has not ended.
+	Cancel *End `json:"cancel,omitempty"`
 	// Collect names what nobody needs once the instance has checkpointed.
 	Collect Garbage `json:"collect,omitzero"`
 }
@@ -83,7 +85,12 @@ type Call struct {
 	// Expires is when the instance's time is up: a second request, delivered then with Timer set, races with the first.
 	// 0: never.
 	Expires int64
+	// View is what the instance sees of its fan-out where that is not as before; nil: as before.
+	View *View
 }
+
+// View is what an instance of hand-written IR sees of the fan-out that its line belongs to: $0, $size and the count of Next.
+type View struct{ Index, Size, Iteration int64 }
 
 // End is how a line ends. Of the run it is the result.
 type End struct {
@@ -97,6 +104,8 @@ type End struct {
 	HasCause bool `json:"hasCause,omitempty"`
 	// Into is the program's own: where a hand-written fan-in leads.
 	Into string `json:"into,omitempty"`
+	// Status of a run that was ended from outside: "ABORTED", "TIMED_OUT"; else "".
+	Status string `json:"status,omitempty"`
 	// Run ends the whole run, from whatever line.
 	Run bool `json:"run,omitempty"`
 }
@@ -150,6 +159,8 @@ type Work struct {
 
 // Program says what instances do and what follows. It is pure: the same parameters give the same result.
 type Program interface {
+	// Entry returns the call that begins a run, whose id, input (JSON) and time of start (Unix milliseconds) it is given.
+	Entry(run string, input []byte, started int64) (Call, error)
 	// Work returns the work of the instance of a request. inputs are the outputs of the lines named in its Inputs.
 	Work(req *Request, inputs [][]byte) (Work, error)
 	// Plan returns what follows the outcome of an instance's work.

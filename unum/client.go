@@ -1,0 +1,215 @@
+package unum
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/unum/protocol"
+)
+
+// Status is where a run stands.
+type Status string
+
+// The statuses, as Step Functions has them.
+const (
+	Running   Status = "RUNNING"
+	Succeeded Status = "SUCCEEDED"
+	Failed    Status = "FAILED"
+	Aborted   Status = "ABORTED"
+	TimedOut  Status = "TIMED_OUT"
+)
+
+// Description is what there is to say of a run.
+type Description struct {
+	Run     string          `json:"run"`
+	Status  Status          `json:"status"`
+	Started time.Time       `json:"started"`
+	Stopped time.Time       `json:"stopped,omitzero"`
+	Output  json.RawMessage `json:"output,omitempty"` // of a run that has succeeded
+	Error   *string         `json:"error,omitempty"`  // of one that has not; nil when it has none
+	Cause   *string         `json:"cause,omitempty"`
+	Steps   int64           `json:"steps"` // checkpoints on the run's own line so far
+}
+
+// maxRunID bounds run ids: keys grow from them.
+const maxRunID = 256
+
+func checkRunID(op, run string) error {
+	valid := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
+	}
+	if run == "" || len(run) > maxRunID || strings.IndexFunc(run, func(r rune) bool { return !valid(r) }) >= 0 {
+		return fault.New(op, fault.InvalidName, run, "a run id has 1 to %d letters, digits, '-', '_' and '.'", maxRunID)
+	}
+	return nil
+}
+
+// Start starts a run under an id, which stays the same however often the caller tries: a run that was started before with
+// the same input is not started again, and started is false. With another input that is fault.RunExists. A timeout above
+// 0 ends the run with States.Timeout.
+func (r *Runtime) Start(ctx context.Context, run string, input []byte, timeout time.Duration) (started bool, err error) {
+	if err := checkRunID("unum.start", run); err != nil {
+		return false, err
+	}
+	if !json.Valid(input) {
+		return false, fault.New("unum.start", fault.InvalidInput, run, "the input is no JSON")
+	}
+	now := r.now().UnixMilli()
+	env := r.env()
+	rec := &Record{Nonce: rootNonce(env.Nonce, now, input), Expires: env.Expires}
+	cur, created, err := r.Store.Create(ctx, run, rec)
+	if err != nil {
+		return false, err
+	}
+	if !created {
+		if _, hash, _ := splitNonce(cur.Nonce); hash != inputHash(input) {
+			return false, fault.New("unum.start", fault.RunExists, run, "a run with this id was started with another input: choose another id, or ask for its result")
+		}
+		if cur.Step > 0 || cur.Ended {
+			return false, nil
+		}
+		rec = cur // whoever made it may not have come to invoke anything
+	}
+	startedAt, _, _ := splitNonce(rec.Nonce)
+	call, err := r.Program.Entry(run, input, startedAt)
+	if err != nil {
+		return false, err
+	}
+	req := &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, State: call.State, Lines: []protocol.Line{{Nonce: rec.Nonce, Step: 1}}}
+	if call.Timer {
+		req.Timer = call.At
+	}
+	if timeout > 0 {
+		due := startedAt + timeout.Milliseconds()
+		end := &protocol.End{Failed: true, Error: "States.Timeout", HasError: true, Status: string(TimedOut), Now: due}
+		late := &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, Lines: req.Lines, Cancel: end}
+		if err := r.invoke(ctx, late, due); err != nil {
+			return false, err
+		}
+	}
+	return created, r.invoke(ctx, req, call.At)
+}
+
+// splitNonce returns what the nonce of a run's own record says.
+func splitNonce(nonce string) (started int64, hash string, ok bool) {
+	parts := strings.Split(nonce, "-")
+	if len(parts) < 3 {
+		return 0, "", false
+	}
+	started, err := strconv.ParseInt(parts[len(parts)-2], 36, 64)
+	return started, parts[len(parts)-1], err == nil
+}
+
+// Describe returns where a run stands; fault.RunNotFound if there is none, or it ended so long ago that it is forgotten.
+func (r *Runtime) Describe(ctx context.Context, run string) (*Description, error) {
+	recs, err := r.Store.Get(ctx, []string{run})
+	if err != nil {
+		return nil, err
+	}
+	if recs[0] == nil {
+		return nil, fault.New("unum.describe", fault.RunNotFound, run, "there is no run with this id, or its result has been forgotten")
+	}
+	return r.describe(ctx, run, recs[0])
+}
+
+func (r *Runtime) describe(ctx context.Context, run string, rec *Record) (*Description, error) {
+	started, _, _ := splitNonce(rec.Nonce)
+	d := &Description{Run: run, Status: Running, Started: time.UnixMilli(started).UTC(), Steps: rec.Step}
+	if !rec.Ended {
+		return d, nil
+	}
+	cp, err := r.checkpoint(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	end := cp.End
+	if end == nil {
+		return nil, fault.New("unum.describe", fault.Corrupt, run, "the record of the run has ended without a result")
+	}
+	d.Stopped = time.UnixMilli(end.Now).UTC()
+	switch {
+	case !end.Failed:
+		d.Status, d.Output = Succeeded, end.Output
+		return d, nil
+	case end.Status != "":
+		d.Status = Status(end.Status)
+	default:
+		d.Status = Failed
+	}
+	if end.HasError {
+		d.Error = &end.Error
+	}
+	if end.HasCause {
+		d.Cause = &end.Cause
+	}
+	return d, nil
+}
+
+// checkpoint returns what a record holds.
+func (r *Runtime) checkpoint(ctx context.Context, rec *Record) (*protocol.Checkpoint, error) {
+	cp, err := protocol.DecodeCheckpoint(rec.Value)
+	if err != nil || cp.Ref == "" {
+		return cp, err
+	}
+	data, err := r.Store.GetBlob(ctx, cp.Ref)
+	if err != nil {
+		return nil, err
+	}
+	return protocol.DecodeCheckpoint(data)
+}
+
+// Wait returns the description of a run once it has ended, asking every interval at most.
+func (r *Runtime) Wait(ctx context.Context, run string, interval time.Duration) (*Description, error) {
+	for pause := min(interval, 5*time.Millisecond); ; pause = min(interval, pause*3/2) {
+		d, err := r.Describe(ctx, run)
+		if err != nil || d.Status != Running {
+			return d, err
+		}
+		select {
+		case <-ctx.Done():
+			return d, context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Cancel ends a run as ABORTED. Code that is running is not interrupted; nothing follows it. A run that has ended stays as
+// it is: the description says how.
+func (r *Runtime) Cancel(ctx context.Context, run, errorName, cause string) (*Description, error) {
+	end := &protocol.End{
+		Failed: true, Status: string(Aborted), Now: r.now().UnixMilli(),
+		Error: errorName, HasError: errorName != "", Cause: cause, HasCause: cause != "",
+	}
+	rec, err := protocol.Cancel(r.env(), &driver{ctx: ctx, r: r}, run, end)
+	if err != nil {
+		return nil, err
+	}
+	if rec == nil {
+		return nil, fault.New("unum.cancel", fault.RunNotFound, run, "there is no run with this id, or its result has been forgotten")
+	}
+	return r.describe(ctx, run, rec)
+}
+
+// Forget deletes the result of a run that has ended. From then on the id can be used again; a request of the old run that
+// some platform still delivers finds nothing to continue.
+func (r *Runtime) Forget(ctx context.Context, run string) error {
+	recs, err := r.Store.Get(ctx, []string{run})
+	if err != nil || recs[0] == nil {
+		return err
+	}
+	if !recs[0].Ended {
+		return fault.New("unum.forget", fault.Conflict, run, "the run has not ended: cancel it first")
+	}
+	cp, err := protocol.DecodeCheckpoint(recs[0].Value)
+	if err != nil {
+		return err
+	}
+	if err := r.Store.Delete(ctx, []string{run}); err != nil || cp.Ref == "" {
+		return err
+	}
+	return r.Store.DeleteBlobs(ctx, []string{cp.Ref})
+}

@@ -1,0 +1,250 @@
+package protocol
+
+import (
+	"slices"
+	"strconv"
+)
+
+// endBranch tells the scope that the line at level has ended. Whoever finds the scope full, or failed, joins: it carries on
+// the line that forked. More than one may; what they do is the same.
+func (x *execution) endBranch(level int, failed bool) error {
+	cur, added, err := x.add(level, failed)
+	if err != nil {
+		return err
+	}
+	if !added {
+		return x.refused(level, cur)
+	}
+	cp, err := DecodeCheckpoint(cur.Value)
+	if err != nil || !cp.Fork {
+		return err
+	}
+	full := int64(len(cur.Members)) == cur.Width
+	if !full && cur.Failed == "" && cp.Concurrency == 0 {
+		return nil
+	}
+	cps, refs, err := x.checkpoints([]*Record{cur})
+	if err != nil || cps[0] == nil {
+		return err
+	}
+	cp = cps[0]
+	lines := x.lines[:level]
+	if !full && cur.Failed == "" {
+		return x.startNext(level, cur, cp)
+	}
+	names, at := lineNames(cur, cp), -1
+	if cur.Failed != "" {
+		at = slices.Index(names, cur.Failed)
+		names = []string{cur.Failed}
+	}
+	members, memberRefs, err := x.members(level, names)
+	if err != nil || members == nil {
+		return err
+	}
+	garbage := Garbage{Scopes: []Scope{cp.scope(x.key(level-1), x.lines[level-1].Step, cur)}, Blobs: append(refs, memberRefs...)}
+	garbage.Scopes[0].Deep = cur.Failed != ""
+	ends := make([]*End, len(members))
+	for i, m := range members {
+		ends[i] = m.End
+		garbage.add(m.Garbage)
+	}
+	garbage.add(cp.Garbage)
+	plan, err := x.program.Join(x.req.Run, slices.Clone(lines), cp.Parked, ends, int64(at))
+	if err != nil {
+		return err
+	}
+	return x.joined(level-1, plan, garbage)
+}
+
+func (x *execution) add(level int, failed bool) (cur *Record, added bool, err error) {
+	parent := x.lines[level-1]
+	answers, err := x.io.Do([]Op{{Kind: OpAdd, Key: x.key(level - 1), Nonce: parent.Nonce, Step: parent.Step, Member: x.lines[level].Name, Failed: failed}})
+	if err != nil {
+		return nil, false, err
+	}
+	return answers[0].Record, answers[0].OK, nil
+}
+
+// lineNames returns the names of the lines of a scope in order.
+func lineNames(rec *Record, cp *Checkpoint) []string {
+	if len(cp.Names) > 0 {
+		return cp.Names
+	}
+	names := make([]string, rec.Width)
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+	}
+	return names
+}
+
+// startNext starts the line whose turn it is in a scope that limits how many are under way. Which line that is depends on
+// the line that ended alone, so that an execution that is repeated starts the same.
+func (x *execution) startNext(level int, cur *Record, cp *Checkpoint) error {
+	i := int64(slices.Index(lineNames(cur, cp), x.lines[level].Name))
+	if i < 0 || i+cp.Concurrency >= cur.Width {
+		return nil
+	}
+	fork := &Fork{Width: cur.Width, Parked: cp.Parked, Names: cp.Names}
+	return x.invokeHeads(slices.Clone(x.lines[:level]), fork, i+cp.Concurrency)
+}
+
+// members reads the checkpoints of lines that have ended, of the scope that the line at level is in. nil: some are gone,
+// so somebody else has joined and gone on.
+func (x *execution) members(level int, names []string) (cps []*Checkpoint, refs []string, err error) {
+	keys := make([]string, len(names))
+	for i, name := range names {
+		keys[i] = string(appendBelow([]byte(x.key(level-1)), x.lines[level-1].Step, name))
+	}
+	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: keys}})
+	if err != nil {
+		return nil, nil, err
+	}
+	cps, refs, err = x.checkpoints(answers[0].Records)
+	if err != nil || slices.ContainsFunc(cps, func(cp *Checkpoint) bool { return cp == nil || cp.End == nil && cp.Outcome == nil }) {
+		return nil, nil, err
+	}
+	return cps, refs, nil
+}
+
+// joined carries on the line at level after its join. If it ends there, or forks again, no function runs that could make
+// the checkpoint, and the end of the branch makes it.
+func (x *execution) joined(level int, plan *Plan, garbage Garbage) error {
+	l := x.lines[level]
+	if plan.Continue != nil {
+		return x.invokeNext(level, l.Step+1, plan.Continue, garbage)
+	}
+	key := x.key(level)
+	cp, rec := x.seal("", l.Step+1, plan, nil)
+	cp.Joined, cp.Garbage, rec.Nonce = true, garbage, l.Nonce
+	ref, err := x.put(key, cp, rec)
+	if err != nil {
+		return err
+	}
+	answers, err := x.io.Do([]Op{{Kind: OpAdvance, Key: key, Nonce: l.Nonce, Step: l.Step, Record: rec}})
+	if err != nil {
+		return err
+	}
+	if !answers[0].OK {
+		x.garbage.addBlob(ref)
+		return x.refused(level+1, answers[0].Record)
+	}
+	return x.resume(level, rec, cp)
+}
+
+// refused is what follows when the scope of the line at level is not open: the line that forked has joined, and the
+// execution that made its checkpoint may have ended then and there; or the scope is gone.
+func (x *execution) refused(level int, cur *Record) error {
+	parent := x.lines[level-1]
+	if cur != nil && cur.Nonce == parent.Nonce && cur.Step == parent.Step+1 {
+		cps, _, err := x.checkpoints([]*Record{cur})
+		if err != nil {
+			return err
+		}
+		if cps[0] != nil && cps[0].Joined {
+			return x.resume(level-1, cur, cps[0])
+		}
+	}
+	return x.remove(level)
+}
+
+// resume does what follows from the checkpoint that a join has made on the line at level.
+func (x *execution) resume(level int, rec *Record, cp *Checkpoint) error {
+	if cp.Fork {
+		lines := slices.Clone(x.lines[:level+1])
+		lines[level].Step = rec.Step
+		return x.invokeHeads(lines, &Fork{Width: rec.Width, Concurrency: cp.Concurrency, Parked: cp.Parked, Names: cp.Names}, 0)
+	}
+	if level > 0 {
+		return x.endBranch(level, cp.End.Failed)
+	}
+	x.garbage.add(cp.Garbage)
+	return nil
+}
+
+// graph does what an instance of a hand-written graph does: it becomes a member of its scope, starts others, and those
+// that have only waited for it.
+func (x *execution) graph(g *Graph) error {
+	cur, added, err := x.add(x.own, false)
+	if err != nil {
+		return err
+	}
+	if !added {
+		return x.refused(x.own, cur)
+	}
+	var ops []Op
+	for i := range g.Start {
+		ops = append(ops, x.startLine(&g.Start[i], nil)...)
+	}
+	for i := range g.FanIns {
+		f := &g.FanIns[i]
+		missing := func(name string) bool { return !slices.Contains(cur.Members, name) }
+		if f.Pop || slices.ContainsFunc(f.Values, missing) {
+			continue
+		}
+		ops = append(ops, x.startLine(&f.Start, f.Values)...)
+	}
+	if len(ops) > 0 {
+		if _, err := x.io.Do(ops); err != nil {
+			return err
+		}
+	}
+	for i := range g.FanIns {
+		if f := &g.FanIns[i]; f.Pop {
+			if err := x.popGraph(f, cur); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (x *execution) startLine(s *Start, inputs []string) []Op {
+	l := s.Line
+	l.Nonce, l.Step = "", 1
+	return x.invocations(append(slices.Clone(x.lines[:x.own]), l), &s.Call, inputs, Garbage{})
+}
+
+// popGraph joins the line that forked into a graph, once the members are there that the fan-in takes.
+func (x *execution) popGraph(f *FanIn, cur *Record) error {
+	for _, name := range f.Values {
+		if !slices.Contains(cur.Members, name) {
+			return nil
+		}
+	}
+	cps, refs, err := x.checkpoints([]*Record{cur})
+	if err != nil || cps[0] == nil {
+		return err
+	}
+	members, memberRefs, err := x.members(x.own, f.Values)
+	if err != nil || members == nil {
+		return err
+	}
+	ends := make([]*End, len(members))
+	for i, m := range members {
+		if ends[i] = m.End; m.Outcome != nil {
+			ends[i] = &End{Output: m.Outcome.Output, Now: m.Outcome.Now, Into: f.Into}
+		}
+	}
+	level := x.own - 1
+	garbage := Garbage{Scopes: []Scope{cps[0].scope(x.key(level), x.lines[level].Step, cur)}, Blobs: append(refs, memberRefs...)}
+	garbage.add(cps[0].Garbage)
+	plan, err := x.program.Join(x.req.Run, slices.Clone(x.lines[:x.own]), cps[0].Parked, ends, -1)
+	if err != nil {
+		return err
+	}
+	return x.joined(level, plan, garbage)
+}
+
+// endRun ends the run from a line somewhere below.
+func (x *execution) endRun(end *End) error {
+	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: []string{x.key(0)}}})
+	if err != nil {
+		return err
+	}
+	cur := answers[0].Records[0]
+	root := x.lines[0]
+	if cur == nil || cur.Nonce != root.Nonce || cur.Step != root.Step {
+		return x.remove(x.own)
+	}
+	return x.end(cur, end)
+}

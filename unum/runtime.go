@@ -1,0 +1,247 @@
+package unum
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/unum/protocol"
+)
+
+// DefaultKeep is how long a datastore keeps what nobody collected, and results, from the last write on. It is far longer
+// than a platform goes on trying to deliver a request (Lambda: 6 hours), so that no duplicate outlives its run's record.
+const DefaultKeep = 7 * 24 * time.Hour
+
+// DefaultParallel is how many operations an execution has under way at a time.
+const DefaultParallel = 128
+
+// Runtime executes the instances of one application. The zero value of what is optional is usable; a Runtime must not
+// change once in use and is safe for concurrent use.
+type Runtime struct {
+	Store    Store
+	Platform Platform
+	Program  protocol.Program
+	// Keep is how long records live after their last write; 0: DefaultKeep.
+	Keep time.Duration
+	// Parallel bounds the operations that an execution has under way at a time; 0: DefaultParallel.
+	Parallel int
+	// Inline is how many bytes of a checkpoint a record holds; 0: protocol.DefaultInline.
+	Inline int
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// Nonce draws what tells records of the same key apart; nil: 72 random bits.
+	Nonce func() string
+	// Executed, if set, is told of every execution that came to its end.
+	Executed func(req *protocol.Request, fate protocol.Fate)
+}
+
+// Run runs the user's code of a function. input is JSON; the outcome's Output must be. A Now of 0 becomes the time at which
+// it returned.
+type Run func(ctx context.Context, code string, input []byte) protocol.Outcome
+
+// Handle executes the request that a platform has delivered. After an error the platform has to deliver it again; when it
+// gives up, the request with Failure set (see Fail) takes its place.
+func (r *Runtime) Handle(ctx context.Context, payload []byte, run Run) error {
+	req, err := DecodeRequest(payload)
+	if err != nil {
+		return err
+	}
+	return r.Execute(ctx, req, run)
+}
+
+// Execute executes a request.
+func (r *Runtime) Execute(ctx context.Context, req *protocol.Request, run Run) error {
+	fate, err := protocol.Execute(r.env(), &driver{ctx: ctx, r: r, run: run}, r.Program, req)
+	if err != nil {
+		return fmt.Errorf("%s of run %s: %w", req.Function, req.Run, err)
+	}
+	if r.Executed != nil {
+		r.Executed(req, fate)
+	}
+	return nil
+}
+
+// Fail returns the request that takes the place of one which the platform could not execute, having tried as often as it
+// does: errorName and cause are what Retry and Catch see.
+func (r *Runtime) Fail(payload []byte, errorName, cause string) (*protocol.Request, error) {
+	req, err := DecodeRequest(payload)
+	if err != nil {
+		return nil, err
+	}
+	req.Failure = &protocol.Outcome{Kind: protocol.Broken, Error: errorName, Cause: cause, Now: r.now().UnixMilli()}
+	return req, nil
+}
+
+// DecodeRequest returns the request of a payload; fault.InvalidInput when it is none.
+func DecodeRequest(payload []byte) (*protocol.Request, error) {
+	req := new(protocol.Request)
+	if err := json.Unmarshal(payload, req); err != nil {
+		return nil, fault.New("unum.handle", fault.InvalidInput, "", "the payload is no request of a workflow: %v", err)
+	}
+	if req.Version != protocol.Version {
+		return nil, fault.New("unum.handle", fault.InvalidInput, req.Run, "the request is of version %d and this runtime knows version %d: deploy all functions of the application from one build", req.Version, protocol.Version)
+	}
+	return req, nil
+}
+
+// EncodeRequest returns the payload of a request.
+func EncodeRequest(req *protocol.Request) ([]byte, error) { return json.Marshal(req) }
+
+func (r *Runtime) now() time.Time {
+	if r.Now != nil {
+		return r.Now()
+	}
+	return time.Now()
+}
+
+func (r *Runtime) nonce() string {
+	if r.Nonce != nil {
+		return r.Nonce()
+	}
+	var b [9]byte
+	rand.Read(b[:]) //nolint:errcheck // it never fails
+	return hex.EncodeToString(b[:])
+}
+
+func (r *Runtime) env() *protocol.Env {
+	keep := r.Keep
+	if keep == 0 {
+		keep = DefaultKeep
+	}
+	return &protocol.Env{Nonce: r.nonce(), Expires: r.now().Add(keep).Unix(), Inline: r.Inline}
+}
+
+// driver carries out the operations of one execution.
+type driver struct {
+	ctx context.Context
+	r   *Runtime
+	run Run
+}
+
+// Do carries out ops, several at a time.
+func (d *driver) Do(ops []protocol.Op) ([]protocol.Answer, error) {
+	answers := make([]protocol.Answer, len(ops))
+	if len(ops) == 1 {
+		var err error
+		answers[0], err = d.do(d.ctx, &ops[0])
+		return answers, err
+	}
+	limit := d.r.Parallel
+	if limit == 0 {
+		limit = DefaultParallel
+	}
+	ctx, cancel := context.WithCancelCause(d.ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, limit)
+	for i := range ops {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if ctx.Err() != nil {
+				return
+			}
+			var err error
+			if answers[i], err = d.do(ctx, &ops[i]); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	return answers, context.Cause(ctx)
+}
+
+func (d *driver) do(ctx context.Context, op *protocol.Op) (a protocol.Answer, err error) {
+	store := d.r.Store
+	switch op.Kind {
+	case protocol.OpGet:
+		a.Records, err = store.Get(ctx, op.Keys)
+	case protocol.OpCreate:
+		a.Record, a.OK, err = store.Create(ctx, op.Key, op.Record)
+	case protocol.OpAdvance:
+		a.Record, a.OK, err = store.Advance(ctx, op.Key, op.Nonce, op.Step, op.Record)
+	case protocol.OpAdd:
+		a.Record, a.OK, err = store.Add(ctx, op.Key, op.Nonce, op.Step, op.Member, op.Failed)
+	case protocol.OpDelete:
+		err = store.Delete(ctx, op.Keys)
+	case protocol.OpPutBlob:
+		err = store.PutBlob(ctx, op.Key, op.Data, d.r.env().Expires)
+	case protocol.OpGetBlob:
+		a.Data, err = store.GetBlob(ctx, op.Key)
+		if a.OK = err == nil; fault.Is(err, fault.ResourceNotFound) {
+			err = nil
+		}
+	case protocol.OpDeleteBlobs:
+		err = store.DeleteBlobs(ctx, op.Keys)
+	case protocol.OpInvoke:
+		err = d.r.invoke(ctx, op.Request, op.At)
+	case protocol.OpRun:
+		a.Outcome, err = d.work(ctx, op)
+	default:
+		err = fmt.Errorf("operation %d is unknown", op.Kind)
+	}
+	return a, err
+}
+
+func (d *driver) work(ctx context.Context, op *protocol.Op) (*protocol.Outcome, error) {
+	if op.Code == "" {
+		return &protocol.Outcome{Kind: protocol.Returned, Output: op.Input, Now: d.r.now().UnixMilli()}, nil
+	}
+	out := d.run(ctx, op.Code, op.Input)
+	if err := context.Cause(ctx); err != nil {
+		return nil, err // the platform has taken the time away: what the code came to is nothing to go by
+	}
+	if out.Now == 0 {
+		out.Now = d.r.now().UnixMilli()
+	}
+	if out.Kind == protocol.Returned && !json.Valid(out.Output) {
+		return nil, fmt.Errorf("the code of %s answered what is no JSON", op.Code)
+	}
+	return &out, nil
+}
+
+// invoke has a request delivered. A state that makes it too large for the platform goes into a blob, whose name is made of
+// what is in it.
+func (r *Runtime) invoke(ctx context.Context, req *protocol.Request, at int64) error {
+	payload, err := EncodeRequest(req)
+	if err != nil {
+		return err
+	}
+	if len(payload) > r.Platform.MaxPayload() && len(req.State) > 0 {
+		sum := sha256.Sum256(req.State)
+		small := *req
+		small.StateRef = fmt.Sprintf("%s/%d.~%x", protocol.Key(req.Run, req.Lines), req.Lines[len(req.Lines)-1].Step, sum[:12])
+		small.State = nil
+		if err := r.Store.PutBlob(ctx, small.StateRef, req.State, r.env().Expires); err != nil {
+			return err
+		}
+		if payload, err = EncodeRequest(&small); err != nil {
+			return err
+		}
+	}
+	if limit := r.Platform.MaxPayload(); len(payload) > limit {
+		return fault.New("unum.invoke", fault.LimitExceeded, req.Run, "the request for %s has %d bytes without its state, and the platform takes %d", req.Function, len(payload), limit)
+	}
+	var notBefore time.Time
+	if at != 0 {
+		notBefore = time.UnixMilli(at)
+	}
+	return r.Platform.Invoke(ctx, req.Function, payload, notBefore)
+}
+
+// rootNonce is the nonce of a run's own record: it also says when the run was started, and with what.
+func rootNonce(random string, started int64, input []byte) string {
+	return random + "-" + strconv.FormatInt(started, 36) + "-" + inputHash(input)
+}
+
+func inputHash(input []byte) string {
+	sum := sha256.Sum256(input)
+	return hex.EncodeToString(sum[:8])
+}
