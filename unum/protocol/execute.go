@@ -290,7 +290,7 @@ func (x *execution) put(key string, cp *Checkpoint, rec *Record) (ref string, er
 	if _, err = x.io.Do([]Op{{Kind: OpPutBlob, Key: ref, Data: value}}); err != nil {
 		return "", err
 	}
-	rec.Value, err = (&Checkpoint{Ref: ref}).Encode()
+	rec.Value, err = (&Checkpoint{Ref: ref, Fork: cp.Fork, Concurrency: cp.Concurrency}).Encode()
 	return ref, err
 }
 
