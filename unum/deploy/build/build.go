@@ -48,11 +48,10 @@ type Function struct {
 	Memory  int // MiB
 }
 
-// Options says what to build. App, Files, Functions, Archs and Out are needed.
+// Options says what to build. App, Archs and Out are needed.
 type Options struct {
 	App *ir.App
-	// Files are the application as the runtime reads it: what ir.Encode returns.
-	Files     []ir.File
+	// Functions are those that are declared; the app may use fewer.
 	Functions []Function
 	Archs     []Arch
 	// Out is the directory to build in. Files of an earlier build that are no longer of it are removed.
@@ -100,7 +99,7 @@ func Build(ctx context.Context, o Options) (*Manifest, error) {
 	}
 	defer os.RemoveAll(b.staging)
 	m := &Manifest{Version: manifestVersion, App: o.App.Name, Entry: o.App.Start().Name, RunTimeoutSeconds: o.App.TimeoutSeconds, Archs: o.Archs, Layers: map[Arch]string{}}
-	for _, f := range o.Files {
+	for _, f := range b.App.Files() {
 		if err := b.plain(path.Join("app", f.Name), f.Text); err != nil {
 			return nil, err
 		}
@@ -135,8 +134,8 @@ type builder struct {
 
 func (b *builder) check() error {
 	const op = "build"
-	if b.App == nil || b.App.Start() == nil || len(b.Files) == 0 || b.Out == "" || len(b.Archs) == 0 {
-		return fault.New(op, fault.InvalidArgument, "", "an application, its files, an architecture and a directory to build in are needed")
+	if b.App == nil || b.App.Start() == nil || b.Out == "" || len(b.Archs) == 0 {
+		return fault.New(op, fault.InvalidArgument, "", "an application with a start, an architecture and a directory to build in are needed")
 	}
 	for _, a := range b.Archs {
 		if a != ARM64 && a != AMD64 {

@@ -2,7 +2,7 @@
 // code, a layer with the runtime, and a manifest.
 //
 //	m, err := build.Build(ctx, build.Options{
-//		App: app, Files: files, Functions: functions, Archs: []build.Arch{build.ARM64}, Out: "build",
+//		App: app, Functions: functions, Archs: []build.Arch{build.ARM64}, Out: "build",
 //	})
 //
 // What is in the directory afterwards:

@@ -32,7 +32,7 @@ func hash(data []byte) string {
 func (b *builder) pack(ctx context.Context, f Function) (*packed, error) {
 	p := &packed{archives: map[Arch]string{}, runtime: runtimeProvided, handler: "bootstrap", function: f}
 	base := newTree()
-	for _, file := range b.Files {
+	for _, file := range b.App.Files() {
 		base.add(path.Join(AppDir, file.Name), file.Text, false)
 	}
 	// What is of an architecture comes first: it wins over what is in the directory.
@@ -156,7 +156,7 @@ func archOf(file string) (Arch, error) {
 	f, err := elf.Open(file)
 	if err != nil {
 		var bad *elf.FormatError
-		if !errors.As(err, &bad) {
+		if !errors.As(err, &bad) && !errors.Is(err, io.EOF) {
 			return "", err
 		}
 		if language, err := shebang(file); err != nil || language != "" {
