@@ -21,7 +21,7 @@ type Checkpoint struct {
 	Joined bool `json:"joined,omitempty"`
 	// Garbage is what has been left by the join and nobody collects yet.
 	Garbage Garbage `json:"garbage,omitzero"`
-	// Ref is the blob that holds the checkpoint, when nothing else is set.
+	// Ref is the blob that holds the checkpoint, of which the record has only Fork and Concurrency.
 	Ref string `json:"ref,omitempty"`
 }
 

@@ -231,18 +231,17 @@ func (x *execution) work() (Fate, error) {
 // outcome returns how the work ended, or what follows when there is no work; unchecked says that nobody can see a
 // difference between what two executions of it come to, or that nobody minds.
 func (x *execution) outcome() (out *Outcome, plan *Plan, unchecked bool, err error) {
-	switch {
-	case x.req.Expired:
+	if x.req.Expired {
 		return &Outcome{Kind: TimeCame, Now: x.req.Timer}, nil, false, nil
-	case x.req.Failure != nil:
-		return x.req.Failure, nil, false, nil
 	}
 	w, err := x.program.Work(x.req, x.inputs)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, nil, false, err
-	}
-	if w.Plan != nil {
+	case w.Plan != nil:
 		return nil, w.Plan, true, nil
+	case x.req.Failure != nil:
+		return x.req.Failure, nil, false, nil
 	}
 	answers, err := x.io.Do([]Op{{Kind: OpRun, Code: w.Code, Input: w.Input}})
 	if err != nil {
@@ -291,7 +290,7 @@ func (x *execution) put(key string, cp *Checkpoint, rec *Record) (ref string, er
 	if _, err = x.io.Do([]Op{{Kind: OpPutBlob, Key: ref, Data: value}}); err != nil {
 		return "", err
 	}
-	rec.Value, err = (&Checkpoint{Ref: ref}).Encode()
+	rec.Value, err = (&Checkpoint{Ref: ref, Fork: cp.Fork, Concurrency: cp.Concurrency}).Encode()
 	return ref, err
 }
 

@@ -15,13 +15,20 @@ func (x *execution) endBranch(level int, failed bool) error {
 	if !added {
 		return x.refused(level, cur)
 	}
-	cps, refs, err := x.checkpoints([]*Record{cur})
-	if err != nil || cps[0] == nil || !cps[0].Fork {
+	cp, err := DecodeCheckpoint(cur.Value)
+	if err != nil || !cp.Fork {
 		return err
 	}
-	cp := cps[0]
-	lines := x.lines[:level]
 	full := int64(len(cur.Members)) == cur.Width
+	if !full && cur.Failed == "" && cp.Concurrency == 0 {
+		return nil
+	}
+	cps, refs, err := x.checkpoints([]*Record{cur})
+	if err != nil || cps[0] == nil {
+		return err
+	}
+	cp = cps[0]
+	lines := x.lines[:level]
 	if !full && cur.Failed == "" {
 		return x.startNext(level, cur, cp)
 	}
@@ -73,9 +80,6 @@ func lineNames(rec *Record, cp *Checkpoint) []string {
 // startNext starts the line whose turn it is in a scope that limits how many are under way. Which line that is depends on
 // the line that ended alone, so that an execution that is repeated starts the same.
 func (x *execution) startNext(level int, cur *Record, cp *Checkpoint) error {
-	if cp.Concurrency == 0 {
-		return nil
-	}
 	i := int64(slices.Index(lineNames(cur, cp), x.lines[level].Name))
 	if i < 0 || i+cp.Concurrency >= cur.Width {
 		return nil

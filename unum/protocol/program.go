@@ -21,6 +21,8 @@ type Request struct {
 	Expired bool `json:"expired,omitempty"`
 	// Failure is how the platform failed to execute the instance, after its own retries; nil: it has not.
 	Failure *Outcome `json:"failure,omitempty"`
+	// Attempt counts how often the request was given to the platform again after that had given it up.
+	Attempt int `json:"attempt,omitempty"`
 	// Cancel asks for no work: the run's time is up, and it ends so if it has not ended.
 	Cancel *End `json:"cancel,omitempty"`
 	// Collect names what nobody needs once the instance has checkpointed.
