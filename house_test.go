@@ -31,8 +31,8 @@ const modulePath = "github.com/weftworks/weft"
 // room; rooms of one layer do not know each other. A package belongs to the room with the longest matching path.
 var layers = [][]string{
 	{"internal/wire", "internal/procs", "internal/conformance", "fault", "limits", "analysis"},
-	{"asl", "schedule", "objectstore", "itembatcher", "unum/ir", "unum/protocol"},
-	{"machine", "durable", "itemreader", "resultwriter", "cloudformation"},
+	{"asl", "schedule", "objectstore", "itembatcher", "unum/protocol"},
+	{"machine", "durable", "itemreader", "resultwriter", "cloudformation", "unum/ir"},
 	{"unum/glue"},
 	{"unum/compile", "unum/program"},
 	{"engine/commitlog", "engine/store", "engine/values", "engine/function", "engine/executionlog", "engine/partition"},

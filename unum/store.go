@@ -15,7 +15,9 @@ type Record = protocol.Record
 
 // Store is a strongly consistent datastore of records and blobs. Keys are ASCII text of at most 1,024 bytes without
 // spaces. Implementations repeat what the datastore throttles or what fails in passing, within bounds, and are safe for
-// concurrent use. Records handed in and out are the callee's and the caller's own.
+// concurrent use. Records handed in and out are the callee's and the caller's own. What no store takes (package
+// ratchet has the bounds) all refuse. A write that was carried out but not heard of, and then repeated inside, may be
+// reported as not done: cur is then what it has put itself.
 type Store interface {
 	// Get returns the records of keys in their order, nil where there is none. It sees every write that was answered
 	// before it began.
@@ -23,8 +25,7 @@ type Store interface {
 	// Create puts rec at key if there is nothing. If there is, created is false and cur what is there.
 	Create(ctx context.Context, key string, rec *Record) (cur *Record, created bool, err error)
 	// Advance puts rec in the place of the record at key, if that has the nonce, Step == from and is not Ended.
-	// Otherwise advanced is false and cur what is there, nil for nothing. If rec.Step == from, the record keeps the Members
-	// and Failed that it has: those of rec may be old.
+	// Otherwise advanced is false and cur what is there, nil for nothing.
 	Advance(ctx context.Context, key, nonce string, from int64, rec *Record) (cur *Record, advanced bool, err error)
 	// Add adds member to the scope of the record at key, if that has the nonce, Step == step and is not Ended; with
 	// failed it makes it Failed if no other is. A member that is there already counts as added. cur is the whole
@@ -43,7 +44,8 @@ type Store interface {
 
 // Lister is a Store that can say what it keeps.
 type Lister interface {
-	// Keys calls fn for the keys of records and blobs that begin with prefix, in no order, until it returns false.
+	// Keys calls fn for the keys of records and blobs that begin with prefix, in no order and perhaps
+	// more than once, until it returns false.
 	Keys(ctx context.Context, prefix string, fn func(key string) bool) error
 }
 

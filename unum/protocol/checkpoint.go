@@ -23,7 +23,7 @@ type Checkpoint struct {
 	Hops int `json:"hops,omitempty"`
 	// Garbage is what has been left by the join, or by the end of the run from outside, and nobody has collected yet.
 	Garbage Garbage `json:"garbage,omitzero"`
-	// Ref is the blob that holds the checkpoint, when nothing else is set.
+	// Ref is the blob that holds the checkpoint, of which the record has only Fork and Concurrency.
 	Ref string `json:"ref,omitempty"`
 }
 

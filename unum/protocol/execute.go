@@ -253,18 +253,17 @@ func (x *execution) work() (Fate, error) {
 // outcome returns how the work ended, or what follows when there is no work; unchecked says that nobody can see a
 // difference between what two executions of it come to, or that nobody minds.
 func (x *execution) outcome() (out *Outcome, plan *Plan, unchecked bool, err error) {
-	switch {
-	case x.req.Expired:
+	if x.req.Expired {
 		return &Outcome{Kind: TimeCame, Now: x.req.Timer}, nil, false, nil
-	case x.req.Failure != nil:
-		return x.req.Failure, nil, false, nil
 	}
 	w, err := x.program.Work(x.req, x.inputs)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, nil, false, err
-	}
-	if w.Plan != nil {
+	case w.Plan != nil:
 		return nil, w.Plan, true, nil
+	case x.req.Failure != nil:
+		return x.req.Failure, nil, false, nil
 	}
 	answers, err := x.io.Do([]Op{{Kind: OpRun, Code: w.Code, Input: w.Input}})
 	if err != nil {
@@ -314,7 +313,7 @@ func (x *execution) put(level int, cp *Checkpoint, rec *Record) (ref string, err
 	if _, err = x.io.Do([]Op{{Kind: OpPutBlob, Key: ref, Data: value}}); err != nil {
 		return "", err
 	}
-	rec.Value, err = (&Checkpoint{Ref: ref}).Encode()
+	rec.Value, err = (&Checkpoint{Ref: ref, Fork: cp.Fork, Concurrency: cp.Concurrency}).Encode()
 	return ref, err
 }
 
@@ -425,7 +424,7 @@ func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
 	x.garbage.addBlob(x.req.StateRef)
 	switch {
 	case plan.Fork != nil:
-		return fate, x.invokeHeads(x.lines, plan.Fork, 0)
+		return fate, x.invokeHeads(x.lines, plan.Fork, 0, 0)
 	case plan.Graph != nil:
 		return fate, x.graph(plan.Graph)
 	case x.own == 0:
@@ -433,7 +432,7 @@ func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
 	case plan.End.Run:
 		return fate, x.endRun(plan.End)
 	}
-	return fate, x.endBranch(x.own, plan.End.Failed)
+	return fate, x.endBranch(x.own, plan.End)
 }
 
 func refOf(rec *Record) string {
@@ -545,8 +544,8 @@ func (x *execution) invokeNext(level int, step int64, hops int, call *Call, coll
 }
 
 // invokeHeads invokes the heads that may begin of the lines of a scope, which the last of lines has opened: from is 0, or
-// the line whose turn it is.
-func (x *execution) invokeHeads(lines []Line, f *Fork, from int64) error {
+// the line whose turn it is since now.
+func (x *execution) invokeHeads(lines []Line, f *Fork, from, now int64) error {
 	to := f.Width
 	switch {
 	case from > 0:
@@ -556,7 +555,7 @@ func (x *execution) invokeHeads(lines []Line, f *Fork, from int64) error {
 	}
 	var ops []Op
 	for i := from; i < to; i++ {
-		call, err := x.program.Head(lines, f.Parked, i)
+		call, err := x.program.Head(lines, f.Parked, i, now)
 		if err != nil {
 			return err
 		}

@@ -8,23 +8,30 @@ import (
 
 // endBranch tells the scope that the line at level has ended. Whoever finds the scope full, or failed, joins: it carries on
 // the line that forked. More than one may; what they do is the same.
-func (x *execution) endBranch(level int, failed bool) error {
-	cur, added, err := x.add(level, failed)
+func (x *execution) endBranch(level int, end *End) error {
+	cur, added, err := x.add(level, end.Failed)
 	if err != nil {
 		return err
 	}
 	if !added {
 		return x.refused(level, cur)
 	}
-	cps, refs, err := x.checkpoints([]*Record{cur})
-	if err != nil || cps[0] == nil || !cps[0].Fork {
+	cp, err := DecodeCheckpoint(cur.Value)
+	if err != nil || !cp.Fork {
 		return err
 	}
-	cp := cps[0]
-	lines := x.lines[:level]
 	full := int64(len(cur.Members)) == cur.Width
+	if !full && cur.Failed == "" && cp.Concurrency == 0 {
+		return nil
+	}
+	cps, refs, err := x.checkpoints([]*Record{cur})
+	if err != nil || cps[0] == nil {
+		return err
+	}
+	cp = cps[0]
+	lines := x.lines[:level]
 	if !full && cur.Failed == "" {
-		return x.startNext(level, cur, cp)
+		return x.startNext(level, cur, cp, end.Now)
 	}
 	names, at := lineNames(cur, cp), -1
 	if cur.Failed != "" {
@@ -75,16 +82,13 @@ func lineNames(rec *Record, cp *Checkpoint) []string {
 
 // startNext starts the line whose turn it is in a scope that limits how many are under way. Which line that is depends on
 // the line that ended alone, so that an execution that is repeated starts the same.
-func (x *execution) startNext(level int, cur *Record, cp *Checkpoint) error {
-	if cp.Concurrency == 0 {
-		return nil
-	}
+func (x *execution) startNext(level int, cur *Record, cp *Checkpoint, now int64) error {
 	i := int64(slices.Index(lineNames(cur, cp), x.lines[level].Name))
 	if i < 0 || i+cp.Concurrency >= cur.Width {
 		return nil
 	}
 	fork := &Fork{Width: cur.Width, Parked: cp.Parked, Names: cp.Names}
-	return x.invokeHeads(slices.Clone(x.lines[:level]), fork, i+cp.Concurrency)
+	return x.invokeHeads(slices.Clone(x.lines[:level]), fork, i+cp.Concurrency, now)
 }
 
 // members reads the checkpoints of lines that have ended, of the scope that the line at level is in. nil: some are gone,
@@ -161,14 +165,14 @@ func (x *execution) resume(level int, rec *Record, cp *Checkpoint) error {
 	case cp.Fork:
 		lines := slices.Clone(x.lines[:level+1])
 		lines[level].Step = rec.Step
-		return x.invokeHeads(lines, &Fork{Width: rec.Width, Concurrency: cp.Concurrency, Parked: cp.Parked, Names: cp.Names}, 0)
+		return x.invokeHeads(lines, &Fork{Width: rec.Width, Concurrency: cp.Concurrency, Parked: cp.Parked, Names: cp.Names}, 0, 0)
 	case level == 0:
 		x.garbage.add(cp.Garbage)
 		return nil
 	case cp.End.Run:
 		return x.endRun(cp.End)
 	}
-	return x.endBranch(level, cp.End.Failed)
+	return x.endBranch(level, cp.End)
 }
 
 // graph does what an instance of a hand-written graph does: it becomes a member of its scope, starts others, and those

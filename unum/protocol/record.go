@@ -21,6 +21,6 @@ type Record struct {
 	Failed string
 	// Ended says that no instance follows. The root's Value is then the result of the run.
 	Ended bool
-	// Expires is when the datastore may forget the record, in Unix seconds.
+	// Expires is when the datastore may forget the record, in Unix seconds; 0: never.
 	Expires int64
 }
