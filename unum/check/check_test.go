@@ -1,19 +1,34 @@
 package check
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestExplore(t *testing.T) {
-	for _, c := range []Case{
-		{Name: "chain of 2", Program: Seq{Task, Task}, Bounds: Bounds{Duplicates: 2, Crashes: 2, Repeats: 1}},
-		{Name: "chain of 3", Program: Seq{Task, Task, Task}, Bounds: Bounds{Duplicates: 2, Crashes: 1}},
-		{Name: "parallel 2", Program: Seq{Task, Par(Seq{Task}, Seq{Task}), Task}, Bounds: Bounds{Duplicates: 1, Crashes: 1}},
-	} {
+	for _, c := range Cases(false) {
 		t.Run(c.Name, func(t *testing.T) {
 			r := Explore(c, 1_000_000)
 			t.Log(r)
-			if r.Broken != nil {
+			if r.Broken != nil || !r.Complete {
 				t.Fail()
 			}
+		})
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	for i := range Mistakes {
+		m := &Mistakes[i]
+		t.Run(m.Name, func(t *testing.T) {
+			for _, c := range Cases(false) {
+				c.Mistake = m
+				if r := Explore(c, 200_000); r.Broken != nil {
+					t.Logf("%s: %d steps: %s", c.Name, strings.Count(r.String(), "\n"), r)
+					return
+				}
+			}
+			t.Error("not caught")
 		})
 	}
 }
