@@ -248,8 +248,10 @@ func (r *Runtime) Forget(ctx context.Context, run string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Store.Delete(ctx, []string{run}); err != nil || cp.Ref == "" {
-		return err
+	if cp.Ref != "" { // before the record, without which nobody would find it
+		if err := r.Store.DeleteBlobs(ctx, []string{cp.Ref}); err != nil {
+			return err
+		}
 	}
-	return r.Store.DeleteBlobs(ctx, []string{cp.Ref})
+	return r.Store.Delete(ctx, []string{run})
 }

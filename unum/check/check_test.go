@@ -1,7 +1,6 @@
 package check
 
 import (
-	"strings"
 	"testing"
 )
 
@@ -18,17 +17,38 @@ func TestExplore(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
+	t.Parallel()
+	cases := map[string]Case{}
+	for _, c := range Cases(false) {
+		cases[c.Name] = c
+	}
 	for i := range Mistakes {
 		m := &Mistakes[i]
 		t.Run(m.Name, func(t *testing.T) {
-			for _, c := range Cases(false) {
-				c.Mistake = m
-				if r := Explore(c, 200_000); r.Broken != nil {
-					t.Logf("%s: %d steps: %s", c.Name, strings.Count(r.String(), "\n"), r)
-					return
-				}
+			t.Parallel()
+			c, ok := cases[m.Case]
+			if !ok {
+				t.Fatalf("there is no case %q", m.Case)
 			}
-			t.Error("not caught")
+			c.Mistake = m
+			r := Explore(c, 200_000)
+			if r.Broken == nil {
+				t.Fatal("not caught:", r)
+			}
+			t.Logf("caught in %s by %d lines:\n%s", c.Name, len(r.Trace), r)
 		})
 	}
+}
+
+// TestWalk takes random programs through random histories.
+func TestWalk(t *testing.T) {
+	t.Parallel()
+	steps := 0
+	for seed := range uint64(2000) {
+		r := Walk(Random(seed), seed)
+		if steps += r.Transitions; r.Broken != nil {
+			t.Fatalf("seed %d: %+v\n%s", seed, Random(seed), r)
+		}
+	}
+	t.Log(steps, "steps")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/bits"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -136,20 +137,10 @@ func Explore(c Case, limit int) *Report {
 func (m *model) steps(w *world) (steps []step) {
 	last := int32(-1)
 	for _, p := range w.pending {
-		if p == last || !m.enabled(w, p) {
-			continue
+		if p != last && m.enabled(w, p) {
+			steps = m.deliveries(steps, w, p)
 		}
 		last = p
-		steps = m.ways(steps, w, step{kind: deliver, item: p}, m.start(w, p))
-		if m.requests.items[p].client != "" {
-			continue
-		}
-		if w.left.Duplicates > 0 {
-			steps = m.ways(steps, w, step{kind: duplicate, item: p}, m.start(w, p))
-		}
-		if w.left.Failures > 0 && m.requests.items[p].req.Failure == nil {
-			steps = append(steps, step{kind: giveUp, item: p})
-		}
 	}
 	last = -1
 	for _, e := range w.execs {
@@ -157,6 +148,22 @@ func (m *model) steps(w *world) (steps []step) {
 			steps = m.ways(steps, w, step{kind: proceed, item: e}, m.execs.items[e])
 		}
 		last = e
+	}
+	return steps
+}
+
+// deliveries adds what can happen to a request.
+func (m *model) deliveries(steps []step, w *world, p int32) []step {
+	x, r := m.start(w, p), m.requests.items[p]
+	steps = m.ways(steps, w, step{kind: deliver, item: p}, x)
+	if r.client != "" {
+		return steps
+	}
+	if w.left.Duplicates > 0 {
+		steps = m.ways(steps, w, step{kind: duplicate, item: p}, x)
+	}
+	if w.left.Failures > 0 && r.req.Failure == nil && r.req.Cancel == nil {
+		steps = append(steps, step{kind: giveUp, item: p})
 	}
 	return steps
 }
@@ -253,7 +260,7 @@ func (m *model) carryOut(t *world, x *execution, s step, say func(string, ...any
 			say("%s", m.tellOp(op, key, a, s.mode))
 		}
 		if err == nil {
-			err = m.watch(was, t, op)
+			err = m.watch(was, m.recordAt(t, run), m.requests.items[x.node.request])
 		}
 		if err != nil {
 			return nil, false, err
@@ -448,7 +455,11 @@ func (m *model) invoke(t *world, n *node, s step, say func(string, ...any)) (*no
 // die ends an execution that the platform will repeat.
 func (m *model) die(t *world, n *node, say func(string, ...any)) (*world, error) {
 	t.left.Crashes--
-	insert(&t.pending, n.request)
+	if m.requests.items[n.request].client == "forget" && m.recordAt(t, run) == nil {
+		insert(&t.pending, m.client("again")) // it has done all there was to do
+	} else {
+		insert(&t.pending, n.request)
+	}
 	for at := n; at != nil; at = at.parent {
 		for i := range at.ops {
 			if op := &at.ops[i]; op.Kind == protocol.OpPutBlob {
@@ -485,13 +496,16 @@ func (m *model) finish(t *world, n *node) error {
 	return nil
 }
 
-// watch sees to it that a run ends once.
-func (m *model) watch(was *protocol.Record, t *world, op *protocol.Op) error {
-	if op.Key != run || op.Kind != protocol.OpAdvance {
+// watch sees to it that a run ends once, and that nothing but somebody who forgets it takes its end away.
+func (m *model) watch(was, is *protocol.Record, by *request) error {
+	switch {
+	case was == nil || !was.Ended:
 		return nil
-	}
-	is := m.recordAt(t, run)
-	if was != nil && was.Ended && (is == nil || string(is.Value) != string(was.Value)) {
+	case is == nil || is.Nonce != was.Nonce:
+		if by.client != "forget" {
+			return fmt.Errorf("the run has ended, and its record is gone")
+		}
+	case string(is.Value) != string(was.Value):
 		return fmt.Errorf("the run ends for a second time: %s, then %s", was.Value, is.Value)
 	}
 	return nil
@@ -545,10 +559,15 @@ func (m *model) checkResult(end *protocol.End) error {
 	return nil
 }
 
+// noise is what makes the nonce of a run long, and parked states.
+var noise = regexp.MustCompile(`-1-[0-9a-f]{16}|"parked":"[^"]*",?`)
+
 // tell returns what happens in a history.
 func (m *model) tell(w *world, steps []step) (lines []string) {
 	for _, s := range steps {
-		w, _ = m.take(w, s, func(f string, args ...any) { lines = append(lines, fmt.Sprintf(f, args...)) })
+		w, _ = m.take(w, s, func(f string, args ...any) {
+			lines = append(lines, noise.ReplaceAllString(fmt.Sprintf(f, args...), ""))
+		})
 	}
 	return lines
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/weftworks/weft/unum/protocol"
@@ -10,9 +11,11 @@ import (
 // Mistake breaks the protocol in one way, between the protocol and its operations.
 type Mistake struct {
 	Name string
+	// Case is the name of one of Cases that catches it.
+	Case string
 	// Wrap returns the IO that an execution of req gets instead of io.
 	Wrap func(io protocol.IO, req *protocol.Request) protocol.IO
-	// NewID starts each execution of the entry under another id, as one that makes it up itself does.
+	// NewID starts the run under another id when the entry is executed again, as an entry does that makes it up itself.
 	NewID bool
 }
 
@@ -22,6 +25,8 @@ type between struct {
 	req *protocol.Request
 	// once, if set, is what is done first of all.
 	once func(b *between) error
+	// before may change an operation.
+	before func(op *protocol.Op)
 	// after may change what one operation came to, also by carrying out others.
 	after func(b *between, op *protocol.Op, a *protocol.Answer) error
 }
@@ -31,6 +36,12 @@ func (b *between) Do(ops []protocol.Op) ([]protocol.Answer, error) {
 		b.once = nil
 		if err := once(b); err != nil {
 			return nil, err
+		}
+	}
+	if b.before != nil {
+		ops = slices.Clone(ops)
+		for i := range ops {
+			b.before(&ops[i])
 		}
 	}
 	answers, err := b.io.Do(ops)
@@ -68,16 +79,19 @@ func (b *between) parent() (*protocol.Line, string) {
 	return &b.req.Lines[n-1], protocol.Key(b.req.Run, b.req.Lines[:n])
 }
 
-func after(name string, fn func(b *between, op *protocol.Op, a *protocol.Answer) error) Mistake {
-	return Mistake{Name: name, Wrap: func(io protocol.IO, req *protocol.Request) protocol.IO {
+func after(name, in string, fn func(b *between, op *protocol.Op, a *protocol.Answer) error) Mistake {
+	return Mistake{Name: name, Case: in, Wrap: func(io protocol.IO, req *protocol.Request) protocol.IO {
 		return &between{io: io, req: req, after: fn}
 	}}
 }
 
+var runNonce = regexp.MustCompile("^" + run + "/[^/]*/")
+
 // Mistakes are ways to break the protocol that others have found, or that we might: each has to be caught.
 var Mistakes = []Mistake{
-	after("losers do not continue", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+	after("losers do not continue", "chain of 2", func(b *between, op *protocol.Op, a *protocol.Answer) error {
 		switch {
+		case b.step() == 0: // a client
 		case (op.Kind == protocol.OpCreate || op.Kind == protocol.OpAdvance) && !a.OK && op.Key == b.own():
 			a.Record = nil
 		case op.Kind == protocol.OpGet && op.Keys[0] == b.own() && a.Records[0] != nil && a.Records[0].Step == b.step():
@@ -87,21 +101,21 @@ var Mistakes = []Mistake{
 		}
 		return nil
 	}),
-	after("losers continue with their own value", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+	after("losers continue with their own value", "chain of 2", func(b *between, op *protocol.Op, a *protocol.Answer) error {
 		if (op.Kind == protocol.OpCreate || op.Kind == protocol.OpAdvance) && !a.OK && a.Record != nil && op.Record.Step == a.Record.Step {
 			a.Record.Value = op.Record.Value
 		}
 		return nil
 	}),
-	after("branches create their sets", func(b *between, op *protocol.Op, a *protocol.Answer) error {
-		if op.Kind != protocol.OpAdd || a.OK || a.Record != nil && a.Record.Step <= op.Step {
+	after("branches create their sets", "nested 1 in 1", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+		if op.Kind != protocol.OpAdd || a.Record != nil {
 			return nil
 		}
-		rec := &protocol.Record{Nonce: op.Nonce, Step: op.Step, Members: []string{op.Member}}
-		return b.try(protocol.Op{Kind: protocol.OpCreate, Key: op.Key + "-set", Record: rec}, a)
+		rec := &protocol.Record{Nonce: op.Nonce, Step: op.Step, Members: []string{op.Member}, Value: []byte("{}")}
+		return b.try(protocol.Op{Kind: protocol.OpCreate, Key: op.Key, Record: rec}, a)
 	}),
-	{Name: "a new id on retry of the entry", NewID: true},
-	after("a new nonce on retry of the entry", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+	{Name: "a new id on retry of the entry", Case: "chain of 2", NewID: true},
+	after("a new nonce on retry of the entry", "chain of 2", func(b *between, op *protocol.Op, a *protocol.Answer) error {
 		if op.Kind != protocol.OpCreate || op.Key != run || a.OK {
 			return nil
 		}
@@ -110,20 +124,20 @@ var Mistakes = []Mistake{
 		}
 		return b.try(*op, a)
 	}),
-	after("the order of indices is reversed in a nested fan-in", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+	after("the order of indices is reversed in a nested fan-in", "nested 2 in 2", func(b *between, op *protocol.Op, a *protocol.Answer) error {
 		if op.Kind == protocol.OpGet && len(b.req.Lines) > 2 && len(op.Keys) > 1 {
 			a.Records = slices.Clone(a.Records)
 			slices.Reverse(a.Records)
 		}
 		return nil
 	}),
-	after("heads do not verify their scope", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+	after("heads do not verify their scope", "branches of 2", func(b *between, op *protocol.Op, a *protocol.Answer) error {
 		if parent, key := b.parent(); op.Kind == protocol.OpGet && parent != nil && op.Keys[0] == key && b.step() == 1 {
 			a.Records = []*protocol.Record{{Nonce: parent.Nonce, Step: parent.Step}}
 		}
 		return nil
 	}),
-	after("nonces are not compared", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+	after("nonces are not compared", "forget and start again", func(b *between, op *protocol.Op, a *protocol.Answer) error {
 		switch parent, key := b.parent(); {
 		case op.Kind == protocol.OpGet && parent != nil && op.Keys[0] == key && a.Records[0] != nil:
 			a.Records[0].Nonce = parent.Nonce
@@ -138,7 +152,7 @@ var Mistakes = []Mistake{
 		}
 		return nil
 	}),
-	{Name: "garbage is collected before the checkpoint", Wrap: func(io protocol.IO, req *protocol.Request) protocol.IO {
+	{Name: "garbage is collected before the checkpoint", Case: "parallel 2 and join", Wrap: func(io protocol.IO, req *protocol.Request) protocol.IO {
 		return &between{io: io, req: req, once: func(b *between) error {
 			var keys []string
 			for _, s := range req.Collect.Scopes {
@@ -153,13 +167,13 @@ var Mistakes = []Mistake{
 			return err
 		}}
 	}},
-	after("every failed branch takes itself for the first", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+	after("every failed branch takes itself for the first", "both fail, caught", func(b *between, op *protocol.Op, a *protocol.Answer) error {
 		if op.Kind == protocol.OpAdd && op.Failed && a.OK {
 			a.Record.Failed = op.Member
 		}
 		return nil
 	}),
-	after("the ratchet takes what is not older", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+	after("the ratchet takes what is not older", "chain of 2", func(b *between, op *protocol.Op, a *protocol.Answer) error {
 		if op.Kind != protocol.OpAdvance || a.OK || a.Record == nil || a.Record.Step <= op.Step || a.Record.Nonce != op.Nonce {
 			return nil
 		}
@@ -167,7 +181,33 @@ var Mistakes = []Mistake{
 		again.Step = a.Record.Step
 		return b.try(again, a)
 	}),
-	after("a branch that has ended is not added twice", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+	after("heads delete their record when a branch has failed", "the only branch fails late, caught", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+		if parent, key := b.parent(); op.Kind == protocol.OpGet && parent != nil && op.Keys[0] == key && a.Records[0] != nil && a.Records[0].Failed != "" {
+			a.Records = []*protocol.Record{nil}
+		}
+		return nil
+	}),
+	{Name: "keys are without the nonce of the run", Case: "forget and start again", Wrap: func(io protocol.IO, req *protocol.Request) protocol.IO {
+		return &between{io: io, req: req, before: func(op *protocol.Op) {
+			op.Key = runNonce.ReplaceAllString(op.Key, run+"/")
+			op.Keys = slices.Clone(op.Keys)
+			for i := range op.Keys {
+				op.Keys[i] = runNonce.ReplaceAllString(op.Keys[i], run+"/")
+			}
+		}}
+	}},
+	after("whoever is without a checkpoint takes the next one's", "unchecked", func(b *between, op *protocol.Op, a *protocol.Answer) error {
+		if op.Kind != protocol.OpGet || op.Keys[0] != b.own() || a.Records[0] == nil || a.Records[0].Step != b.step() || len(a.Records[0].Value) == 0 {
+			return nil
+		}
+		cp, err := protocol.DecodeCheckpoint(a.Records[0].Value)
+		if err == nil {
+			cp.Hops = b.req.Hops
+			a.Records[0].Value, err = cp.Encode()
+		}
+		return err
+	}),
+	after("a branch that has ended is not added twice", "parallel 2 and join, crashes", func(b *between, op *protocol.Op, a *protocol.Answer) error {
 		if op.Kind == protocol.OpGet && op.Keys[0] == b.own() && len(b.req.Lines) > 1 && a.Records[0] != nil && a.Records[0].Ended {
 			a.Records = []*protocol.Record{{Nonce: a.Records[0].Nonce, Step: b.step() + 1}}
 		}

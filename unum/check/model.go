@@ -255,7 +255,7 @@ func (m *model) perform(io protocol.IO, r *request, nonce string) error {
 	switch r.client {
 	case "start", "again":
 		id := run
-		if m.Mistake != nil && m.Mistake.NewID {
+		if m.Mistake != nil && m.Mistake.NewID && !strings.Contains(nonce, "k0") {
 			id += nonce
 		}
 		_, err = rt.Start(context.Background(), id, value{Node: "input"}.encode(), timeout)

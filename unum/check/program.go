@@ -207,6 +207,9 @@ func (p *program) Work(req *protocol.Request, _ [][]byte) (protocol.Work, error)
 		}
 		return protocol.Work{Plan: p.enter(seq, prefix, i+1, req.State)}, nil
 	}
+	if from := decodeValue(req.State).Node; i > 0 && !seq[i-1].Wait && from != prefix+strconv.Itoa(i-1) {
+		return protocol.Work{}, fmt.Errorf("%s does not take values of %s", req.Function, from)
+	}
 	return protocol.Work{Code: pos, Input: req.State, Unchecked: seq[i].Unchecked}, nil
 }
 

@@ -134,6 +134,9 @@ func (x *execution) collect(g Garbage) error {
 // ended first, so that nothing is added below them that would not be found.
 func (x *execution) raze(s *Scope) error {
 	keys := s.keys()
+	if len(keys) == 0 {
+		return nil
+	}
 	recs, err := x.freeze(keys)
 	if err != nil {
 		return err
