@@ -205,9 +205,11 @@ func (p *program) Work(req *protocol.Request, _ [][]byte) (protocol.Work, error)
 		if req.Timer == 0 {
 			return protocol.Work{}, fmt.Errorf("%s: no time has come", req.Function)
 		}
-		return protocol.Work{Plan: p.enter(seq, prefix, i+1, req.State)}, nil
+		v := decodeValue(req.State)
+		v.Node, v.Inst = pos, v.Inst+":waited"
+		return protocol.Work{Plan: p.enter(seq, prefix, i+1, v.encode())}, nil
 	}
-	if from := decodeValue(req.State).Node; i > 0 && !seq[i-1].Wait && from != prefix+strconv.Itoa(i-1) {
+	if from := decodeValue(req.State).Node; i > 0 && from != prefix+strconv.Itoa(i-1) {
 		return protocol.Work{}, fmt.Errorf("%s does not take values of %s", req.Function, from)
 	}
 	return protocol.Work{Code: pos, Input: req.State, Unchecked: seq[i].Unchecked}, nil

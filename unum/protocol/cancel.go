@@ -23,6 +23,40 @@ func Cancel(env *Env, io IO, run, nonce string, end *End) (*Record, error) {
 	}
 }
 
+// Forget deletes the record of a run that has ended, after what its end may have left. It returns the record; nil if there is
+// none, and one that has not ended stays.
+func Forget(env *Env, io IO, run string) (*Record, error) {
+	x := &execution{env: env, io: io, req: &Request{Run: run}, lines: []Line{{}}}
+	cur, err := x.root()
+	if err != nil || cur == nil || !cur.Ended {
+		return cur, err
+	}
+	x.lines[0] = Line{Nonce: cur.Nonce, Step: cur.Step}
+	cps, refs, err := x.checkpoints([]*Record{cur})
+	if err != nil {
+		return nil, err
+	}
+	if cps[0] != nil {
+		x.leave(cur, cps[0])
+	}
+	x.garbage.Blobs = append(x.garbage.Blobs, refs...)
+	if err := x.sweep(); err != nil {
+		return nil, err
+	}
+	_, err = x.io.Do([]Op{{Kind: OpDelete, Keys: []string{run}}}) // the last, without which nobody would find the rest
+	return cur, err
+}
+
+// leave takes for garbage what the end of the run may have left, whose record is cur.
+func (x *execution) leave(cur *Record, cp *Checkpoint) {
+	x.garbage.add(cp.Garbage)
+	if cp.End.Run {
+		scope := cp.scope(x.below(0), cur.Step, cur)
+		scope.Deep = true
+		x.garbage.Scopes = append(x.garbage.Scopes, scope)
+	}
+}
+
 // root returns the record of the run.
 func (x *execution) root() (*Record, error) {
 	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: []string{x.key(0)}}})
@@ -32,7 +66,7 @@ func (x *execution) root() (*Record, error) {
 	return answers[0].Records[0], nil
 }
 
-// endAs ends the run, whose record is cur, and collects what was under way. It returns the record of the run once that has
+// endAs ends the run, whose record is cur, and takes what was under way for garbage. It returns the record of the run once that has
 // ended, nil if it has changed meanwhile. A run that was ended so before may not have been collected: it is now.
 func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
 	cps, refs, err := x.checkpoints([]*Record{cur})
@@ -41,6 +75,8 @@ func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
 	}
 	cp := cps[0]
 	switch {
+	case cp == nil && cur.Ended:
+		return cur, nil // somebody forgets it
 	case cp == nil && len(cur.Value) > 0:
 		return nil, nil // collected after cur was read
 	case cp == nil:
@@ -51,13 +87,10 @@ func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
 			return nil, err
 		}
 	}
-	if !cp.End.Run {
-		return cur, nil
+	if cp.End.Run {
+		x.leave(cur, cp)
 	}
-	x.garbage.add(cp.Garbage)
-	scope := cp.scope(x.below(0), cur.Step, cur)
-	scope.Deep = true
-	return cur, x.collect(Garbage{Scopes: []Scope{scope}})
+	return cur, nil
 }
 
 // close writes that the run has ended. The step and the scope stay as they are: nothing can follow a record that has ended,
@@ -87,7 +120,10 @@ func (x *execution) sweep() error {
 	if !x.dead {
 		return x.collect(g)
 	}
-	g.Scopes = append(slices.Clip(g.Scopes), Scope{Key: x.below(x.own - 1), Step: x.lines[x.own-1].Step, Names: []string{x.lines[x.own].Name}})
+	// A line that has not ended may go on in another execution while this one deletes it.
+	parent := x.own - 1
+	line := Scope{Key: x.below(parent), Step: x.lines[parent].Step, Names: []string{x.lines[x.own].Name}, Deep: !x.record.Ended}
+	g.Scopes = append(slices.Clip(g.Scopes), line)
 	return x.collect(g)
 }
 
