@@ -42,7 +42,9 @@ func open(t *testing.T, dir string, fs vfs.FS) *embedded.Store {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	sweep := func(ctx context.Context, s unum.Store, now time.Time) error { return s.(*embedded.Store).Sweep(ctx, now) }
+	sweep := func(ctx context.Context, s unum.Store, now time.Time) error {
+		return s.(*embedded.Store).Sweep(ctx, now)
+	}
 	storetest.Run(t, storetest.Options{Sweep: sweep, Slow: true}, func(t *testing.T) unum.Store {
 		return open(t, filepath.Join(t.TempDir(), "made", "here"), nil)
 	})
