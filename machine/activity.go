@@ -36,6 +36,7 @@ func (s *step) taken(b *branch, ev *Event) {
 // that nobody waits for it.
 func (s *step) cancelWork(b *branch) {
 	switch {
+	case b.phase == forking: // whoever runs the branches learns of it when they end
 	case b.phase == mapping:
 		s.command(Command{Kind: StopMapRun, ID: b.invocation, MapRun: s.mapRunOf(b)})
 	case b.phase == queued:

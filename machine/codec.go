@@ -16,7 +16,11 @@ import (
 //   - 1: the first
 //   - 2: how often the run has been redriven, and the branches of runs that can be
 //   - 3: branches have variables, the key of their item, and the event before StateEntered
-const frameVersion = 3
+//   - 4: as 3, of a run in ForkMode: which branch the frame runs, the variables around it, and a fork that is out
+const (
+	frameVersion = 3
+	forkVersion  = 4
+)
 
 var errFrame = errors.New("machine: frame is malformed, of a newer version, or of another definition")
 
@@ -24,7 +28,7 @@ var errFrame = errors.New("machine: frame is malformed, of a newer version, or o
 // data each holds, and the order of those that are ready. A text that several branches share is stored
 // once.
 func (f *Frame) AppendBinary(b []byte) []byte {
-	b = append(b, frameVersion)
+	b = append(b, f.version())
 	for _, s := range [...]string{f.exec.ID, f.exec.Name, f.exec.RoleARN, f.exec.MachineID, f.exec.MachineName} {
 		b = wire.AppendString(b, s)
 	}
@@ -47,6 +51,9 @@ func (f *Frame) AppendBinary(b []byte) []byte {
 	}
 	e := encoder{numbers: make(map[*branch]uint64, len(f.ready)), ended: f.status != Running}
 	b = e.text(b, f.input)
+	if f.in.ForkMode {
+		b = e.line(b, f)
+	}
 	for _, r := range f.ready {
 		e.numbers[r] = 0
 	}
@@ -141,7 +148,10 @@ func (e *encoder) branch(b []byte, br *branch) []byte {
 	if e.ended {
 		b = wire.AppendBool(b, br.fork != nil)
 	}
-	if br.phase == forked || e.ended && br.fork != nil {
+	switch {
+	case br.phase == forking:
+		b = e.away(b, br.fork)
+	case br.phase == forked || e.ended && br.fork != nil:
 		b = e.fork(b, br.fork)
 	}
 	return b
@@ -206,7 +216,7 @@ func (d *decoder) fail() { d.r.Fail(errFrame) }
 
 func (d *decoder) frame() error {
 	f, r := d.f, d.r
-	if d.version = r.Byte(); d.version == 0 || d.version > frameVersion {
+	if d.version = r.Byte(); d.version == 0 || d.version > forkVersion || (d.version == forkVersion) != f.in.ForkMode {
 		d.fail()
 	}
 	for _, s := range [...]*string{&f.exec.ID, &f.exec.Name, &f.exec.RoleARN, &f.exec.MachineID, &f.exec.MachineName} {
@@ -246,7 +256,11 @@ func (d *decoder) frame() error {
 func (d *decoder) running() {
 	f, r := d.f, d.r
 	f.input = d.text()
-	d.branch(&f.root, nil, &f.in.Definition.Graph)
+	graph := &f.in.Definition.Graph
+	if f.in.ForkMode {
+		graph = d.line()
+	}
+	d.branch(&f.root, nil, graph)
 	n := r.Count(1)
 	for range n {
 		i := r.Uint()
@@ -349,7 +363,11 @@ func (d *decoder) branch(br *branch, parent *fork, g *asl.Graph) {
 	if r.Err() == nil && !br.consistent() {
 		d.fail()
 	}
-	if (br.phase == forked || d.ended && r.Bool()) && r.Err() == nil {
+	switch {
+	case r.Err() != nil:
+	case br.phase == forking:
+		d.away(br)
+	case br.phase == forked || d.ended && r.Bool():
 		d.fork(br)
 	}
 }
@@ -371,7 +389,7 @@ func (d *decoder) takes(p phase) bool {
 	if d.ended {
 		return p == idle || p == unbegun
 	}
-	return p > idle && p <= forked || p == revived || p == queued || p == mapping
+	return p > idle && p <= forked || p == revived || p == queued || p == mapping || p == forking && d.version == forkVersion
 }
 
 // consistent reports whether a decoded branch's phase fits its state and what it waits for.
@@ -388,6 +406,8 @@ func (br *branch) consistent() bool {
 		return br.timer != 0 && len(br.state.Retry) > 0
 	case forked:
 		return t == asl.Parallel || t == asl.Map && br.state.Map.Distributed == nil
+	case forking:
+		return (t == asl.Parallel || t == asl.Map) && br.invocation != 0
 	case mapping:
 		return t == asl.Map && br.state.Map.Distributed != nil && br.invocation != 0
 	}

@@ -36,7 +36,7 @@ func conformanceFile(t *testing.T, dir, file string) {
 	var n [3]int
 	total, left := 0, 0
 	for _, c := range cases {
-		answers, ok := answer(t, c)
+		answers, ok := answerBy(t, c, inOneFrame(t))
 		if !ok {
 			left++
 			continue
@@ -60,8 +60,21 @@ func conformanceFile(t *testing.T, dir, file string) {
 	}
 }
 
-// answer runs a case; false leaves it out because it was not recorded to its end or needs what is not built.
-func answer(t *testing.T, c *conformance.Case) ([]conformance.Answer, bool) {
+// runner runs one execution to its end.
+type runner func(m *asl.Machine, exec Execution, behave func(c Command, attempt int) reply, input string) (*Command, []history.Event, error)
+
+// inOneFrame is how the engine runs machines.
+func inOneFrame(t *testing.T) runner {
+	return func(m *asl.Machine, exec Execution, behave func(Command, int) reply, input string) (*Command, []history.Event, error) {
+		w := newWorld(t, m, exec, limits.AWS)
+		w.invoke = behave
+		err := w.run(input)
+		return w.finish, w.history, err
+	}
+}
+
+// answerBy runs a case; false leaves it out because it was not recorded to its end or needs what is not built.
+func answerBy(t *testing.T, c *conformance.Case, run runner) ([]conformance.Answer, bool) {
 	if !c.Comparable() {
 		return nil, false
 	}
@@ -87,12 +100,12 @@ func answer(t *testing.T, c *conformance.Case) ([]conformance.Answer, bool) {
 			answers = append(answers, conformance.Answer{Status: "INVALID_DEFINITION"})
 			continue
 		}
-		answers = append(answers, execute(t, definition, m, &e, i, behaviours))
+		answers = append(answers, execute(t, definition, m, &e, i, behaviours, run))
 	}
 	return answers, true
 }
 
-func execute(t *testing.T, definition *asl.Machine, m *conformance.Machine, e *conformance.Execution, i int, behaviours map[string]string) conformance.Answer {
+func execute(t *testing.T, definition *asl.Machine, m *conformance.Machine, e *conformance.Execution, i int, behaviours map[string]string, run runner) conformance.Answer {
 	name := e.Name
 	if name == "" {
 		name = fmt.Sprintf("5d8f2f0e-0000-4000-8000-%012d", i)
@@ -101,9 +114,9 @@ func execute(t *testing.T, definition *asl.Machine, m *conformance.Machine, e *c
 	if m.Type == "EXPRESS" {
 		arn = strings.Replace(m.ARN, ":stateMachine:", ":express:", 1) + ":" + name + ":0a1b2c3d"
 	}
-	w := newWorld(t, definition, Execution{ID: arn, Name: name, RoleARN: m.RoleARN, MachineID: m.ARN, MachineName: m.Name,
-		Seed: uint64(i), Express: m.Type == "EXPRESS"}, limits.AWS)
-	w.invoke = func(c Command, attempt int) reply {
+	exec := Execution{ID: arn, Name: name, RoleARN: m.RoleARN, MachineID: m.ARN, MachineName: m.Name,
+		Seed: uint64(i), Express: m.Type == "EXPRESS"}
+	behave := func(c Command, attempt int) reply {
 		b := conformance.Behave(behaviours[c.Function], c.Input, attempt)
 		return reply{output: b.Output, err: b.Error, cause: b.Cause, after: b.After.Milliseconds()}
 	}
@@ -111,17 +124,18 @@ func execute(t *testing.T, definition *asl.Machine, m *conformance.Machine, e *c
 	if input == "" {
 		input = "{}"
 	}
-	if err := w.run(compact(t, input)); err != nil {
+	finish, events, err := run(definition, exec, behave, compact(t, input))
+	if err != nil {
 		return conformance.Answer{Status: "RUNNING: " + err.Error()}
 	}
-	a := conformance.Answer{Status: w.finish.Status.String(), Output: string(w.finish.Output)}
-	if w.finish.HasError {
-		a.Error = &w.finish.Error
+	a := conformance.Answer{Status: finish.Status.String(), Output: string(finish.Output)}
+	if finish.HasError {
+		a.Error = &finish.Error
 	}
-	if w.finish.HasCause {
-		a.Cause = &w.finish.Cause
+	if finish.HasCause {
+		a.Cause = &finish.Cause
 	}
-	for _, h := range w.history {
+	for _, h := range events {
 		a.History = append(a.History, history.AppendJSON(nil, &h, history.JSONOptions{}))
 	}
 	return a

@@ -70,12 +70,10 @@ func (s *step) token(id uint64) string {
 // mapItem is Map.Item of the iteration that b is in, the innermost.
 func mapItem(b, item *branch) *jsonvalue.Object {
 	if item == nil {
-		for item = b; item != nil && item.item == nil; {
-			if item.parent == nil {
-				return nil
-			}
-			item = item.parent.owner
-		}
+		item = b.iterated()
+	}
+	if item == nil {
+		return nil
 	}
 	v := textValue(item.item)
 	tree, err := v.root()
@@ -88,7 +86,7 @@ func mapItem(b, item *branch) *jsonvalue.Object {
 		o.Set("Key", name)
 	}
 	o.Set("Value", tree)
-	if item.parent.source != "" {
+	if item.parent != nil && item.parent.source != "" {
 		o.Set("Source", item.parent.source)
 	}
 	return o

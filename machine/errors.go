@@ -141,7 +141,9 @@ func (s *step) failed(b *branch, e *failure) *branch {
 func (s *step) runtimeFailed(b *branch, e *failure) *branch {
 	prev := b.prev
 	s.cancelAll(&s.f.root)
-	s.fail(prev, e)
+	bare := *e
+	bare.alias = "" // nothing above b is asked whether it covers the error
+	s.fail(prev, &bare)
 	return nil
 }
 

@@ -26,6 +26,11 @@ func (s *step) parallel(b *branch) *branch {
 	b.fork, b.phase = fk, forked
 	s.note(b, history.Event{Type: history.ParallelStateStarted})
 	fk.started = b.prev
+	if s.in.forks.out(b.state) {
+		fk.data = input
+		s.forkOut(b, fk)
+		return nil
+	}
 	for i, g := range graphs {
 		c := fk.add(i)
 		c.prev = fk.started
@@ -52,6 +57,9 @@ func (s *step) mapState(b *branch) *branch {
 	}
 	if r := s.mocked(b); r != nil {
 		return s.mockedMap(b, fk, r)
+	}
+	if s.in.forks.out(b.state) && fk.length > 0 {
+		return s.forkMap(b, fk)
 	}
 	for len(fk.children) < fk.max && fk.next < fk.length {
 		if bad := s.iterate(fk, fk.started); bad != nil {

@@ -26,6 +26,7 @@ type Frame struct {
 
 	answers map[int]int64 // how many mocked answers states have had, by Index; nil: none
 	probe   *probe        // watches the one state of a trial; not stored; nil: none
+	line    *line         // of a branch in ForkMode; nil: the run itself
 
 	context contextCache
 }
@@ -45,6 +46,7 @@ const (
 	revived              // after a redrive: about to work again in the state in which the run ended
 	queued               // a Task: no worker of its activity has taken it yet
 	mapping              // a distributed Map: its Map Run is out
+	forking              // a Parallel or Map in ForkMode: its branches run elsewhere
 )
 
 // branch is one line of control: the run itself, a branch of a Parallel or an iteration of a Map.
@@ -59,10 +61,11 @@ type branch struct {
 	item      []byte // $$.Map.Item.Value of an iteration
 	key       []byte // $$.Map.Item.Key, a JSON string, of an iteration over an object
 	variables variables
-	entered   int64 // event id of StateEntered
-	enteredAt int64 // Unix milliseconds
-	before    int64 // last event of this line of control before StateEntered
-	prev      int64 // last event of this line of control
+	outer     variables // of the scopes around a branch in ForkMode; only read
+	entered   int64     // event id of StateEntered
+	enteredAt int64     // Unix milliseconds
+	before    int64     // last event of this line of control before StateEntered
+	prev      int64     // last event of this line of control
 
 	attempts []int64 // per retrier of the state; nil: none yet
 	retries  int64   // $$.State.RetryCount
@@ -102,7 +105,8 @@ type fork struct {
 	data      []byte // "$" of ItemSelector; nil without one
 	tree      any    // data, parsed when needed; not stored
 	parsed    bool
-	source    string // of the item of a distributed Map, in a Selector
+	source    string  // of the item of a distributed Map, in a Selector
+	run       *MapRun // of a distributed Map, in ForkMode
 }
 
 // tolerance is how many iterations of a Map may fail.

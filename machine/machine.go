@@ -37,6 +37,8 @@ const (
 	TaskTaken                            // ID, Worker: a worker has the task of an Offer command
 	MapRunSucceeded                      // ID, Output: the results of a Map Run, or where they are
 	MapRunFailed                         // ID, Error, Cause
+	ForkSucceeded                        // ID, Outputs: all branches of a Fork command have ended
+	ForkFailed                           // ID, Error, Cause, Alias, HasError, HasCause: of the branch that ended the fork
 )
 
 // Event is what a run is told.
@@ -47,9 +49,13 @@ type Event struct {
 	Output      []byte // one JSON text, compact and valid; the run keeps it, so it must not change
 	Error       string
 	Cause       string
-	StartFailed bool   // the function was never entered
-	Worker      string // may be empty
-	LogTail     string // end of what the function logged; shown when the task asks for it (LogType Tail)
+	StartFailed bool     // the function was never entered
+	Worker      string   // may be empty
+	LogTail     string   // end of what the function logged; shown when the task asks for it (LogType Tail)
+	Outputs     [][]byte // in order; nil for a branch whose Finish was Tolerated
+	Alias       string   // as the branch's Finish had it
+	HasError    bool     // ForkFailed: false when Error is absent
+	HasCause    bool
 	Amendment   Amendment
 
 	whole bool // Output is the task's result and not what the function answered
@@ -71,6 +77,7 @@ const (
 	StartMapRun                          // ID, MapRun: process the items of a distributed Map
 	StopMapRun                           // ID, MapRun (State, Name, Label, ARN): end it and its child runs; its result will be ignored
 	RedriveMapRun                        // ID, MapRun (State, Name, Label, ARN): start what has failed or was stopped of it again
+	Fork                                 // ID, Width, Concurrency: in ForkMode, run the branches that NewBranch gives
 )
 
 // Status is the state of a run, as Step Functions has it. Values are append-only: they are stored.
@@ -112,6 +119,11 @@ type Command struct {
 	HasError  bool // Finish: false when Error is absent, as for a Fail state without one
 	HasCause  bool
 	MapRun    *MapRun
+
+	Width       int    // of a Fork; at least 1
+	Concurrency int    // of a Fork: branches at a time; 0: all
+	Tolerated   bool   // Finish of a branch that has failed: the Map goes on without it
+	Alias       string // Finish of a branch that has failed: a second name of the error, for the ForkFailed
 }
 
 // Output collects what a step wants and what it adds to the history. Reuse it between steps.
@@ -145,10 +157,13 @@ type Interpreter struct {
 	Mocks Mocks
 	// MaxTransitions is how many states one step passes through before it yields; 0: limits.TransitionsPerStep.
 	MaxTransitions int
+	// ForkMode lets the branches of a Parallel and a Map be run elsewhere, each with a frame of its own (forkmode.go).
+	ForkMode bool
 
 	once   sync.Once
 	graphs []*asl.Graph // the graph that holds the state of that Index
 	bounds limits.Set
+	forks  forkPlan
 }
 
 // prepare finds each state's graph, once.
@@ -160,6 +175,9 @@ func (in *Interpreter) prepare() {
 		}
 		in.graphs = make([]*asl.Graph, len(in.Definition.AllStates))
 		in.number(&in.Definition.Graph)
+		if in.ForkMode {
+			in.planForks()
+		}
 	})
 }
 

@@ -94,6 +94,9 @@ func (s *step) mapRun(b *branch) *branch {
 	if r := s.mocked(b); r != nil {
 		return s.mockedRun(b, run, data, r)
 	}
+	if s.in.ForkMode {
+		return s.forkMapRun(b, run)
+	}
 	b.invocation, b.phase = s.f.newID(b), mapping
 	b.mapped = b.invocation
 	names := s.mapRunOf(b)
@@ -300,6 +303,11 @@ func (s *step) mapScope(b *branch, data []byte) []byte {
 func (b *branch) visible() (all variables) {
 	for {
 		for _, v := range b.variables {
+			if all.get(v.name) == nil {
+				all = append(all, v)
+			}
+		}
+		for _, v := range b.outer {
 			if all.get(v.name) == nil {
 				all = append(all, v)
 			}

@@ -25,7 +25,7 @@ func (f *Frame) Redrivable() error {
 	switch {
 	case f.status <= Succeeded:
 		return ErrNotEnded
-	case f.exec.Express || f.root.state == nil:
+	case f.exec.Express || f.root.state == nil || f.in.ForkMode:
 		return ErrNotKept
 	case f.lastEvent >= f.in.bounds.HistoryEvents-1:
 		return ErrHistoryFull

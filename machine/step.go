@@ -67,8 +67,12 @@ func (s *step) handle(ev *Event) {
 			s.resume(s.mapRunEnded(b, ev))
 		}
 	case TaskSucceeded, TaskFailed, TaskSubmitted, TaskHeartbeat, TaskTaken:
-		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase != mapping {
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase != mapping && b.phase != forking {
 			s.taskEvent(b, ev)
+		}
+	case ForkSucceeded, ForkFailed:
+		if b := f.holder(ev.ID); b != nil && b.invocation == ev.ID && b.phase == forking {
+			s.resume(s.forkEnded(b, ev))
 		}
 	}
 }
@@ -123,6 +127,10 @@ func (s *step) drive(b *branch) {
 func (s *step) start(ev *Event) {
 	f := s.f
 	f.status = Running
+	if f.line != nil {
+		s.startBranch()
+		return
+	}
 	f.input = ev.Output
 	if len(f.input) == 0 {
 		f.input = []byte("{}")
@@ -139,10 +147,14 @@ func (s *step) start(ev *Event) {
 	}
 	s.begin(b, first, f.input)
 	f.ready = append(f.ready, b)
+	s.forgetInput()
 }
 
-// setDeadline arms the timer of the machine's TimeoutSeconds.
+// setDeadline arms the timer of the machine's TimeoutSeconds, which in ForkMode is the caller's to watch.
 func (s *step) setDeadline() {
+	if s.in.ForkMode {
+		return
+	}
 	if t := s.timeout(); t > 0 {
 		s.f.lastID++
 		s.f.deadline = s.f.lastID
@@ -212,7 +224,9 @@ func (s *step) succeed(output []byte) {
 // fail ends the run with an error that nothing caught.
 func (s *step) fail(prev int64, e *failure) {
 	s.last(history.Event{Type: history.ExecutionFailed, Prev: prev, Error: e.name, HasError: e.hasName, Cause: e.cause, HasCause: e.hasCause})
-	s.finish(Command{Status: Failed, Error: e.name, HasError: e.hasName, Cause: e.cause, HasCause: e.hasCause})
+	c := Command{Status: Failed, Error: e.name, HasError: e.hasName, Cause: e.cause, HasCause: e.hasCause, Alias: e.alias}
+	s.f.line.judge(&c)
+	s.finish(c)
 }
 
 // stop ends the run on a client's word. Like AWS's, the event stands outside every line of control

@@ -57,6 +57,10 @@ func (b *branch) variable(name string) (any, bool) {
 			tree, err := v.root()
 			return tree, err == nil
 		}
+		if v := b.outer.get(name); v != nil {
+			tree, err := v.root()
+			return tree, err == nil
+		}
 		if b.parent == nil {
 			return nil, false
 		}

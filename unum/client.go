@@ -52,46 +52,86 @@ func checkRunID(op, run string) error {
 // the same input is not started again, and started is false. With another input that is fault.RunExists. A timeout above
 // 0 ends the run with States.Timeout.
 func (r *Runtime) Start(ctx context.Context, run string, input []byte, timeout time.Duration) (started bool, err error) {
-	if err := checkRunID("unum.start", run); err != nil {
+	f, err := r.first(ctx, run, input)
+	if err != nil || f.begun {
 		return false, err
+	}
+	if err := r.limit(ctx, f, timeout); err != nil {
+		return false, err
+	}
+	return f.created, r.invoke(ctx, f.req, f.at)
+}
+
+// Begin is Start for the function that runs begin with, when a platform has delivered the input there: it executes the
+// first instance in place, which saves an invocation. Repeated, it continues what another execution left unfinished.
+func (r *Runtime) Begin(ctx context.Context, run string, input []byte, timeout time.Duration, code Run) error {
+	f, err := r.first(ctx, run, input)
+	if err != nil {
+		return err
+	}
+	if !f.begun {
+		if err := r.limit(ctx, f, timeout); err != nil {
+			return err
+		}
+	}
+	if f.at != 0 && !f.begun {
+		return r.invoke(ctx, f.req, f.at)
+	}
+	return r.Execute(ctx, f.req, code)
+}
+
+// firstCall is the first instance of a run.
+type firstCall struct {
+	req     *protocol.Request
+	started int64 // Unix milliseconds
+	at      int64 // when it is to execute, Unix milliseconds; 0: now
+	created bool  // the run was made by this call
+	begun   bool  // it has checkpointed, or the run has ended
+}
+
+// first makes the record of a run, or finds it.
+func (r *Runtime) first(ctx context.Context, run string, input []byte) (*firstCall, error) {
+	if err := checkRunID("unum.start", run); err != nil {
+		return nil, err
 	}
 	if !json.Valid(input) {
-		return false, fault.New("unum.start", fault.InvalidInput, run, "the input is no JSON")
+		return nil, fault.New("unum.start", fault.InvalidInput, run, "the input is no JSON")
 	}
-	now := r.now().UnixMilli()
 	env := r.env()
-	rec := &Record{Nonce: rootNonce(env.Nonce, now, input), Expires: env.Expires}
+	rec := &Record{Nonce: rootNonce(env.Nonce, r.now().UnixMilli(), input), Expires: env.Expires}
 	cur, created, err := r.Store.Create(ctx, run, rec)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
+	f := &firstCall{created: created}
 	if !created {
 		if _, hash, _ := splitNonce(cur.Nonce); hash != inputHash(input) {
-			return false, fault.New("unum.start", fault.RunExists, run, "a run with this id was started with another input: choose another id, or ask for its result")
+			return nil, fault.New("unum.start", fault.RunExists, run, "a run with this id was started with another input: choose another id, or ask for its result")
 		}
-		if cur.Step > 0 || cur.Ended {
-			return false, nil
-		}
-		rec = cur // whoever made it may not have come to invoke anything
+		rec, f.begun = cur, cur.Step > 0 || cur.Ended // if not, whoever made it may not have come to invoke anything
 	}
-	startedAt, _, _ := splitNonce(rec.Nonce)
-	call, err := r.Program.Entry(run, input, startedAt)
+	f.started, _, _ = splitNonce(rec.Nonce)
+	call, err := r.Program.Entry(run, input, f.started)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	req := &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, State: call.State, Lines: []protocol.Line{{Nonce: rec.Nonce, Step: 1}}}
+	f.at = call.At
+	f.req = &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, State: call.State, Lines: []protocol.Line{{Nonce: rec.Nonce, Step: 1}}}
 	if call.Timer {
-		req.Timer = call.At
+		f.req.Timer = call.At
 	}
-	if timeout > 0 {
-		due := startedAt + timeout.Milliseconds()
-		end := &protocol.End{Failed: true, Error: "States.Timeout", HasError: true, Status: string(TimedOut), Now: due}
-		late := &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, Lines: req.Lines, Cancel: end}
-		if err := r.invoke(ctx, late, due); err != nil {
-			return false, err
-		}
+	return f, nil
+}
+
+// limit has a run ended when its time is up.
+func (r *Runtime) limit(ctx context.Context, f *firstCall, timeout time.Duration) error {
+	if timeout <= 0 {
+		return nil
 	}
-	return created, r.invoke(ctx, req, call.At)
+	due := f.started + timeout.Milliseconds()
+	end := &protocol.End{Failed: true, Error: "States.Timeout", HasError: true, Status: string(TimedOut), Now: due}
+	late := &protocol.Request{Version: protocol.Version, Run: f.req.Run, Function: f.req.Function, Lines: f.req.Lines, Cancel: end}
+	return r.invoke(ctx, late, due)
 }
 
 // splitNonce returns what the nonce of a run's own record says.

@@ -34,6 +34,10 @@ type Runtime struct {
 	Parallel int
 	// Inline is how many bytes of a checkpoint a record holds; 0: protocol.DefaultInline.
 	Inline int
+	// Redeliveries is how often a request that the platform has given up is given to it again, before that counts as the
+	// failure of the instance, which Retry and Catch see. 0: it counts at once. Who expects the sandbox to die for reasons
+	// that have nothing to do with the code sets it.
+	Redeliveries int
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// Nonce draws what tells records of the same key apart; nil: 72 random bits.
@@ -41,6 +45,9 @@ type Runtime struct {
 	// Executed, if set, is told of every execution that came to its end.
 	Executed func(req *protocol.Request, fate protocol.Fate)
 }
+
+// redeliveryDelay is the pause before the first redelivery; it doubles.
+const redeliveryDelay = time.Second
 
 // Run runs the user's code of a function. input is JSON; the outcome's Output must be. A Now of 0 becomes the time at which
 // it returned.
@@ -58,6 +65,11 @@ func (r *Runtime) Handle(ctx context.Context, payload []byte, run Run) error {
 
 // Execute executes a request.
 func (r *Runtime) Execute(ctx context.Context, req *protocol.Request, run Run) error {
+	if req.Failure != nil && req.Attempt < r.Redeliveries {
+		again := *req
+		again.Failure, again.Attempt = nil, req.Attempt+1
+		return r.invoke(ctx, &again, r.now().Add(redeliveryDelay<<min(req.Attempt, 8)).UnixMilli())
+	}
 	fate, err := protocol.Execute(r.env(), &driver{ctx: ctx, r: r, run: run}, r.Program, req)
 	if err != nil {
 		return fmt.Errorf("%s of run %s: %w", req.Function, req.Run, err)

@@ -49,7 +49,8 @@ func step(cur *unum.Record, c call, a answer) (fits bool, next *unum.Record) {
 	case "add":
 		if ratchet.At(cur, c.nonce, c.step) {
 			next = ratchet.With(cur, c.member, c.failed)
-			return a.ok && (a.later || ratchet.Equal(next, a.cur)), next
+			goneSince := a.later && !ratchet.At(a.cur, c.nonce, c.step)
+			return a.ok && (a.later || ratchet.Equal(next, a.cur)) || !a.ok && goneSince, next
 		}
 	case "delete":
 		return true, nil

@@ -29,7 +29,7 @@ type Options struct {
 	// Sweep makes the store forget what has expired at now. nil: the datastore does so by itself, at a time of its own.
 	Sweep func(ctx context.Context, s unum.Store, now time.Time) error
 	// AddThenRead is set of a store that adds in one round trip and reads in another: others may come between, so that the
-	// record it returns is not of the very moment.
+	// record it returns is not of the very moment. If the scope is gone by then, it says so, and not that it has added.
 	AddThenRead bool
 	// Slow is set of a store with a server behind it: random tests are then shorter.
 	Slow bool
