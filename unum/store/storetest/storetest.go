@@ -10,12 +10,10 @@
 package storetest
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/weftworks/weft/unum"
+	"github.com/weftworks/weft/unum/store/ratchet"
 )
 
 // Options say what a store cannot do. The zero value asks for everything.
@@ -99,18 +98,9 @@ func (l *list) same(what string, want, got *unum.Record) {
 
 func (l list) err() error { return errors.Join(l...) }
 
-// equal reports whether two records are the same; an empty value and none are.
-func equal(a, b *unum.Record) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.Nonce == b.Nonce && a.Step == b.Step && bytes.Equal(a.Value, b.Value) && a.Width == b.Width && slices.Equal(a.Members, b.Members) &&
-		a.Failed == b.Failed && a.Ended == b.Ended && a.Expires == b.Expires
-}
-
 // diff is quick where there is none.
 func diff(want, got *unum.Record) string {
-	if equal(want, got) {
+	if ratchet.Equal(want, got) {
 		return ""
 	}
 	return cmp.Diff(want, got, cmpopts.EquateEmpty())
