@@ -213,7 +213,7 @@ func (t *attempt) filled(i instance, c *Continuation) (filled, certain bool) {
 // outer reports whether the last index of a value depends on the fan-outs around.
 func outer(c *Continuation) bool {
 	return slices.ContainsFunc(c.Values, func(v Value) bool {
-		last := v.Indices[len(v.Indices)-1]
+		last := v.last()
 		return last != nil && last.Frames() > 1
 	})
 }
@@ -304,7 +304,7 @@ func (t *attempt) judgeLines() {
 				t.problem(i, k, "name it there, or use a set", "the line ends here, and the fan-in takes %s of it", name)
 				return
 			}
-			meet[i.line][c.goal()] = true
+			meet[i.line][c.Goal()] = true
 		}
 		if ending {
 			t.problem(i, -1, "let it fan in as the others do", "the line ends here without a fan-in, which would end the run")
@@ -329,15 +329,15 @@ func (t *attempt) judgeLines() {
 func (t *attempt) named(i instance, c *Continuation) string {
 	for k := range c.Values {
 		v := &c.Values[k]
-		if n, ok := v.Indices[len(v.Indices)-1].Literal(); (v.All() || ok && n == i.line) && v.Function != i.f.Name {
+		if n, ok := v.Literal(); (v.All() || ok && n == i.line) && v.Function != i.f.Name {
 			return v.String()
 		}
 	}
 	return ""
 }
 
-// goal says what a fan-in of a whole scope leads to: lines with the same one meet.
-func (c *Continuation) goal() string {
+// Goal says what a fan-in leads to and of what: lines with the same one meet.
+func (c *Continuation) Goal() string {
 	names := make([]string, len(c.Values))
 	for i := range c.Values {
 		names[i] = c.Values[i].String()
@@ -381,7 +381,7 @@ func (s *Shape) Reads(f *Function, c *Continuation, env *Env) ([]Read, error) {
 			}
 			continue
 		}
-		n, err := v.Indices[len(v.Indices)-1].Int(env)
+		n, err := v.last().Int(env)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", v, err)
 		}

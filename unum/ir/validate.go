@@ -266,7 +266,7 @@ func (s *Shape) value(p *Place, i int, v *Value) {
 		good.Indices = append(good.Indices, &Expr{op: index, n: n})
 	}
 	if len(v.Indices) > 0 {
-		good.Indices = append(good.Indices, v.Indices[len(v.Indices)-1])
+		good.Indices = append(good.Indices, v.last())
 	}
 	switch {
 	case len(v.Indices) != depth:
@@ -274,7 +274,7 @@ func (s *Shape) value(p *Place, i int, v *Value) {
 	case v.String() != good.String():
 		s.ps.add(at, where(f, i), "write "+good.String(), "%s: values are read in the reader's own fan-out; its indices come outermost first", v)
 	}
-	if last := v.Indices[len(v.Indices)-1]; last != nil && last.Frames() > depth {
+	if last := v.last(); last != nil && last.Frames() > depth {
 		s.ps.add(at, where(f, i), "", "%s needs %s around the function, and there are %d", v, count(last.Frames(), "fan-out"), depth)
 	}
 }

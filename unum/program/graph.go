@@ -314,7 +314,7 @@ func (i *instance) fork(p *parked, edge int, width, concurrency int64) (*protoco
 func (p *parked) head(n int64) string { return p.Heads[min(n, int64(len(p.Heads)-1))] }
 
 // Head implements protocol.Program.
-func (g *Graph) Head(_ []protocol.Line, text []byte, n int64) (protocol.Call, error) {
+func (g *Graph) Head(_ []protocol.Line, text []byte, n, _ int64) (protocol.Call, error) {
 	var p parked
 	if err := json.Unmarshal(text, &p); err != nil {
 		return protocol.Call{}, fmt.Errorf("what a fork keeps: %w", err)
