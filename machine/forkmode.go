@@ -362,3 +362,9 @@ func (s *step) startBranch() {
 	f.ready = append(f.ready, b)
 	s.forgetInput()
 }
+
+// Stands returns the state that a frame in ForkMode stands in and its input; nil when the run has not begun or has ended.
+func (f *Frame) Stands() (*asl.State, []byte) { return f.root.state, f.root.input }
+
+// Now returns the time of the frame's last event, in Unix milliseconds.
+func (f *Frame) Now() int64 { return f.now }
