@@ -76,6 +76,7 @@ func (m *Machine) Decode(b []byte) (*Exit, error) {
 		return nil, err
 	}
 	var input []byte
+	x.frame = f
 	if x.State, input = f.Stands(); x.same {
 		x.Input = input
 	}

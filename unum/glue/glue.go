@@ -43,7 +43,8 @@ type Exit struct {
 	Alias              string // a second name of the error
 	HasError, HasCause bool
 
-	same bool // Input is that of the state
+	same  bool           // Input is that of the state
+	frame *machine.Frame // of a decoded exit
 }
 
 // Machine runs lines of control of a definition. It is safe for concurrent use.
@@ -102,14 +103,13 @@ func (m *Machine) Resume(frame []byte, ev machine.Event) (*Exit, error) {
 	return m.drive(f, ev)
 }
 
-// Branch begins branch i of a line that has left with Fork. It begins at now (Unix milliseconds), or with the fork if that
-// is later.
-func (m *Machine) Branch(frame []byte, id uint64, i int, now int64) (*Exit, error) {
-	f, err := machine.DecodeFrame(frame, m.in)
-	if err != nil {
-		return nil, err
+// Branch begins branch i of a line that has left with Fork, and was decoded. It begins at now (Unix milliseconds), or with
+// the fork if that is later. One goroutine uses x at a time.
+func (m *Machine) Branch(x *Exit, i int, now int64) (*Exit, error) {
+	if x.Kind != Fork || x.frame == nil {
+		return nil, errExit
 	}
-	return m.branch(f, id, i, now)
+	return m.branch(x.frame, x.ID, i, now)
 }
 
 func (m *Machine) branch(parent *machine.Frame, id uint64, i int, now int64) (*Exit, error) {

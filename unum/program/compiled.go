@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/asl/jsonvalue"
@@ -32,6 +33,10 @@ type Compiled struct {
 	functions map[place]*ir.Function
 	code      map[string]string // by function
 	rest      string            // the function for what none is meant for
+
+	mu     sync.Mutex
+	parked []byte // what Head has decoded last: its next call is mostly for the same fork
+	fork   *glue.Exit
 }
 
 // place says which function is invoked where: a Task whose function is found out when it is entered has one for each.
@@ -220,15 +225,20 @@ func event(x *glue.Exit, out *protocol.Outcome) (machine.Event, error) {
 
 // Head implements protocol.Program.
 func (p *Compiled) Head(_ []protocol.Line, parked []byte, i, now int64) (protocol.Call, error) {
-	fork, err := p.m.Decode(parked)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(parked) == 0 || len(parked) != len(p.parked) || &parked[0] != &p.parked[0] {
+		fork, err := p.m.Decode(parked)
+		if err != nil {
+			return protocol.Call{}, err
+		}
+		p.parked, p.fork = parked, fork
+	}
+	x, err := p.m.Branch(p.fork, int(i), now)
 	if err != nil {
 		return protocol.Call{}, err
 	}
-	x, err := p.m.Branch(fork.Frame, fork.ID, int(i), now)
-	if err != nil {
-		return protocol.Call{}, err
-	}
-	return p.call(x, max(now, fork.Asked))
+	return p.call(x, max(now, p.fork.Asked))
 }
 
 // Join implements protocol.Program.
