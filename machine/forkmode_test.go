@@ -318,7 +318,7 @@ var forkCases = map[string]struct{ definition, input, want string }{
 		`[{"fail":"Late","after":900},{"fail":"Early","after":100},{"after":5000}]`, `FAILED Early`},
 	"a runtime error passes by all catchers": {`{"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","InputPath":"$.none","End":true}}}],
 		"Catch":[{"ErrorEquals":["States.ALL"],"Next":"C"}],"End":true},"C":{"Type":"Pass","End":true}}}`, `{}`, `FAILED States.Runtime`},
-	"and so does what a branch might have caught": {`{"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","Parameters":{"x.$":"States.ArrayGetItem($, 9)"},"End":true}}}],
+	"and so does what a branch might have caught": {`{"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","Parameters":{"x.$":"States.StringToJson('{')"},"End":true}}}],
 		"Catch":[{"ErrorEquals":["States.IntrinsicFailure"],"Next":"C"}],"End":true},"C":{"Type":"Pass","End":true}}}`, `[]`, `FAILED States.Runtime`},
 	"names of errors reach outer catchers": {`{"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","HeartbeatSeconds":1,"End":true}}}],
 		"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"Next":"C"}],"End":true},"C":{"Type":"Pass","Result":"heart","End":true}}}`, `{"after":5000}`, `SUCCEEDED "heart"`},
