@@ -12,8 +12,7 @@ const exitVersion = 1
 
 var errExit = errors.New("glue: the state of a line is malformed, of a newer version, or of another machine")
 
-// AppendBinary appends the exit's encoding, from which Decode makes it again but for what only its maker needs (Function,
-// Expires).
+// AppendBinary appends the exit's encoding, from which Decode makes it again but for what only its maker needs (Function).
 func (x *Exit) AppendBinary(b []byte) []byte {
 	b = append(b, exitVersion, byte(x.Kind))
 	b = wire.AppendInt(b, x.Asked)
@@ -22,6 +21,7 @@ func (x *Exit) AppendBinary(b []byte) []byte {
 	case Invoke:
 		b = wire.AppendUint(b, x.ID)
 		b = wire.AppendUint(b, x.Timer)
+		b = wire.AppendInt(b, x.Expires)
 		if b = wire.AppendBool(b, x.same); !x.same {
 			b = wire.AppendBytes(b, x.Input)
 		}
@@ -51,7 +51,7 @@ func (m *Machine) Decode(b []byte) (*Exit, error) {
 	x := &Exit{Kind: Kind(r.Byte()), Asked: r.Int(), At: r.Int()}
 	switch x.Kind {
 	case Invoke:
-		x.ID, x.Timer, x.same = r.Uint(), r.Uint(), r.Bool()
+		x.ID, x.Timer, x.Expires, x.same = r.Uint(), r.Uint(), r.Int(), r.Bool()
 		if !x.same {
 			x.Input = r.Bytes()
 		}

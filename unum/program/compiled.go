@@ -202,8 +202,12 @@ func (p *Compiled) Plan(req *protocol.Request, _ [][]byte, out *protocol.Outcome
 	return p.plan(next, next.Asked)
 }
 
-// event is what an outcome is to the interpreter. The time never runs back behind that at which the call was due.
+// event is what an outcome is to the interpreter. The time never runs back behind that at which the call was due. Work that
+// ended after its time was up has timed out, whether the request that says so came before it or not.
 func event(x *glue.Exit, out *protocol.Outcome) (machine.Event, error) {
+	if x.Timer != 0 && (out.Now > x.Expires || out.Kind == protocol.TimeCame) {
+		return machine.Event{Kind: machine.TimerFired, ID: x.Timer, Now: x.Expires}, nil
+	}
 	ev := machine.Event{ID: x.ID, Now: max(out.Now, x.At), Error: out.Error, Cause: out.Cause}
 	switch out.Kind {
 	case protocol.Returned:
@@ -215,8 +219,6 @@ func event(x *glue.Exit, out *protocol.Outcome) (machine.Event, error) {
 		ev.Kind, ev.Output = machine.TaskSucceeded, text
 	case protocol.Raised, protocol.Broken:
 		ev.Kind = machine.TaskFailed
-	case protocol.TimeCame:
-		ev.Kind, ev.ID = machine.TimerFired, x.Timer
 	default:
 		return ev, fmt.Errorf("program: an outcome of unknown kind %d", out.Kind)
 	}
