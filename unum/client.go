@@ -50,7 +50,7 @@ func checkRunID(op, run string) error {
 
 // Start starts a run under an id, which stays the same however often the caller tries: a run that was started before with
 // the same input is not started again, and started is false. With another input that is fault.RunExists. A timeout above
-// 0 ends the run with States.Timeout.
+// 0 ends the run as TIMED_OUT.
 func (r *Runtime) Start(ctx context.Context, run string, input []byte, timeout time.Duration) (started bool, err error) {
 	f, err := r.first(ctx, run, input)
 	if err != nil || f.begun {
@@ -129,7 +129,7 @@ func (r *Runtime) limit(ctx context.Context, f *firstCall, timeout time.Duration
 		return nil
 	}
 	due := f.started + timeout.Milliseconds()
-	end := &protocol.End{Failed: true, Error: "States.Timeout", HasError: true, Status: string(TimedOut), Now: due}
+	end := &protocol.End{Failed: true, Status: string(TimedOut), Now: due} // without an error, as in Step Functions
 	late := &protocol.Request{Version: protocol.Version, Run: f.req.Run, Function: f.req.Function, Lines: f.req.Lines, Cancel: end}
 	return r.invoke(ctx, late, due)
 }
