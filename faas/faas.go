@@ -138,9 +138,17 @@ type Service struct {
 // deployed is a function. Its fields belong to Service.mu.
 type deployed struct {
 	name     string
-	invoker  function.Invoker
+	code     *code
 	settings Settings
 	running  int
+}
+
+// code is what runs a function, until another takes its place and nothing runs it any more. Its fields belong to
+// Service.mu.
+type code struct {
+	invoker function.Invoker
+	running int
+	retired bool
 }
 
 // New returns a Service without functions.
@@ -161,7 +169,7 @@ func (s *Service) Region() string  { return s.cfg.Region }
 func (s *Service) Account() string { return s.cfg.Account }
 
 // Register adds a function. Its name is new, as function.CheckName wants it. An invoker that is an io.Closer is closed
-// when it is replaced or removed, or the Service closes.
+// once it has been replaced or removed and runs nothing more, or when the Service closes.
 func (s *Service) Register(name string, invoker function.Invoker, settings Settings) error {
 	const op = "faas.Register"
 	if err := function.CheckName(name); err != nil {
@@ -178,7 +186,7 @@ func (s *Service) Register(name string, invoker function.Invoker, settings Setti
 	if s.functions[name] != nil {
 		return fault.New(op, fault.Conflict, name, "a function of this name is registered already; replace it or give it another name")
 	}
-	f := &deployed{name: name, invoker: invoker}
+	f := &deployed{name: name, code: &code{invoker: invoker}}
 	if err := s.settle(f, settings); err != nil {
 		return err
 	}
@@ -228,42 +236,44 @@ func reservation(s *Settings) int {
 	return *s.Reserved
 }
 
-// Replace gives a function another invoker. Executions under way end with the old one, unless it is an io.Closer that
-// ends them.
+// Replace gives a function another invoker. Executions under way end with the old one.
 func (s *Service) Replace(name string, invoker function.Invoker) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	f, err := s.find("faas.Replace", name)
-	var old function.Invoker
-	if err == nil {
-		old, f.invoker = f.invoker, invoker
-	}
-	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return shut(old)
+	s.retire(f.code)
+	f.code = &code{invoker: invoker}
+	return nil
 }
 
-// Remove takes a function out. Events that wait for it are lost.
+// Remove takes a function out. Executions under way end; events that wait for it are lost.
 func (s *Service) Remove(name string) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	f, err := s.find("faas.Remove", name)
-	if err == nil {
-		delete(s.functions, f.name)
-		err = s.settle(f, Settings{}) // gives back what it has reserved
-	}
-	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return shut(f.invoker)
+	delete(s.functions, f.name)
+	s.retire(f.code)
+	return s.settle(f, Settings{}) // gives back what it has reserved
 }
 
-func shut(invoker function.Invoker) error {
-	if c, ok := invoker.(io.Closer); ok {
-		return c.Close()
+// retire has an invoker closed as soon as it runs nothing. The caller holds mu.
+func (s *Service) retire(c *code) {
+	c.retired = true
+	closer, ok := c.invoker.(io.Closer)
+	if c.running > 0 || !ok {
+		return
 	}
-	return nil
+	s.alive.Go(func() {
+		if err := closer.Close(); err != nil {
+			s.cfg.Log.Warn("what ran a function did not close", "error", err)
+		}
+	})
 }
 
 // find returns the function that a name or ARN means. The caller holds mu.
@@ -355,7 +365,9 @@ func (s *Service) Close(ctx context.Context) error {
 	s.cancel()
 	var all []error
 	for _, f := range s.functions {
-		all = append(all, shut(f.invoker))
+		if c, ok := f.code.invoker.(io.Closer); ok {
+			all = append(all, c.Close())
+		}
 	}
 	return errors.Join(all...)
 }

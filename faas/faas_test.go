@@ -391,3 +391,63 @@ func TestCloseWaitsThenCancels(t *testing.T) {
 		}
 	})
 }
+
+// closer is an Invoker that says when it is closed.
+type closer struct {
+	function.Invoker
+	closed chan string
+	name   string
+}
+
+func (c *closer) Close() error { c.closed <- c.name; return nil }
+
+func TestReplacedCodeEndsWhatItRuns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := faas.New(faas.Config{Log: quiet})
+		closed := make(chan string, 10)
+		build := func(name string, took time.Duration) function.Invoker {
+			return &closer{function.Go(func(context.Context, []byte) ([]byte, error) {
+				time.Sleep(took) // virtual
+				return []byte(`"` + name + `"`), nil
+			}), closed, name}
+		}
+		if err := s.Register("f", build("old", time.Minute), faas.Settings{}); err != nil {
+			t.Fatal(err)
+		}
+		answers := make(chan string, 2)
+		call := func() {
+			a, err := s.Invoke(t.Context(), "f", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			answers <- string(a.Payload)
+		}
+		go call()
+		synctest.Wait()
+		if err := s.Replace("f", build("new", 0)); err != nil {
+			t.Fatal(err)
+		}
+		call()
+		synctest.Wait()
+		if got := <-answers; got != `"new"` || len(closed) != 0 {
+			t.Errorf("after the replacement %s answers and %d are closed", got, len(closed))
+		}
+		if got := <-answers; got != `"old"` {
+			t.Errorf("under way was %s", got)
+		}
+		if got := <-closed; got != "old" {
+			t.Errorf("closed %s", got)
+		}
+		if err := s.Remove("f"); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-closed; got != "new" {
+			t.Errorf("closed %s", got)
+		}
+		if err := s.Close(t.Context()); err != nil || len(closed) != 0 {
+			t.Errorf("%v, and closed another %d times", err, len(closed))
+		}
+	})
+}

@@ -118,10 +118,10 @@ func whyInvalid(payload []byte) string {
 	return "it is not one JSON text"
 }
 
-// execution is a function that is being executed with the invoker and settings it has now.
+// execution is a function that is being executed with the code and the settings it has now.
 type execution struct {
 	function *deployed
-	invoker  function.Invoker
+	code     *code
 	settings Settings
 }
 
@@ -143,18 +143,22 @@ func (s *Service) enter(f *deployed, luck luck) ThrottleReason {
 // begin starts an execution that enter has found room for. The caller holds mu.
 func (s *Service) begin(f *deployed) *execution {
 	f.running++
+	f.code.running++
 	if f.settings.Reserved == nil {
 		s.shared++
 	}
 	s.stats.Running++
 	s.stats.Invocations++
 	s.alive.Add(1)
-	return &execution{f, f.invoker, f.settings}
+	return &execution{f, f.code, f.settings}
 }
 
 // end counts an execution out; answer is nil if it was cut short. The caller holds mu, and calls pump.
 func (s *Service) end(run *execution, answer *Answer) {
 	run.function.running--
+	if run.code.running--; run.code.retired {
+		s.retire(run.code)
+	}
 	if run.function.settings.Reserved == nil {
 		s.shared--
 	}
@@ -177,7 +181,7 @@ func (s *Service) execute(ctx context.Context, run *execution, req *function.Req
 	}
 	req.Timeout = run.settings.Timeout
 	begun := time.Now()
-	res, err := run.invoker.Invoke(ctx, req)
+	res, err := run.code.invoker.Invoke(ctx, req)
 	answer.Duration = time.Since(begun)
 	var failure *function.Error
 	switch {

@@ -22,6 +22,9 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.active(name); err != nil {
+		return err
+	}
 	switch kind := r.Header.Get("X-Amz-Invocation-Type"); kind {
 	case "", "RequestResponse":
 		return s.call(w, r, name, payload)
@@ -37,6 +40,16 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) error {
 		return invalidParameter(fmt.Sprintf("1 validation error detected: Value '%s' at 'invocationType' failed to satisfy constraint: "+
 			"Member must satisfy enum value set: [Event, RequestResponse, DryRun]", kind))
 	}
+}
+
+// active refuses functions that are not made yet.
+func (s *Server) active(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.functions[name]; c != nil && c.config.State != "Active" {
+		return conflict("The operation cannot be performed at this time. The function is currently in the following state: " + c.config.State)
+	}
+	return nil
 }
 
 // readBody reads a body of at most most bytes.

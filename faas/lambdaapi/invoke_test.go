@@ -33,6 +33,7 @@ func serve(t *testing.T, cfg lambdaapi.Config, scale float64) (*faas.Service, *l
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = api.Close() })
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	return s, lambda.New(lambda.Options{

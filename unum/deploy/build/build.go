@@ -56,6 +56,8 @@ type Options struct {
 	Archs     []Arch
 	// Out is the directory to build in. Files of an earlier build that are no longer of it are removed.
 	Out string
+	// Google builds archives for Cloud Run functions as well, for which Archs needs AMD64.
+	Google bool
 	// Install has pip and npm fetch what requirements.txt and package-lock.json ask for. Otherwise what is in a function's
 	// directory is packaged as it is.
 	Install bool
@@ -89,7 +91,7 @@ const (
 // Build builds. Its errors say which function is wrong: fault.InvalidArgument, fault.ResourceNotFound,
 // fault.LimitExceeded; fault.Unavailable when a tool is missing or fails.
 func Build(ctx context.Context, o Options) (*Manifest, error) {
-	b := &builder{Options: o, used: map[string]Function{}, files: map[string]File{}}
+	b := &builder{Options: o, used: map[string]Function{}, files: map[string]File{}, binaries: map[Arch]string{}}
 	if err := b.check(); err != nil {
 		return nil, err
 	}
@@ -127,6 +129,8 @@ type builder struct {
 	used    map[string]Function // by name: those that the app uses
 	staging string
 	layer   int64 // the largest layer unpacked, in bytes
+	// binaries are the runtime's programs.
+	binaries map[Arch]string
 
 	mu    sync.Mutex
 	files map[string]File
@@ -141,6 +145,9 @@ func (b *builder) check() error {
 		if a != ARM64 && a != AMD64 {
 			return fault.New(op, fault.InvalidArgument, string(a), "there is no such architecture; it is arm64 or amd64")
 		}
+	}
+	if b.Google && !slices.Contains(b.Archs, googleArch) {
+		return fault.New(op, fault.InvalidArgument, string(googleArch), "functions run on it on Google Cloud: build for it too")
 	}
 	declared := map[string]Function{}
 	for _, f := range b.Functions {
@@ -203,6 +210,7 @@ func (b *builder) layers(ctx context.Context, m *Manifest) error {
 			if err != nil {
 				return err
 			}
+			b.binaries[arch] = binary
 			t := newTree()
 			t.add(path.Base(ExecWrapper), []byte(execWrapper), true)
 			if err := t.addFile("bootstrap", binary, true); err != nil {
@@ -227,6 +235,7 @@ type packed struct {
 	runtime  string
 	handler  string
 	code     wrapper.Code // what the wrapper is told
+	google   *OnGoogle    // nil: not built
 	function Function
 }
 
@@ -279,6 +288,12 @@ func (b *builder) deployed(f *ir.Function, p *packed) Deployed {
 		d.Environment["WEFT_CODE"] = string(text)
 	}
 	d.Environment["WEFT_FUNCTION"] = f.Name
+	if p.google != nil {
+		on := *p.google
+		on.Environment = maps.Clone(on.Environment)
+		on.Environment["WEFT_FUNCTION"] = f.Name
+		d.Google = &on
+	}
 	// The wrapper keeps a quarter of the time, at most runtimeTimeout, and the code is to have what it asks for.
 	code := cmp.Or(p.function.Timeout, glueTimeout)
 	whole := code + min(runtimeTimeout, code/3)

@@ -52,6 +52,8 @@ type Deployed struct {
 	MemoryMiB      int `json:"memoryMiB"`
 	// Environment is what the function needs of its own. Where the datastore and the platform are, the deployment adds.
 	Environment map[string]string `json:"environment"`
+	// Google is the same for Cloud Run functions; nil if that was not built.
+	Google *OnGoogle `json:"google,omitempty"`
 }
 
 // Load reads the manifest of a build's directory; fault.ResourceNotFound if there is none.

@@ -74,7 +74,10 @@ func (b *builder) pack(ctx context.Context, f Function) (*packed, error) {
 		}
 		b.note(file, built)
 	}
-	return p, nil
+	if b.Google {
+		p.google, err = b.google(p, native[googleArch])
+	}
+	return p, err
 }
 
 func (b *builder) built(file string) bool {
