@@ -14,7 +14,9 @@ func (p *graphProgram) Work(*protocol.Request, [][]byte) (w protocol.Work, err e
 func (p *graphProgram) Plan(*protocol.Request, [][]byte, *protocol.Outcome) (*protocol.Plan, error) {
 	return nil, nil
 }
-func (p *graphProgram) Head([]protocol.Line, []byte, int64) (c protocol.Call, err error) { return }
+func (p *graphProgram) Head([]protocol.Line, []byte, int64, int64) (c protocol.Call, err error) {
+	return
+}
 func (p *graphProgram) Join(string, []protocol.Line, []byte, []*protocol.End, int64) (*protocol.Plan, error) {
 	return nil, nil
 }

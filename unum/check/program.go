@@ -205,7 +205,7 @@ func (p *program) Plan(req *protocol.Request, _ [][]byte, out *protocol.Outcome)
 	return &protocol.Plan{End: end}, nil
 }
 
-func (p *program) Head(_ []protocol.Line, b []byte, i int64) (protocol.Call, error) {
+func (p *program) Head(_ []protocol.Line, b []byte, i, _ int64) (protocol.Call, error) {
 	var park parked
 	if err := json.Unmarshal(b, &park); err != nil {
 		return protocol.Call{}, err

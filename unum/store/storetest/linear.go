@@ -49,12 +49,8 @@ func step(cur *unum.Record, c call, a answer) (fits bool, next *unum.Record) {
 	case "add":
 		if ratchet.At(cur, c.nonce, c.step) {
 			next = ratchet.With(cur, c.member, c.failed)
-<<<<<<< HEAD
-			return a.ok && (a.later || ratchet.Equal(next, a.cur)), next
-=======
 			goneSince := a.later && !ratchet.At(a.cur, c.nonce, c.step)
-			return a.ok && (a.later || equal(next, a.cur)) || !a.ok && goneSince, next
->>>>>>> h/google
+			return a.ok && (a.later || ratchet.Equal(next, a.cur)) || !a.ok && goneSince, next
 		}
 	case "delete":
 		return true, nil
