@@ -38,7 +38,7 @@ func (x *execution) end(cur *Record, end *End) error {
 
 // endAs is end. It returns the record of the run, nil if that has changed meanwhile.
 func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
-	scope, err := x.scopeOf(cur)
+	scope, left, err := x.scopeOf(cur)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
 		// The step and the scope stay as they are: nothing can follow a record that has ended, and who repeats this finds
 		// what there is to collect.
 		rec := &Record{Nonce: cur.Nonce, Step: cur.Step, Width: cur.Width, Members: cur.Members, Ended: true, Expires: x.env.Expires}
-		cp := &Checkpoint{End: &whole, Names: scope.Names}
+		cp := &Checkpoint{End: &whole, Names: scope.Names, Garbage: left}
 		if _, err := x.put(x.key(0), cp, rec); err != nil {
 			return nil, err
 		}
@@ -61,22 +61,28 @@ func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
 		}
 		cur = rec
 	}
-	return cur, x.collect(Garbage{Scopes: []Scope{scope}})
+	left.Scopes = append(slices.Clip(left.Scopes), scope)
+	return cur, x.collect(left)
 }
 
-// scopeOf returns the scope that is open in the record of the run.
-func (x *execution) scopeOf(rec *Record) (Scope, error) {
+// scopeOf returns the scope that is open in the record of the run, and what else its checkpoint has left: the blob that it is
+// in, but not if that is the result.
+func (x *execution) scopeOf(rec *Record) (s Scope, left Garbage, err error) {
 	cps, _, err := x.checkpoints([]*Record{rec})
 	if err != nil {
-		return Scope{}, err
+		return s, left, err
 	}
 	cp := cps[0]
 	if cp == nil {
 		cp = &Checkpoint{}
 	}
-	s := cp.scope(x.key(0), rec.Step, rec)
+	left.add(cp.Garbage)
+	if !rec.Ended {
+		left.addBlob(cp.Ref)
+	}
+	s = cp.scope(x.key(0), rec.Step, rec)
 	s.Deep = true
-	return s, nil
+	return s, left, nil
 }
 
 // collect deletes what nobody needs. It goes from the leaves up, so that who repeats it finds what is left.

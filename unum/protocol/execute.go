@@ -384,7 +384,7 @@ func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
 	case x.own == 0:
 		return fate, nil
 	case plan.End.Run:
-		return fate, x.endRun(plan.End)
+		return fate, x.endRun(rec, plan.End)
 	}
 	return fate, x.endBranch(x.own, plan.End)
 }

@@ -235,16 +235,20 @@ func (x *execution) popGraph(f *FanIn, cur *Record) error {
 	return x.joined(level, plan, garbage)
 }
 
-// endRun ends the run from a line somewhere below.
-func (x *execution) endRun(end *End) error {
+// endRun ends the run from a line somewhere below, whose record is rec. The line is a member of nothing, so that it has to be
+// collected by itself.
+func (x *execution) endRun(rec *Record, end *End) error {
 	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: []string{x.key(0)}}})
 	if err != nil {
 		return err
 	}
 	cur := answers[0].Records[0]
 	root := x.lines[0]
-	if cur == nil || cur.Nonce != root.Nonce || cur.Step != root.Step {
-		return x.remove(x.own)
+	if cur != nil && cur.Nonce == root.Nonce && cur.Step == root.Step {
+		if err := x.end(cur, end); err != nil {
+			return err
+		}
 	}
-	return x.end(cur, end)
+	x.garbage.addBlob(refOf(rec))
+	return x.remove(x.own)
 }
