@@ -136,3 +136,12 @@ func TestDiskFails(t *testing.T) {
 	}
 	_ = s.Close()
 }
+
+func BenchmarkStore(b *testing.B) {
+	s, err := embedded.Open(b.TempDir(), quiet(nil))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	storetest.Benchmark(b, s)
+}

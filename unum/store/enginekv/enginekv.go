@@ -36,7 +36,9 @@ type Options struct {
 	// Logger gets failures. nil: slog.Default().
 	Logger *slog.Logger
 
+	// For tests.
 	segmentBytes int64 // of the log; 0: its default
+	resident     int   // instances of a partition in memory when idle; 0: resident
 }
 
 // partitions is how many there are, fixed when a directory is made: as many goroutines fold operations.

@@ -84,10 +84,11 @@ func settle(t *testing.T, s *Store) {
 // TestMoreThanMemory has far more records than stay in memory, works on those that have left it, and opens it all again.
 func TestMoreThanMemory(t *testing.T) {
 	t.Parallel()
-	const count, workers = 3 * partitions * resident / 2, 16
+	const memory, workers = 50, 16
+	const count = 4 * partitions * memory
 	fs, ctx := vfs.NewMem(), t.Context()
 	var ahead atomic.Int64
-	o := Options{FS: fs, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
+	o := Options{resident: memory, FS: fs, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
 	s, err := Open("data", &o)
 	if err != nil {
 		t.Fatal(err)
@@ -195,4 +196,13 @@ func TestDiskFails(t *testing.T) {
 	if err := s.Close(); err == nil {
 		t.Error("Close does not say that the log has failed")
 	}
+}
+
+func BenchmarkStore(b *testing.B) {
+	s, err := Open(b.TempDir(), &Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	storetest.Benchmark(b, s)
 }

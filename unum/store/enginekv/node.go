@@ -76,6 +76,9 @@ func Open(dir string, options *Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	if o.resident == 0 {
+		o.resident = resident
+	}
 	s := &Store{node{dir: dir, opts: o, wake: make(chan struct{}, 1), snapshots: make(chan snapshot, partitions)}}
 	s.life, s.end = context.WithCancel(context.Background())
 	if err := s.open(); err != nil {
@@ -133,7 +136,7 @@ func (n *node) openLanes() error {
 	for p := range partition.ID(partitions) {
 		l, err := lane.Open(lane.Config{
 			Partition: partition.Config{ID: p, Partitions: partitions, Programs: programs}, Log: n.log, Store: readable{n.kv}, Host: host{n: n},
-			NewBatch: newBatch, Speculation: lane.None, Logger: n.opts.Logger, Resident: resident, SnapshotInstances: changed,
+			NewBatch: newBatch, Speculation: lane.None, Logger: n.opts.Logger, Resident: n.opts.resident, SnapshotInstances: changed,
 		})
 		if err != nil {
 			return err
