@@ -2,6 +2,7 @@ package dynamodb_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/internal/testserver"
 	"github.com/weftworks/weft/unum"
+	"github.com/weftworks/weft/unum/cost"
 	"github.com/weftworks/weft/unum/store/dynamodb"
 	"github.com/weftworks/weft/unum/store/storetest"
 )
@@ -95,4 +97,60 @@ func TestConsumed(t *testing.T) {
 			t.Errorf("%s consumed %v, want %v", op, units[op], want)
 		}
 	}
+}
+
+// TestMeter compares what package cost computes with what the server says that it has consumed, without writes that are
+// refused, of which the server does not say it. Sizes are computed to a few bytes.
+func TestMeter(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var reads, writes float64
+	store := dynamodb.New(dynamodb.Config{Client: client(testserver.DynamoDB(t), nil), Table: "meter", Consumed: func(op string, n float64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if op == "GetItem" || op == "BatchGetItem" {
+			reads += n
+		} else {
+			writes += n
+		}
+	}})
+	ctx := t.Context()
+	if err := store.EnsureTable(ctx); err != nil {
+		t.Fatal(err)
+	}
+	meter := cost.NewMeter()
+	s := meter.Store(store)
+	want := func(ok bool, err error) {
+		t.Helper()
+		if !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	var keys []string
+	for i := range 30 {
+		key := fmt.Sprintf("run/%d", i)
+		keys = append(keys, key)
+		_, ok, err := s.Create(ctx, key, &unum.Record{Nonce: "0123456789", Width: 40, Value: make([]byte, i*400), Expires: 1 << 40})
+		want(ok, err)
+		for m := range 40 {
+			_, ok, err = s.Add(ctx, key, "0123456789", 0, fmt.Sprintf("member-%d", m), false)
+			want(ok, err)
+		}
+		_, ok, err = s.Advance(ctx, key, "0123456789", 0, &unum.Record{Nonce: "0123456789", Step: 1, Value: make([]byte, i*100)})
+		want(ok, err)
+		_, err = s.Get(ctx, []string{key})
+		want(true, err)
+	}
+	_, err := s.Get(ctx, append(keys, "run/none"))
+	want(true, err)
+	want(true, s.Delete(ctx, keys))
+	usage, _ := meter.Usage("run")
+	near := func(what string, computed int64, consumed float64) {
+		if diff := float64(computed)/consumed - 1; diff < -0.02 || diff > 0.02 {
+			t.Errorf("%s: computed %d, consumed %v", what, computed, consumed)
+		}
+	}
+	near("reads", usage.ReadUnits, reads)
+	near("writes", usage.WriteUnits+usage.DeleteUnits, writes)
+	t.Logf("reads: computed %d, consumed %v; writes: %d, %v", usage.ReadUnits, reads, usage.WriteUnits+usage.DeleteUnits, writes)
 }
