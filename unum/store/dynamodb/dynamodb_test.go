@@ -25,16 +25,57 @@ func client(url string, http aws.HTTPClient) *sdk.Client {
 	})
 }
 
-func TestConformance(t *testing.T) {
-	t.Parallel()
-	server := client(testserver.DynamoDB(t), nil)
-	storetest.Run(t, storetest.Options{AddThenRead: true, Slow: true}, func(t *testing.T) unum.Store {
+// conform runs the suite on dynalite behind http.
+func conform(t *testing.T, http aws.HTTPClient, o storetest.Options) {
+	t.Helper()
+	o.Slow = true
+	server := client(testserver.DynamoDB(t), http)
+	storetest.Run(t, o, func(t *testing.T) unum.Store {
 		s := dynamodb.New(dynamodb.Config{Client: server, Table: "conformance"})
 		if err := s.EnsureTable(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		return s
 	})
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	conform(t, nil, storetest.Options{AddThenRead: true})
+}
+
+// TestConformanceAsDynamoDB has losers be told what is there with the refusal, as DynamoDB does. Then all is exact.
+func TestConformanceAsDynamoDB(t *testing.T) {
+	t.Parallel()
+	conform(t, &testserver.DynamoDBFront{Old: true}, storetest.Options{})
+}
+
+// TestConformanceThrottled has the server throttle, and leave keys for later.
+func TestConformanceThrottled(t *testing.T) {
+	t.Parallel()
+	conform(t, &testserver.DynamoDBFront{Old: true, Throttled: 0.05, Unprocessed: 0.5}, storetest.Options{})
+}
+
+// TestLostAnswers loses answers to requests that were carried out. What is told once in this world is still told once.
+func TestLostAnswers(t *testing.T) {
+	t.Parallel()
+	front := &testserver.DynamoDBFront{Old: true}
+	s := dynamodb.New(dynamodb.Config{Client: client(testserver.DynamoDB(t), front), Table: "lost"})
+	if err := s.EnsureTable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	front.Lost = 0.2
+	for _, c := range storetest.Checks {
+		switch c.Name {
+		case "Create", "OneCreator", "Delete", "ManyKeys", "Blobs", "FullSets", "OneFailed", "Lister":
+			t.Run(c.Name, func(t *testing.T) {
+				// Who adds again is told of a later moment.
+				if err := c.Run(t.Context(), s, storetest.Options{AddThenRead: true}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
 }
 
 func TestTable(t *testing.T) {
