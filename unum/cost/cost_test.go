@@ -108,7 +108,7 @@ func TestUnits(t *testing.T) {
 func TestItemBytes(t *testing.T) {
 	t.Parallel()
 	rec := &protocol.Record{Nonce: "12345", Value: make([]byte, 100), Members: []string{"0", "10"}, Failed: "10"}
-	if got := itemBytes("run/1.0", rec); got != 7+5+100+2+2+3+attributeBytes {
+	if got := itemBytes("run/1.0", rec); got != 7+3+5+100+2+2+3+attributeBytes {
 		t.Errorf("%d bytes", got)
 	}
 	if itemBytes("run", nil) != 0 {

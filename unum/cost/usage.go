@@ -120,21 +120,21 @@ func (u *Usage) execution(memory int, took time.Duration) {
 	u.GBSeconds100 += gb * float64((ms+99)/100) / 10
 }
 
-// itemBytes is how large a record is in DynamoDB: names and values of its attributes. Numbers have a byte for two digits
-// and one more.
+// itemBytes is how large a record is as an item of package unum/store/dynamodb: names and values of its attributes. Numbers
+// have a byte for two digits and one more.
 func itemBytes(key string, r *protocol.Record) int {
 	if r == nil {
 		return 0
 	}
-	n := len(key) + len(r.Nonce) + len(r.Value) + len(r.Failed) + attributeBytes
+	n := len(key) + len(runOf(key)) + len(r.Nonce) + len(r.Value) + len(r.Failed) + attributeBytes
 	for _, m := range r.Members {
 		n += len(m) + 1
 	}
 	return n
 }
 
-// attributeBytes is about what the names of a record's attributes have, its numbers and flags.
-const attributeBytes = 60
+// attributeBytes is what the names of a record's attributes have, a letter each, its partition's shard, numbers and flags.
+const attributeBytes = 24
 
 // Transitions is how many state transitions Step Functions charges for, when so many states were entered, and so many of
 // their tasks were tried again: each of them, and the begin and the end of the run (as in AWS's pricing example).

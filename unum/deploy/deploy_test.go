@@ -101,9 +101,9 @@ func apply(t *testing.T, f *fake, want []Resource, s *State) []string {
 
 func wanted() []Resource {
 	return []Resource{
-		{"function/b", "app-b", &thing{Size: 2, Uses: []string{Ref("role/main", "arn"), "x:" + Ref("function/a", "arn") + ":y"}}},
-		{"function/a", "app-a", &thing{Size: 1, Uses: []string{Ref("role/main", "arn")}, Env: map[string]string{"K": "v"}}},
-		{"role/main", "app", &thing{}},
+		{ID: "function/b", Name: "app-b", Spec: &thing{Size: 2, Uses: []string{Ref("role/main", "arn"), "x:" + Ref("function/a", "arn") + ":y"}}},
+		{ID: "function/a", Name: "app-a", Spec: &thing{Size: 1, Uses: []string{Ref("role/main", "arn")}, Env: map[string]string{"K": "v"}}},
+		{ID: "role/main", Name: "app", Spec: &thing{}},
 	}
 }
 
@@ -153,7 +153,7 @@ func TestReplacementUnderOneID(t *testing.T) {
 	t.Parallel()
 	f, s := &fake{there: map[string]*Observed{}}, newState(t)
 	layer := func(name string) []Resource {
-		return []Resource{{"layer/runtime", name, &thing{}}, {"function/a", "a", &thing{Uses: []string{Ref("layer/runtime", "arn")}}}}
+		return []Resource{{ID: "layer/runtime", Name: name, Spec: &thing{}}, {ID: "function/a", Name: "a", Spec: &thing{Uses: []string{Ref("layer/runtime", "arn")}}}}
 	}
 	apply(t, f, layer("v1"), s)
 	if got := apply(t, f, layer("v2"), s); !slices.Equal(got, []string{"create v2", "update a", "delete v1"}) {
@@ -175,7 +175,7 @@ func TestFailuresAnywhere(t *testing.T) {
 			}
 			return nil
 		}}
-		for _, want := range [][]Resource{wanted(), wanted()[1:], {{"table/t", "t", &thing{}}}, nil} {
+		for _, want := range [][]Resource{wanted(), wanted()[1:], {{ID: "table/t", Name: "t", Spec: &thing{}}}, nil} {
 			for failed := true; failed; {
 				s, err := Load(path) // as a new process does
 				if err != nil {
@@ -210,9 +210,9 @@ func TestForeign(t *testing.T) {
 func TestWrongResources(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]Resource{
-		"twice":    {{"a/x", "x", &thing{}}, {"a/x", "y", &thing{}}},
-		"missing":  {{"a/x", "x", &thing{Uses: []string{Ref("a/y", "arn")}}}},
-		"circular": {{"a/x", "x", &thing{Uses: []string{Ref("a/y", "arn")}}}, {"a/y", "y", &thing{Uses: []string{Ref("a/x", "arn")}}}},
+		"twice":    {{ID: "a/x", Name: "x", Spec: &thing{}}, {ID: "a/x", Name: "y", Spec: &thing{}}},
+		"missing":  {{ID: "a/x", Name: "x", Spec: &thing{Uses: []string{Ref("a/y", "arn")}}}},
+		"circular": {{ID: "a/x", Name: "x", Spec: &thing{Uses: []string{Ref("a/y", "arn")}}}, {ID: "a/y", Name: "y", Spec: &thing{Uses: []string{Ref("a/x", "arn")}}}},
 	} {
 		if _, err := NewPlan(t.Context(), &fake{}, want, newState(t)); !fault.Is(err, fault.InvalidArgument) {
 			t.Errorf("%s: %v", name, err)
@@ -225,7 +225,7 @@ func TestPlanText(t *testing.T) {
 	f, s := &fake{there: map[string]*Observed{}}, newState(t)
 	apply(t, f, wanted(), s)
 	f.there["app-a"].Spec.(*thing).Env["K"] = "old"
-	want := append(wanted()[1:], Resource{"table/records", "app-table", &thing{}})
+	want := append(wanted()[1:], Resource{ID: "table/records", Name: "app-table", Spec: &thing{}})
 	p, err := NewPlan(t.Context(), f, want, s)
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,8 @@ type Resource struct {
 	ID   ID
 	Name string // what the target calls it
 	Spec any    // a pointer to a struct that JSON can write and read; what it is depends on the target and the kind
+	// Needs are resources that have to be there before, besides those that placeholders name.
+	Needs []ID
 }
 
 // Attrs are what a target says of a resource once it is there: arn, url, …
@@ -64,7 +66,7 @@ func (r *Resource) refs() ([]ID, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ids []ID
+	ids := slices.Clone(r.Needs)
 	for _, m := range placeholder.FindAllSubmatch(text, -1) {
 		if id := ID(m[1]); !slices.Contains(ids, id) {
 			ids = append(ids, id)
@@ -106,7 +108,20 @@ func (r *Resource) resolve(known map[ID]Attrs) (resolved *Resource, whole bool, 
 	if err := json.Unmarshal(text, spec); err != nil {
 		return nil, false, fmt.Errorf("%s: %w", r.ID, err)
 	}
-	return &Resource{ID: r.ID, Name: r.Name, Spec: spec}, whole, nil
+	return &Resource{ID: r.ID, Name: r.Name, Spec: spec, Needs: r.Needs}, whole, nil
+}
+
+// Translate returns text with other words in the place of placeholders, and of what is between them.
+func Translate(text string, ref func(id ID, attr string) string, rest func(string) string) string {
+	var b strings.Builder
+	at := 0
+	for _, m := range placeholder.FindAllStringSubmatchIndex(text, -1) {
+		b.WriteString(rest(text[at:m[0]]))
+		b.WriteString(ref(ID(text[m[2]:m[3]]), text[m[4]:m[5]]))
+		at = m[1]
+	}
+	b.WriteString(rest(text[at:]))
+	return b.String()
 }
 
 // order sorts resources so that each comes after those it needs, and else stays where it is.

@@ -374,7 +374,7 @@ func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
 		return fate, x.invokeNext(x.own, step+1, plan.Continue, next)
 	case plan.Fork != nil:
 		x.garbage.addBlob(x.req.StateRef)
-		return fate, x.invokeHeads(x.lines, plan.Fork, 0)
+		return fate, x.invokeHeads(x.lines, plan.Fork, 0, 0)
 	case plan.Graph != nil:
 		x.garbage.addBlob(x.req.StateRef)
 		return fate, x.graph(plan.Graph)
@@ -386,7 +386,7 @@ func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
 	case plan.End.Run:
 		return fate, x.endRun(plan.End)
 	}
-	return fate, x.endBranch(x.own, plan.End.Failed)
+	return fate, x.endBranch(x.own, plan.End)
 }
 
 func refOf(rec *Record) string {
@@ -460,8 +460,8 @@ func (x *execution) invokeNext(level int, step int64, call *Call, collect Garbag
 }
 
 // invokeHeads invokes the heads that may begin of the lines of a scope, which the last of lines has opened: from is 0, or
-// the line whose turn it is.
-func (x *execution) invokeHeads(lines []Line, f *Fork, from int64) error {
+// the line whose turn it is since now.
+func (x *execution) invokeHeads(lines []Line, f *Fork, from, now int64) error {
 	to := f.Width
 	switch {
 	case from > 0:
@@ -471,7 +471,7 @@ func (x *execution) invokeHeads(lines []Line, f *Fork, from int64) error {
 	}
 	var ops []Op
 	for i := from; i < to; i++ {
-		call, err := x.program.Head(lines, f.Parked, i)
+		call, err := x.program.Head(lines, f.Parked, i, now)
 		if err != nil {
 			return err
 		}

@@ -7,8 +7,8 @@ import (
 
 // endBranch tells the scope that the line at level has ended. Whoever finds the scope full, or failed, joins: it carries on
 // the line that forked. More than one may; what they do is the same.
-func (x *execution) endBranch(level int, failed bool) error {
-	cur, added, err := x.add(level, failed)
+func (x *execution) endBranch(level int, end *End) error {
+	cur, added, err := x.add(level, end.Failed)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (x *execution) endBranch(level int, failed bool) error {
 	cp = cps[0]
 	lines := x.lines[:level]
 	if !full && cur.Failed == "" {
-		return x.startNext(level, cur, cp)
+		return x.startNext(level, cur, cp, end.Now)
 	}
 	names, at := lineNames(cur, cp), -1
 	if cur.Failed != "" {
@@ -79,13 +79,13 @@ func lineNames(rec *Record, cp *Checkpoint) []string {
 
 // startNext starts the line whose turn it is in a scope that limits how many are under way. Which line that is depends on
 // the line that ended alone, so that an execution that is repeated starts the same.
-func (x *execution) startNext(level int, cur *Record, cp *Checkpoint) error {
+func (x *execution) startNext(level int, cur *Record, cp *Checkpoint, now int64) error {
 	i := int64(slices.Index(lineNames(cur, cp), x.lines[level].Name))
 	if i < 0 || i+cp.Concurrency >= cur.Width {
 		return nil
 	}
 	fork := &Fork{Width: cur.Width, Parked: cp.Parked, Names: cp.Names}
-	return x.invokeHeads(slices.Clone(x.lines[:level]), fork, i+cp.Concurrency)
+	return x.invokeHeads(slices.Clone(x.lines[:level]), fork, i+cp.Concurrency, now)
 }
 
 // members reads the checkpoints of lines that have ended, of the scope that the line at level is in. nil: some are gone,
@@ -152,10 +152,10 @@ func (x *execution) resume(level int, rec *Record, cp *Checkpoint) error {
 	if cp.Fork {
 		lines := slices.Clone(x.lines[:level+1])
 		lines[level].Step = rec.Step
-		return x.invokeHeads(lines, &Fork{Width: rec.Width, Concurrency: cp.Concurrency, Parked: cp.Parked, Names: cp.Names}, 0)
+		return x.invokeHeads(lines, &Fork{Width: rec.Width, Concurrency: cp.Concurrency, Parked: cp.Parked, Names: cp.Names}, 0, 0)
 	}
 	if level > 0 {
-		return x.endBranch(level, cp.End.Failed)
+		return x.endBranch(level, cp.End)
 	}
 	x.garbage.add(cp.Garbage)
 	return nil

@@ -104,6 +104,8 @@ type End struct {
 	// HasError and HasCause are false when a failed run has none.
 	HasError bool `json:"hasError,omitempty"`
 	HasCause bool `json:"hasCause,omitempty"`
+	// Alias is the program's own: a second name of the error.
+	Alias string `json:"alias,omitempty"`
 	// Into is the program's own: where a hand-written fan-in leads.
 	Into string `json:"into,omitempty"`
 	// Status of a run that was ended from outside: "ABORTED", "TIMED_OUT"; else "".
@@ -167,8 +169,9 @@ type Program interface {
 	Work(req *Request, inputs [][]byte) (Work, error)
 	// Plan returns what follows the outcome of an instance's work.
 	Plan(req *Request, inputs [][]byte, out *Outcome) (*Plan, error)
-	// Head returns the call of the head of line i of a scope. lines ends with the line that forked.
-	Head(lines []Line, parked []byte, i int64) (Call, error)
+	// Head returns the call of the head of line i of a scope. lines ends with the line that forked. now, in Unix
+	// milliseconds, is when the line ended whose end lets this one begin; 0: it begins with the fork.
+	Head(lines []Line, parked []byte, i, now int64) (Call, error)
 	// Join returns what follows on the line that forked, the last of lines, when all lines of its scope have ended or one
 	// has failed, which is then the only one in ends (failed is its index, else -1).
 	Join(run string, lines []Line, parked []byte, ends []*End, failed int64) (*Plan, error)

@@ -12,6 +12,7 @@
 package ratchet
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -62,6 +63,15 @@ func Clone(r *Record) *Record {
 	c := *r
 	c.Value, c.Members = slices.Clone(r.Value), slices.Clone(r.Members)
 	return &c
+}
+
+// Equal reports whether two records are the same; an empty value and none are.
+func Equal(a, b *Record) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Nonce == b.Nonce && a.Step == b.Step && bytes.Equal(a.Value, b.Value) && a.Width == b.Width && slices.Equal(a.Members, b.Members) &&
+		a.Failed == b.Failed && a.Ended == b.Ended && a.Expires == b.Expires
 }
 
 // Expired reports whether what expires then (Unix seconds; 0: never) may be forgotten at now.

@@ -352,7 +352,7 @@ func largeRecords(ctx context.Context, s unum.Store, _ Options) error {
 	}
 	l.same("a large record after Add", rec, cur)
 	next := &unum.Record{Nonce: "n", Step: 4, Value: noise(ratchet.ValueBytes)}
-	if cur, advanced, err := s.Advance(ctx, key, "n", 2, next); advanced || err != nil || !equal(rec, cur) {
+	if cur, advanced, err := s.Advance(ctx, key, "n", 2, next); advanced || err != nil || !ratchet.Equal(rec, cur) {
 		l.addf("Advance of a large record that is elsewhere: %v, %v", advanced, err)
 	}
 	if _, advanced, err := s.Advance(ctx, key, "n", 3, next); !advanced || err != nil {

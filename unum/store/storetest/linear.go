@@ -34,7 +34,7 @@ type answer struct {
 
 // step is what a store does: the record before a call, and its answer, give the record after it, or do not fit.
 func step(cur *unum.Record, c call, a answer) (fits bool, next *unum.Record) {
-	same := a.later || equal(cur, a.cur)
+	same := a.later || ratchet.Equal(cur, a.cur)
 	switch c.op {
 	case "get":
 		return same, cur
@@ -49,7 +49,8 @@ func step(cur *unum.Record, c call, a answer) (fits bool, next *unum.Record) {
 	case "add":
 		if ratchet.At(cur, c.nonce, c.step) {
 			next = ratchet.With(cur, c.member, c.failed)
-			return a.ok && (a.later || equal(next, a.cur)), next
+			goneSince := a.later && !ratchet.At(a.cur, c.nonce, c.step)
+			return a.ok && (a.later || ratchet.Equal(next, a.cur)) || !a.ok && goneSince, next
 		}
 	case "delete":
 		return true, nil
@@ -63,7 +64,7 @@ var records = porcupine.Model{
 		fits, next := step(state.(*unum.Record), input.(call), output.(answer))
 		return fits, next
 	},
-	Equal: func(a, b any) bool { return equal(a.(*unum.Record), b.(*unum.Record)) },
+	Equal: func(a, b any) bool { return ratchet.Equal(a.(*unum.Record), b.(*unum.Record)) },
 	Partition: func(history []porcupine.Operation) (parts [][]porcupine.Operation) {
 		byKey := map[string]int{}
 		for _, o := range history {

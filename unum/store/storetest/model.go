@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/weftworks/weft/unum"
+	"github.com/weftworks/weft/unum/store/ratchet"
 )
 
 // model does random sequences of operations, one after the other, and compares every answer, and what is there in the
@@ -37,7 +38,7 @@ func model(t *testing.T, s unum.Store, o Options) {
 			state[c.key] = next
 		}
 		for key, want := range state {
-			if got, err := one(ctx, s, key); err != nil || !equal(want, got) {
+			if got, err := one(ctx, s, key); err != nil || !ratchet.Equal(want, got) {
 				rt.Fatalf("in the end %s is %+v, %v; want %+v", key, got, err, want)
 			}
 		}

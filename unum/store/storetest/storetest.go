@@ -10,12 +10,10 @@
 package storetest
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/weftworks/weft/unum"
+	"github.com/weftworks/weft/unum/store/ratchet"
 )
 
 // Options say what a store cannot do. The zero value asks for everything.
@@ -30,7 +29,7 @@ type Options struct {
 	// Sweep makes the store forget what has expired at now. nil: the datastore does so by itself, at a time of its own.
 	Sweep func(ctx context.Context, s unum.Store, now time.Time) error
 	// AddThenRead is set of a store that adds in one round trip and reads in another: others may come between, so that the
-	// record it returns is not of the very moment.
+	// record it returns is not of the very moment. If the scope is gone by then, it says so, and not that it has added.
 	AddThenRead bool
 	// Slow is set of a store with a server behind it: random tests are then shorter.
 	Slow bool
@@ -99,18 +98,9 @@ func (l *list) same(what string, want, got *unum.Record) {
 
 func (l list) err() error { return errors.Join(l...) }
 
-// equal reports whether two records are the same; an empty value and none are.
-func equal(a, b *unum.Record) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.Nonce == b.Nonce && a.Step == b.Step && bytes.Equal(a.Value, b.Value) && a.Width == b.Width && slices.Equal(a.Members, b.Members) &&
-		a.Failed == b.Failed && a.Ended == b.Ended && a.Expires == b.Expires
-}
-
 // diff is quick where there is none.
 func diff(want, got *unum.Record) string {
-	if equal(want, got) {
+	if ratchet.Equal(want, got) {
 		return ""
 	}
 	return cmp.Diff(want, got, cmpopts.EquateEmpty())

@@ -339,6 +339,8 @@ func TestHistories(t *testing.T) {
 		{"add that tells what was before", rec, call{op: "add", nonce: "n", step: 1, member: "0"}, answer{cur: rec, ok: true}, false},
 		{"the same, read later", rec, call{op: "add", nonce: "n", step: 1, member: "0"}, answer{cur: rec, ok: true, later: true}, true},
 		{"refused add", rec, call{op: "add", nonce: "n", step: 1, member: "0"}, answer{cur: rec, later: true}, false},
+		{"add to what is gone when it is read", rec, call{op: "add", nonce: "n", step: 1, member: "0"}, answer{later: true}, true},
+		{"the same, told in the same moment", rec, call{op: "add", nonce: "n", step: 1, member: "0"}, answer{}, false},
 	} {
 		if fits, _ := step(tc.cur, tc.c, tc.a); fits != tc.fits {
 			t.Errorf("%s: fits %v, want %v", tc.what, fits, tc.fits)

@@ -1,0 +1,4 @@
+// Command unum measures runs without an orchestrator.
+package main
+
+func main() {}
