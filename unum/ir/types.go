@@ -133,7 +133,25 @@ type Value struct {
 }
 
 // All reports whether v is of the form "F-*".
-func (v *Value) All() bool { return len(v.Indices) > 0 && v.Indices[len(v.Indices)-1] == nil }
+func (v *Value) All() bool { return len(v.Indices) > 0 && v.last() == nil }
+
+func (v *Value) last() *Expr { return v.Indices[len(v.Indices)-1] }
+
+// Shift returns c when v names the function on the line c behind the reader's: "F-$0", "F-($0 + c)".
+func (v *Value) Shift() (c int64, ok bool) {
+	if len(v.Indices) == 0 || v.All() {
+		return 0, false
+	}
+	return v.last().Shift(0)
+}
+
+// Literal returns n when v names the function on line n: "F-n".
+func (v *Value) Literal() (n int64, ok bool) {
+	if len(v.Indices) == 0 || v.All() {
+		return 0, false
+	}
+	return v.last().Literal()
+}
 
 // File is a file of an app. Name has no directory.
 type File struct {
