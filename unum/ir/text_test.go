@@ -213,7 +213,7 @@ x.yaml:2:31: function "F": this is true or false, not "no"`,
 }
 
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"excamera.yaml"} {
+	for _, name := range []string{"excamera.yaml", "text.yaml", "wordcount.yaml"} {
 		f.Add(load(f, name)[0].Text)
 	}
 	for seed := range uint64(8) {
@@ -226,6 +226,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
+		a.Validate()
 		for form, b := range again(t, a) {
 			if string(a.YAML()) != string(b.YAML()) {
 				t.Fatalf("%s:\n%s\nis read as\n%s", form, a.YAML(), b.YAML())
