@@ -1,0 +1,223 @@
+package compile
+
+import (
+	"slices"
+
+	"github.com/weftworks/weft/asl"
+	"github.com/weftworks/weft/unum/glue"
+	"github.com/weftworks/weft/unum/ir"
+)
+
+// walk finds everything that a line may come to in the glue, from somewhere on.
+type walk struct {
+	c     *compiler
+	at    where
+	seen  map[visit]bool
+	edges []edge
+	ends  bool // the run may end
+	rests bool // something is left to the function without code
+}
+
+// where a line is, seen from where the walk began.
+type where struct {
+	joined *asl.State // a fork whose last branch the line was when the walk began; nil: none
+	heads  *asl.State // a fork of which it is a head; nil: none
+	branch int        // of heads
+	later  bool       // it has waited, and no function was called since
+}
+
+type visit struct {
+	st *asl.State
+	at where
+}
+
+// edge is an invocation that may follow.
+type edge struct {
+	kind  ir.Kind
+	to    *ir.Function
+	guard string
+	set   *asl.State // of a FanIn
+	limit int64      // Concurrency of a Map
+}
+
+func (c *compiler) walk(from func(*walk)) *walk {
+	w := &walk{c: c, seen: map[visit]bool{}}
+	from(w)
+	return w
+}
+
+// follow gives f the continuations that a walk finds.
+func (c *compiler) follow(f *ir.Function, from func(*walk)) {
+	w := c.walk(from)
+	for _, e := range w.edges {
+		n := ir.Continuation{Kind: e.kind, To: e.to.Name, If: ir.ExitIs(e.guard), Concurrency: e.limit}
+		if e.set != nil {
+			n.Set = e.set.Name
+			n.Pop = true
+		}
+		if e.kind == ir.Map || e.guard != e.to.Name && e.kind == ir.Invoke {
+			if !slices.Contains(f.Sets, e.guard) {
+				f.Sets = append(f.Sets, e.guard)
+			}
+		}
+		f.Next = append(f.Next, n)
+	}
+}
+
+// fromRest walks from what is left to the function without code: the start of the run, unless a Task is that, and lines
+// that end without a Task or after a Wait.
+func (c *compiler) fromRest(w *walk) {
+	if c.rest.Start {
+		w.enter(c.def.Graph.Start)
+	}
+	for _, st := range c.def.AllStates {
+		if !c.glue.Calls(st) {
+			continue
+		}
+		for _, g := range glue.Branches(st) {
+			in := c.walk(func(in *walk) { in.head(st, g, 0) })
+			if in.rests {
+				w.finished(g)
+			}
+		}
+		if st.Task != nil {
+			if after := c.walk(func(after *walk) { after.answered(st) }); after.rests {
+				w.finished(st.Graph)
+			}
+		}
+	}
+}
+
+// answered walks from a Task whose function has been called.
+func (w *walk) answered(st *asl.State) {
+	w.next(st.NextState, st.Graph)
+	w.erred(st)
+}
+
+// erred walks from an error of a state.
+func (w *walk) erred(st *asl.State) {
+	if len(st.Retry) > 0 {
+		w.later(func() { w.enter(st) })
+	}
+	for i := range st.Catch {
+		w.enter(st.Catch[i].To)
+	}
+	w.finished(st.Graph)
+}
+
+// later walks on after a time that passes.
+func (w *walk) later(on func()) {
+	was := w.at
+	w.at.later = true
+	on()
+	w.at = was
+}
+
+// next walks to the next state; nil: to the end of the graph.
+func (w *walk) next(st *asl.State, g *asl.Graph) {
+	if st == nil {
+		w.finished(g)
+		return
+	}
+	w.enter(st)
+}
+
+// enter walks from the beginning of a state.
+func (w *walk) enter(st *asl.State) {
+	v := visit{st, w.at}
+	if w.seen[v] {
+		return
+	}
+	w.seen[v] = true
+	w.work(st)
+}
+
+func (w *walk) work(st *asl.State) {
+	switch st.Type {
+	case asl.Task:
+		for _, f := range w.c.functions[st] {
+			w.reach(f)
+		}
+	case asl.Choice:
+		for i := range st.Choice.Rules {
+			w.enter(st.Choice.Rules[i].To)
+		}
+		if st.Choice.DefaultState != nil { // else the run fails
+			w.enter(st.Choice.DefaultState)
+		}
+	case asl.Wait:
+		w.later(func() { w.next(st.NextState, st.Graph) })
+	case asl.Parallel, asl.Map:
+		w.fork(st)
+	default:
+		w.next(st.NextState, st.Graph)
+	}
+}
+
+// fork walks into the branches of a Parallel or a Map.
+func (w *walk) fork(st *asl.State) {
+	if !w.c.glue.Calls(st) {
+		w.later(func() { w.answered(st) }) // there may be waits in it
+		return
+	}
+	for i, g := range glue.Branches(st) {
+		was := w.at
+		w.head(st, g, i)
+		w.at = was
+	}
+	w.erred(st) // of its own
+	if st.Map != nil {
+		w.next(st.NextState, st.Graph) // without items
+	}
+}
+
+func (w *walk) head(st *asl.State, g *asl.Graph, i int) {
+	w.at = where{heads: st, branch: i}
+	w.enter(g.Start)
+}
+
+// finished walks from the end of a graph: to what follows the fork that it is a branch of, if it was the last.
+func (w *walk) finished(g *asl.Graph) {
+	v := visit{at: w.at, st: g.Start}
+	v.at.branch = -1
+	if w.seen[v] {
+		return
+	}
+	w.seen[v] = true
+	switch owner := g.Parent; {
+	case w.at.heads != nil && w.at.heads == owner:
+		w.left()
+	case w.at.later:
+		w.left()
+	case owner == nil:
+		w.ends = true
+	default:
+		was := w.at
+		w.at = where{joined: owner}
+		w.answered(owner)
+		w.at = was
+	}
+}
+
+// left leaves the end of a line to the function without code.
+func (w *walk) left() {
+	w.rests = true
+	w.reach(w.c.needRest())
+}
+
+// reach notes that f may be invoked.
+func (w *walk) reach(f *ir.Function) {
+	e := edge{kind: ir.Invoke, to: f, guard: f.Name}
+	switch {
+	case w.at.heads != nil:
+		e.guard = w.at.heads.Name
+		if w.at.heads.Map != nil {
+			e.kind, e.limit = ir.Map, w.at.heads.Map.MaxConcurrency
+		}
+	case w.at.joined != nil:
+		e.kind, e.set = ir.FanIn, w.at.joined
+	}
+	if !slices.Contains(w.edges, e) {
+		w.edges = append(w.edges, e)
+	}
+}
