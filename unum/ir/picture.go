@@ -20,6 +20,9 @@ func (a *App) Picture() *picture.Graph {
 			c := &f.Next[i]
 			style := [...]picture.Style{Invoke: picture.Solid, Map: picture.Bold, FanIn: picture.Bold, Catch: picture.Dashed}
 			e := picture.Edge{From: f.Name, To: c.To, Label: c.label()}
+			if e.Label == "" && c.To == f.Name {
+				e.Label = "again"
+			}
 			if int(c.Kind) < len(style) {
 				e.Style = style[c.Kind]
 			}
@@ -58,7 +61,9 @@ func (f *Function) label() string {
 		of = append(of, f.Code)
 	}
 	if f.Glue != nil && f.Glue.State != "" {
-		of = append(of, f.Glue.State[strings.LastIndexByte(f.Glue.State, '/')+1:])
+		if state := f.Glue.State[strings.LastIndexByte(f.Glue.State, '/')+1:]; strings.ReplaceAll(state, " ", "-") != f.Name {
+			of = append(of, state)
+		}
 	}
 	if f.NoCheckpoint {
 		of = append(of, "no checkpoint")
@@ -90,7 +95,7 @@ func (c *Continuation) label() string {
 	case Catch:
 		of = append(of, "on "+strings.Join(c.Errors, ", "))
 	}
-	if c.If != nil {
+	if c.If != nil && !c.If.Equal(ExitIs(c.To)) { // the arrow leads there, after all
 		of = append(of, "if "+c.If.String())
 	}
 	for _, set := range []struct {

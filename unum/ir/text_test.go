@@ -87,7 +87,7 @@ func randomApp(r *rand.Rand) *App {
 			f.Glue = &Glue{State: []string{"", "/States/A~1b: c"}[r.IntN(2)]}
 		}
 		if r.IntN(3) == 0 {
-			f.Sets = []string{"done", "true"}
+			f.Sets = []string{"done", "true", "Read text: all"}
 		}
 		if r.IntN(3) == 0 {
 			f.Retry = []Retrier{{Errors: []string{"States.ALL"}, IntervalSeconds: 0.25 * float64(r.IntN(9)), MaxAttempts: 1 + r.IntN(9), BackoffRate: 1.5, MaxDelaySeconds: float64(r.IntN(3))}}

@@ -10,5 +10,9 @@ func New(app *ir.App) (protocol.Program, error) {
 	if app.Machine != nil {
 		return NewCompiled(app, Identity{})
 	}
-	return NewGraph(app)
+	g, err := NewGraph(app)
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
 }
