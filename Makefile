@@ -69,6 +69,9 @@ bench: ## measure; prints tables, writes figures and pictures to bench/out (BENC
 	go run ./bench $(BENCH)
 	cd bench/plot && go run . ../out
 
+bench-unum: ## runs without an orchestrator: fan-outs, chains and dollars, with the latencies of the paper, beside its figures
+	go run ./bench/unum $(BENCH)
+
 bench-jsonata: $(ORACLE)/node_modules/.package-lock.json ## JSONata beside the reference and gojq, one line an expression
 	cd bench/jsonata && go run . -package ../../asl/jsonata
 
@@ -81,4 +84,4 @@ lint: ## gofmt, go vet, golangci-lint and weftvet
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft
 
-.PHONY: help build run tools test race conformance test-aws crash sim fuzz bench bench-jsonata lint clean
+.PHONY: help build run tools test race conformance test-aws crash sim fuzz bench bench-unum bench-jsonata lint clean
