@@ -73,7 +73,6 @@ func (d *decoder) away(br *branch) {
 	r := d.r
 	fk := &fork{owner: br, started: r.Int()}
 	fk.length, fk.max = int(min(r.Uint(), 1<<40)), int(min(r.Uint(), 1<<40))
-	fk.next = fk.length
 	fk.items, fk.data = d.text(), d.text()
 	fk.tolerance = tolerance{set: r.Bool(), count: r.Int(), percent: math.Float64frombits(r.Uint())}
 	items := fk.items

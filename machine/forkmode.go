@@ -239,8 +239,8 @@ func (s *step) branchesEnded(b *branch, fk *fork) *branch {
 var errBranch = errors.New("machine: the frame waits for no fork with such a branch")
 
 // NewBranch returns the frame of branch i, from 0, of the fork that parent has asked for with id. Start is its first event
-// (the Output is not used), with the time at which the branch begins. It can be stored once it has been started. The
-// parent is not changed.
+// (the Output is not used), with the time at which the branch begins. It can be stored once it has been started. What the
+// parent does is not changed.
 func (in *Interpreter) NewBranch(parent *Frame, id uint64, i int) (*Frame, error) {
 	b := parent.holder(id)
 	if b == nil || b.phase != forking || b.invocation != id || i < 0 || i >= b.fork.length {
@@ -274,13 +274,22 @@ func (in *Interpreter) NewBranch(parent *Frame, id uint64, i int) (*Frame, error
 	return f, nil
 }
 
+// element is element i of a Map's items. Branches are mostly begun in order, so it goes on behind the one before.
+func (fk *fork) element(items []byte, i int) (element []byte) {
+	if fk.at == 0 || fk.next > i {
+		fk.at, fk.next = 1, 0
+	}
+	for fk.next <= i {
+		element, fk.at = nextElement(items, fk.at)
+		fk.next++
+	}
+	return element
+}
+
 // iteration makes f that of iteration i of the inline Map of b.
 func (in *Interpreter) iteration(f, parent *Frame, b *branch, i int) {
 	fk, c := b.fork, &f.root
-	item, at := nextElement(fk.items, 1)
-	for range i {
-		item, at = nextElement(fk.items, at)
-	}
+	item := fk.element(fk.items, i)
 	s := step{in: in, f: parent, out: new(Output)}
 	c.input, f.line.bad = s.iterationInput(b, fk, i, item)
 	if fk.items[0] == '{' {
@@ -301,9 +310,10 @@ func (in *Interpreter) childRun(f *Frame, fk *fork, i int) error {
 	if err != nil {
 		return err
 	}
-	key, item, at, _ := NextItem(fk.run.Items, 1)
-	for range i {
-		key, item, at, _ = NextItem(fk.run.Items, at)
+	var key []byte
+	item := fk.element(fk.run.Items, i)
+	if fk.run.Items[0] == '{' {
+		key, item = splitMember(item)
 	}
 	input, name, cause := sel.Select(int64(i), key, item, fk.run.Source())
 	if name != "" {
@@ -362,3 +372,9 @@ func (s *step) startBranch() {
 	f.ready = append(f.ready, b)
 	s.forgetInput()
 }
+
+// Stands returns the state that a frame in ForkMode stands in and its input; nil when the run has not begun or has ended.
+func (f *Frame) Stands() (*asl.State, []byte) { return f.root.state, f.root.input }
+
+// Now returns the time of the frame's last event, in Unix milliseconds.
+func (f *Frame) Now() int64 { return f.now }

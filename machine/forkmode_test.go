@@ -2,6 +2,7 @@ package machine
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -293,5 +294,115 @@ func TestForkModeRandomMachines(t *testing.T) {
 	t.Logf("%d machines, %d branches", compared, branches)
 	if compared < 300 || branches < 150 {
 		t.Errorf("only %d machines with %d branches were compared", compared, branches)
+	}
+}
+
+// forkCases are what branches can see of what is around them, and do to it. The function "f" fails with the error that
+// its input names, after as many milliseconds as it says, else it answers its input.
+var forkCases = map[string]struct{ definition, input, want string }{
+	"variables of outer scopes": {`{"StartAt":"V","States":{"V":{"Type":"Pass","Assign":{"a":1,"b":{"c":2},"unread":3},"Next":"M"},
+		"M":{"Type":"Map","ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Pass","Assign":{"d":4},"Next":"P"},
+			"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","Parameters":{"a.$":"$a","c.$":"$b.c","d.$":"$d"},"End":true}}}],"End":true}}},"End":true}}}`,
+		`[0]`, `SUCCEEDED [[{"a":1,"c":2,"d":4}]]`},
+	"item of the innermost Map": {`{"StartAt":"M","States":{"M":{"Type":"Map","ItemSelector":{"v.$":"$$.Map.Item.Value","of.$":"$[0]"},"ItemProcessor":{"StartAt":"P","States":{
+		"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","Parameters":{"i.$":"$$.Map.Item.Index","v.$":"$.v","of.$":"$.of"},"End":true}}},
+			{"StartAt":"U","States":{"U":{"Type":"Map","ItemsPath":"$$.Execution.Input","ItemProcessor":{"StartAt":"W","States":{"W":{"Type":"Task","Resource":"f","Parameters":{"i.$":"$$.Map.Item"},"End":true}}},"End":true}}}],"End":true}}},"End":true}}}`,
+		`["x","y"]`, `SUCCEEDED [[{"i":0,"v":"x","of":"x"},[{"i":{"Index":0,"Value":"x"}},{"i":{"Index":1,"Value":"y"}}]],[{"i":1,"v":"y","of":"x"},[{"i":{"Index":0,"Value":"x"}},{"i":{"Index":1,"Value":"y"}}]]]`},
+	"members of an object": {`{"QueryLanguage":"JSONata","StartAt":"M","States":{"M":{"Type":"Map","Items":"{% $states.input %}","ItemSelector":{"k":"{% $states.context.Map.Item.Key %}","v":"{% $states.context.Map.Item.Value %}"},
+		"ItemProcessor":{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","End":true}}},"End":true}}}`,
+		`{"a":1,"b":[2]}`, `SUCCEEDED [{"k":"a","v":1},{"k":"b","v":[2]}]`},
+	"retry and catch of a Parallel": {`{"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","End":true}}},{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":60,"End":true}}}],
+		"Retry":[{"ErrorEquals":["E"],"MaxAttempts":2}],"Catch":[{"ErrorEquals":["E"],"ResultPath":"$.e","Next":"C"}],"End":true},"C":{"Type":"Pass","Parameters":{"e.$":"$.e.Error","t.$":"$$.State.EnteredTime"},"End":true}}}`,
+		`{"fail":"E","after":500}`, `SUCCEEDED {"e":"E","t":"2026-01-01T00:00:04.500Z"}`},
+	"a failure ends the branches beside it": {`{"StartAt":"M","States":{"M":{"Type":"Map","ItemProcessor":{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","End":true}}},"End":true}}}`,
+		`[{"fail":"Late","after":900},{"fail":"Early","after":100},{"after":5000}]`, `FAILED Early`},
+	"a runtime error passes by all catchers": {`{"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","InputPath":"$.none","End":true}}}],
+		"Catch":[{"ErrorEquals":["States.ALL"],"Next":"C"}],"End":true},"C":{"Type":"Pass","End":true}}}`, `{}`, `FAILED States.Runtime`},
+	"and so does what a branch might have caught": {`{"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","Parameters":{"x.$":"States.StringToJson('{')"},"End":true}}}],
+		"Catch":[{"ErrorEquals":["States.IntrinsicFailure"],"Next":"C"}],"End":true},"C":{"Type":"Pass","End":true}}}`, `[]`, `FAILED States.Runtime`},
+	"names of errors reach outer catchers": {`{"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","HeartbeatSeconds":1,"End":true}}}],
+		"Catch":[{"ErrorEquals":["States.HeartbeatTimeout"],"Next":"C"}],"End":true},"C":{"Type":"Pass","Result":"heart","End":true}}}`, `{"after":5000}`, `SUCCEEDED "heart"`},
+	"tolerated failures": {`{"StartAt":"M","States":{"M":{"Type":"Map","ToleratedFailureCount":2,"ItemProcessor":{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","End":true}}},"End":true}}}`,
+		`[{"fail":"A"},1,{"fail":"B"},2]`, `SUCCEEDED [1,2]`},
+	"too many failures": {`{"StartAt":"M","States":{"M":{"Type":"Map","ToleratedFailurePercentage":50,"MaxConcurrency":1,"ItemProcessor":{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","End":true}}},"End":true}}}`,
+		`[{"fail":"A"},1,{"fail":"B"},{"fail":"C"}]`, `FAILED States.ExceedToleratedFailureThreshold`},
+	"an item that has no input": {`{"StartAt":"M","States":{"M":{"Type":"Map","MaxConcurrency":1,"ItemSelector":{"x.$":"States.ArrayGetItem($$.Map.Item.Value, 1)"},"ItemProcessor":{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","End":true}}},
+		"Catch":[{"ErrorEquals":["States.IntrinsicFailure"],"Next":"C"}],"End":true},"C":{"Type":"Pass","Result":"caught","End":true}}}`, `[[1,2],[1]]`, `SUCCEEDED "caught"`},
+	"no items": {`{"StartAt":"M","States":{"M":{"Type":"Map","ItemProcessor":{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","End":true}}},"ResultPath":"$[0]","Catch":[{"ErrorEquals":["States.ALL"],"Next":"C"}],"End":true},"C":{"Type":"Pass","End":true}}}`,
+		`[]`, ``},
+	"a distributed Map": {`{"StartAt":"M","States":{"M":{"Type":"Map","ToleratedFailureCount":1,"ItemSelector":{"v.$":"$$.Map.Item.Value"},"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","InputPath":"$.v","Parameters":{"in.$":"$$.Execution.Input","fail.$":"$.fail"},"End":true}}},"End":true}}}`,
+		`[{"fail":"E"},{"fail":""}]`, `SUCCEEDED [{"in":{"v":{"fail":""}},"fail":""}]`},
+}
+
+func TestForkMode(t *testing.T) {
+	t.Parallel()
+	for name, c := range forkCases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			behave := func(c Command, _ int) reply {
+				var in struct {
+					Fail  string
+					After int64
+				}
+				_ = json.Unmarshal(c.Input, &in)
+				return reply{after: in.After, err: in.Fail, output: c.Input}
+			}
+			said := func(c *Command) string {
+				if c.Status != Succeeded {
+					return c.Status.String() + " " + c.Error
+				}
+				return c.Status.String() + " " + string(c.Output)
+			}
+			m, exec := parse(t, c.definition), Execution{ID: "arn:run", Name: "run"}
+			w := newForest(t, m, limits.Default)
+			w.invoke = behave
+			if err := w.run(exec, c.input); err != nil {
+				t.Fatal(err)
+			}
+			if got := said(w.finish); c.want != "" && got != c.want {
+				t.Errorf("ends with %s, want %s", got, c.want)
+			}
+			if strings.Contains(c.definition, "DISTRIBUTED") {
+				return // which the world for one frame knows too little about
+			}
+			one := newWorld(t, m, exec, limits.Default)
+			one.invoke = behave
+			if err := one.run(c.input); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := said(w.finish), said(one.finish); got != want {
+				t.Errorf("ends with %s, in one frame with %s", got, want)
+			}
+		})
+	}
+}
+
+// TestForkFrames looks at what the frame of a branch does not carry.
+func TestForkFrames(t *testing.T) {
+	t.Parallel()
+	w := newForest(t, parse(t, `{"StartAt":"V","States":{"V":{"Type":"Pass","Assign":{"read":"yes","unread":"`+strings.Repeat("x", 1000)+`"},"Next":"M"},
+		"M":{"Type":"Map","ItemProcessor":{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","Parameters":{"r.$":"$read"},"End":true}}},"End":true}}}`), limits.Default)
+	f := w.in.NewFrame(Execution{})
+	var out Output
+	w.in.Step(f, Event{Kind: Start, Output: []byte(`[1,"` + strings.Repeat("y", 1000) + `"]`)}, &out)
+	fork := out.Commands[0]
+	if fork.Kind != Fork || fork.Width != 2 || fork.Concurrency != 0 {
+		t.Fatalf("commands %+v", out.Commands)
+	}
+	b, err := w.in.NewBranch(f, fork.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.in.Step(b, Event{Kind: Start}, &out)
+	if size := len(b.AppendBinary(nil)); size > 200 {
+		t.Errorf("the frame of a small branch has %d bytes", size)
+	}
+	for _, i := range []int{-1, 2} {
+		if _, err := w.in.NewBranch(f, fork.ID, i); err == nil {
+			t.Errorf("there is a branch %d of 2", i)
+		}
+	}
+	if _, err := w.in.NewBranch(b, fork.ID, 0); err == nil {
+		t.Error("a frame that waits for a function has branches")
 	}
 }

@@ -5,8 +5,10 @@ import (
 )
 
 func TestExplore(t *testing.T) {
+	t.Parallel()
 	for _, c := range Cases(false) {
 		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
 			r := Explore(c, 1_000_000)
 			t.Log(r)
 			if r.Broken != nil || !r.Complete {

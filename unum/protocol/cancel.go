@@ -113,31 +113,37 @@ func (x *execution) close(cur *Record, old *Checkpoint, refs []string, end *End)
 	return cur, cp, err
 }
 
-// sweep collects what an execution leaves.
+// sweep collects what an execution leaves. The record that it began with goes last: who repeats it after a crash finds what is
+// left only if that is there.
 func (x *execution) sweep() error {
 	g := x.garbage
 	x.garbage = Garbage{}
-	if !x.dead {
-		return x.collect(g)
+	if x.dead {
+		// A line that has not ended may go on in another execution while this one deletes it.
+		parent := x.own - 1
+		line := Scope{Key: x.below(parent), Step: x.lines[parent].Step, Names: []string{x.lines[x.own].Name}, Deep: !x.record.Ended}
+		g.Scopes = append(slices.Clip(g.Scopes), line)
 	}
-	// A line that has not ended may go on in another execution while this one deletes it.
-	parent := x.own - 1
-	line := Scope{Key: x.below(parent), Step: x.lines[parent].Step, Names: []string{x.lines[x.own].Name}, Deep: !x.record.Ended}
-	g.Scopes = append(slices.Clip(g.Scopes), line)
-	return x.collect(g)
+	mine, err := x.collect(g)
+	if err == nil && mine {
+		_, err = x.io.Do([]Op{{Kind: OpDelete, Keys: []string{x.key(x.own)}}})
+	}
+	return err
 }
 
-// collect deletes what nobody needs. It goes from the leaves up and ends with the record that the execution began with, so
-// that who repeats it finds what is left.
-func (x *execution) collect(g Garbage) error {
-	own, mine := x.key(x.own), false
+// collect deletes what nobody needs, from the leaves up, so that who repeats it finds what is left. The record of the
+// instance's own line stays if it is among that: then mine is true.
+func (x *execution) collect(g Garbage) (mine bool, err error) {
+	own := x.key(x.own)
 	var keys []string
 	for i := range g.Scopes {
 		s := &g.Scopes[i]
 		if s.Deep {
-			if err := x.raze(s); err != nil {
-				return err
+			below, err := x.raze(s)
+			if err != nil {
+				return false, err
 			}
+			mine = mine || below
 		}
 		for _, key := range s.keys() {
 			if key == own {
@@ -155,31 +161,25 @@ func (x *execution) collect(g Garbage) error {
 		ops = append(ops, Op{Kind: OpDeleteBlobs, Keys: g.Blobs})
 	}
 	if len(ops) > 0 {
-		if _, err := x.io.Do(ops); err != nil || !mine {
-			return err
-		}
+		_, err = x.io.Do(ops)
 	}
-	if !mine {
-		return nil
-	}
-	_, err := x.io.Do([]Op{{Kind: OpDelete, Keys: []string{own}}})
-	return err
+	return mine, err
 }
 
 // raze collects what is below the lines of a scope that has not ended as it should. Some of the lines may be under way: they are
-// ended first, so that nothing is added below them that would not be found.
-func (x *execution) raze(s *Scope) error {
+// ended first, so that nothing is added below them that would not be found. mine is that of collect.
+func (x *execution) raze(s *Scope) (mine bool, err error) {
 	keys := s.keys()
 	if len(keys) == 0 {
-		return nil
+		return false, nil
 	}
 	recs, err := x.freeze(keys)
 	if err != nil {
-		return err
+		return false, err
 	}
 	cps, refs, err := x.checkpoints(recs)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var inner Garbage
 	for i, rec := range recs {
@@ -196,11 +196,10 @@ func (x *execution) raze(s *Scope) error {
 		}
 		inner.add(cp.Garbage)
 	}
-	if err := x.collect(inner); err != nil || len(refs) == 0 {
-		return err
+	if mine, err = x.collect(inner); err == nil && len(refs) > 0 {
+		_, err = x.io.Do([]Op{{Kind: OpDeleteBlobs, Keys: refs}})
 	}
-	_, err = x.io.Do([]Op{{Kind: OpDeleteBlobs, Keys: refs}})
-	return err
+	return mine, err
 }
 
 // freeze ends lines as they are and returns their records.
