@@ -118,8 +118,11 @@ func (x *execution) close(cur *Record, old *Checkpoint, refs []string, end *End)
 func (x *execution) sweep() error {
 	g := x.garbage
 	x.garbage = Garbage{}
-	if x.dead {
-		// A line that has not ended may go on in another execution while this one deletes it.
+	dead, err := x.stillDead()
+	if err != nil {
+		return err
+	}
+	if dead {
 		parent := x.own - 1
 		line := Scope{Key: x.below(parent), Step: x.lines[parent].Step, Names: []string{x.lines[x.own].Name}, Deep: !x.record.Ended}
 		g.Scopes = append(slices.Clip(g.Scopes), line)
@@ -129,6 +132,16 @@ func (x *execution) sweep() error {
 		_, err = x.io.Do([]Op{{Kind: OpDelete, Keys: []string{x.key(x.own)}}})
 	}
 	return err
+}
+
+// stillDead says whether the record of the instance's line is to be deleted. A line that has not ended may have gone on in
+// another execution, which saw its scope: whoever collects the scope collects it, and what may be left to do with it.
+func (x *execution) stillDead() (bool, error) {
+	if !x.dead || x.record.Ended {
+		return x.dead, nil
+	}
+	recs, err := x.freeze([]string{x.key(x.own)})
+	return err == nil && recs[0] != nil && recs[0].Nonce == x.record.Nonce && recs[0].Step == x.record.Step, err
 }
 
 // collect deletes what nobody needs, from the leaves up, so that who repeats it finds what is left. The record of the

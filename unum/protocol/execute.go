@@ -83,7 +83,7 @@ type execution struct {
 	state   bool   // the State is here
 	inputs  [][]byte
 	record  *Record // with the instance's checkpoint
-	found   bool    // it was there when the execution began
+	found   bool    // another execution has made it
 	garbage Garbage // what the execution collects at its end
 	dead    bool    // and its own line's record
 }
@@ -116,7 +116,9 @@ func (x *execution) run() (Fate, error) {
 // bury has the record of the instance's line deleted: the scope that the line belongs to is gone.
 func (x *execution) bury() {
 	x.dead = true
-	x.garbage.addBlob(refOf(x.record))
+	if x.record.Ended {
+		x.garbage.addBlob(refOf(x.record))
+	}
 }
 
 // abandon is bury for who may have been the one that joined at the end of the run and began to collect: it ended in
@@ -265,6 +267,7 @@ func (x *execution) work() (Fate, error) {
 	case won:
 		return x.follow(cur, plan, Won)
 	case x.place(cur) == stored:
+		x.found = true
 		return x.adopt(cur, Lost)
 	}
 	x.garbage.addBlob(x.req.StateRef)
