@@ -116,21 +116,27 @@ func (x *execution) close(cur *Record, old *Checkpoint, refs []string, end *End)
 // sweep collects what an execution leaves. The record that it began with goes last: who repeats it after a crash finds what is
 // left only if that is there.
 func (x *execution) sweep() error {
-	g := x.garbage
-	x.garbage = Garbage{}
 	dead, err := x.stillDead()
 	if err != nil {
 		return err
 	}
+	g := x.garbage
+	x.garbage = Garbage{}
 	if dead {
 		parent := x.own - 1
 		line := Scope{Key: x.below(parent), Step: x.lines[parent].Step, Names: []string{x.lines[x.own].Name}, Deep: !x.record.Ended}
 		g.Scopes = append(slices.Clip(g.Scopes), line)
 	}
 	mine, err := x.collect(g)
-	if err == nil && mine {
-		_, err = x.io.Do([]Op{{Kind: OpDelete, Keys: []string{x.key(x.own)}}})
+	if err != nil || !mine {
+		return err
 	}
+	if ref := refOf(x.record); ref != "" && !slices.Contains(g.Blobs, ref) { // of a record that was made again
+		if _, err := x.io.Do([]Op{{Kind: OpDeleteBlobs, Keys: []string{ref}}}); err != nil {
+			return err
+		}
+	}
+	_, err = x.io.Do([]Op{{Kind: OpDelete, Keys: []string{x.key(x.own)}}})
 	return err
 }
 
@@ -141,7 +147,14 @@ func (x *execution) stillDead() (bool, error) {
 		return x.dead, nil
 	}
 	recs, err := x.freeze([]string{x.key(x.own)})
-	return err == nil && recs[0] != nil && recs[0].Nonce == x.record.Nonce && recs[0].Step == x.record.Step, err
+	if err != nil {
+		return false, err
+	}
+	if recs[0] == nil || recs[0].Nonce != x.record.Nonce {
+		x.garbage.addBlob(refOf(x.record)) // somebody has collected the record, who may not have seen what was in it
+		return false, nil
+	}
+	return recs[0].Step == x.record.Step, nil
 }
 
 // collect deletes what nobody needs, from the leaves up, so that who repeats it finds what is left. The record of the

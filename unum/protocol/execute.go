@@ -462,7 +462,11 @@ func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
 	return fate, x.endBranch(x.own, plan.End)
 }
 
+// refOf returns the blob that the value of a record is in; "" if it is in none.
 func refOf(rec *Record) string {
+	if rec == nil || len(rec.Value) == 0 {
+		return ""
+	}
 	if cp, err := DecodeCheckpoint(rec.Value); err == nil {
 		return cp.Ref
 	}
