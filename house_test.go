@@ -39,6 +39,7 @@ var layers = [][]string{
 	{"engine/lane", "engine/integration", "faas"},
 	{"unum"},
 	{"unum/store", "unum/platform", "unum/wrapper", "unum/cost", "unum/check"},
+	{"unum/hosted"},
 	{"unum/deploy"},
 	{"engine/statemachine", "engine/workflow", "engine/schedule"},
 	{"engine/scheduled"},
