@@ -189,6 +189,14 @@ func TestGraphsThatCannotGoOn(t *testing.T) {
 - {name: G}
 `, []int{1, 2}, "Weft.Graph: the set all is to have 3 members, and A has fanned out to 2")
 	outputs(t, `
+- {name: O, start: true, next: {map: A}}
+- {name: A, sets: [all], next: {map: F}}
+- {name: F, next: {fanIn: G, set: all, size: 3}}
+- {name: G, next: {fanIn: H, values: [G-$0, G-($0 + 1)], if: $0 < $size - 1, $size: $size - 1}}
+- {name: H, next: {fanIn: K, values: [H-*], pop: true}}
+- {name: K}
+`, [][]int{{1, 2, 3}, {1, 2}, {1, 2, 3}}, "Weft.Graph: the set all is to have 3 members, and A has fanned out to 2")
+	outputs(t, `
 - {name: A, start: true, sets: [all], next: {map: F}}
 - {name: F, next: [{invoke: G, if: $out > 1, $0: $0 + 1}, {fanIn: H, set: all, size: $size, if: otherwise}]}
 - {name: G, next: {fanIn: H, set: all, size: $size}}
