@@ -49,7 +49,7 @@ var graveyard = []uint64{17, 172, 305, 3348, 3977, 6419, 16234}
 func TestWalk(t *testing.T) {
 	t.Parallel()
 	seeds := graveyard
-	for seed := range uint64(1500) {
+	for seed := range uint64(600) {
 		seeds = append(seeds, seed)
 	}
 	steps := 0
