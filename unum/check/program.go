@@ -51,17 +51,6 @@ func Each(n int, limit int64, line ...Node) Node {
 	return node
 }
 
-// size returns the number of nodes.
-func (s Seq) size() int {
-	n := len(s)
-	for _, node := range s {
-		for _, l := range node.Lines {
-			n += l.size()
-		}
-	}
-	return n
-}
-
 // may returns whether a run of the sequence can succeed, and whether it can fail.
 func (s Seq) may(broken bool) (succeed, fail bool) {
 	succeed = true
