@@ -2,7 +2,6 @@ package firestoreapi
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -21,6 +20,7 @@ type store struct {
 	locks        map[string]*lock                // by the document's name
 	transactions map[string]*transaction
 	begun        int64
+	bill         Bill
 }
 
 func newStore(c Config) *store {
@@ -61,8 +61,11 @@ func (s *store) now() time.Time {
 	return t
 }
 
-// readTime is a time at which everything committed so far is to be seen. s.mu is held.
-func (s *store) readTime() *timestamppb.Timestamp {
+// charge bills reads, and returns a time at which everything committed so far is to be seen.
+func (s *store) charge(reads int) *timestamppb.Timestamp {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bill.Reads += int64(reads)
 	s.last = s.now()
 	return timestamppb.New(s.last)
 }
@@ -102,6 +105,7 @@ func (s *store) apply(writes []*pb.Write) (*pb.CommitResponse, error) {
 	now := s.now()
 	changed := make(map[string]*document)
 	out := &pb.CommitResponse{}
+	bill := s.bill
 	for _, w := range writes {
 		name := target(w)
 		cur, seen := changed[name]
@@ -113,6 +117,11 @@ func (s *store) apply(writes []*pb.Write) (*pb.CommitResponse, error) {
 			return nil, err
 		}
 		changed[name] = next
+		if _, deletes := w.GetOperation().(*pb.Write_Delete); deletes {
+			bill.Deletes++
+		} else {
+			bill.Writes++
+		}
 		result := &pb.WriteResult{TransformResults: results}
 		if next != nil {
 			result.UpdateTime = timestamppb.New(next.updated)
@@ -122,17 +131,7 @@ func (s *store) apply(writes []*pb.Write) (*pb.CommitResponse, error) {
 	for name, next := range changed {
 		s.put(name, next)
 	}
-	s.last = now
+	s.last, s.bill = now, bill
 	out.CommitTime = timestamppb.New(now)
 	return out, nil
-}
-
-// inCollection returns the documents of a collection by id; s.mu is held.
-func (s *store) inCollection(name string) []*document {
-	docs := s.collections[name]
-	out := make([]*document, 0, len(docs))
-	for _, id := range slices.Sorted(maps.Keys(docs)) {
-		out = append(out, docs[id])
-	}
-	return out
 }

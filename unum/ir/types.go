@@ -9,7 +9,7 @@ type App struct {
 	Name    string
 	// TimeoutSeconds is how long a run may take; 0: no bound of its own.
 	TimeoutSeconds int64
-	// Machine is the definition, as JSON, of the state machine that the app has been compiled from. Its functions have Glue,
+	// Machine is the definition, as JSON (Parse gives it without spaces), of the state machine that the app has been compiled from. Its functions have Glue,
 	// which decides what follows; their Continuations say the same for people and pictures, with guards over $exit. nil:
 	// the app is written by hand and its Continuations are what is carried out.
 	Machine []byte
@@ -39,7 +39,7 @@ func (a *App) Start() *Function {
 
 // Function is a node of the graph.
 type Function struct {
-	// Name is unique in the app: a letter, then letters, digits, "_" and "-", at most NameChars.
+	// Name is unique in the app: a letter, then letters, digits, "_" and "-", at most 60.
 	Name string
 	// Code names the user's function. "": nothing but the runtime runs, and the output is the input.
 	Code  string

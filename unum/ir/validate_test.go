@@ -67,9 +67,11 @@ func TestExclusive(t *testing.T) {
 		{"true", "otherwise", true},
 		{"otherwise", "true", false},
 		{"$out.a", "not $out.a", true},
-		{"$out.a and $out.b", "not $out.a or not $out.b", false}, // they do, but it is not seen
+		{"$out.a and $out.b", "not $out.a or not $out.b", true},
 		{"$out.a or $out.b", "not $out.a and $0 == 1", false},
-		{"$out.a or $out.b", "not ($out.a or $out.b)", false}, // nor here
+		{"$out.a or $out.b", "not ($out.a or $out.b)", true},
+		{`$out == "a" or $out == "b"`, `$out == "c" or $out == "d"`, true},
+		{`$out == "a" or $out == "b"`, `$out == "c" or $out == "b"`, false},
 		{"$out.a > 50", "$out.a <= 50", true},
 		{"$out.a > 50", "50 >= $out.a", true},
 		{"$out.a > 50", "$out.a < 51", false},

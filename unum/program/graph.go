@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/weftworks/weft/asl/jsonvalue"
+	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/unum/ir"
 	"github.com/weftworks/weft/unum/protocol"
 )
@@ -27,13 +28,13 @@ type Graph struct {
 	shape *ir.Shape
 }
 
-// NewGraph returns the program of an app. An app that is not valid has none: the error is ir.Problems.
+// NewGraph returns the program of an app. An app that is not valid has none: the error is fault.InvalidDefinition around ir.Problems.
 func NewGraph(app *ir.App) (*Graph, error) {
 	if app.Machine != nil {
-		return nil, fmt.Errorf("app %s is compiled from a machine: it has a program of its own", app.Name)
+		return nil, fault.New("unum.program", fault.InvalidDefinition, app.Name, "the app is compiled from a machine: NewCompiled has its program")
 	}
 	if err := app.Validate().Err(); err != nil {
-		return nil, err
+		return nil, fault.New("unum.program", fault.InvalidDefinition, app.Name, "%w", err)
 	}
 	shape, _ := app.Shape()
 	return &Graph{app, shape}, nil

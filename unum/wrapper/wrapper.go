@@ -71,14 +71,8 @@ func (c *Config) handle(ctx context.Context, d *delivery) (answer []byte, taken 
 	if c.Runtime == nil {
 		return nil, false, nil
 	}
-	if !d.deadline.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, d.deadline)
-		defer cancel()
-	}
-	ctx, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	code := c.runs(d, giveUp)
+	ctx, code, end := c.begin(ctx, d)
+	defer end()
 	execute := func(ctx context.Context, request []byte) error { return c.Runtime.Handle(ctx, request, code) }
 	if isRequest(d.payload) {
 		return []byte("null"), true, execute(ctx, d.payload)
@@ -96,6 +90,17 @@ func (c *Config) handle(ctx context.Context, d *delivery) (answer []byte, taken 
 	}
 	answer, err = json.Marshal(map[string]string{"run": d.id})
 	return answer, true, err
+}
+
+// begin returns what executions of a delivery need: a context that ends with the delivery's time, and the code. end frees
+// what they hold.
+func (c *Config) begin(ctx context.Context, d *delivery) (_ context.Context, code unum.Run, end func()) {
+	cancel := func() {}
+	if !d.deadline.IsZero() {
+		ctx, cancel = context.WithDeadline(ctx, d.deadline)
+	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	return ctx, c.runs(d, giveUp), func() { giveUp(nil); cancel() }
 }
 
 // runs returns the function's code for the Runtime. It calls giveUp for what is nobody's outcome: the execution is then to
