@@ -47,7 +47,7 @@ func DynamoDB(t testing.TB) string {
 
 // Node runs a script of a directory of testdata whose modules make tools installs, with additions to the environment, and
 // returns what it writes. dir is relative to the test's package.
-func Node(t *testing.T, dir, script string, env ...string) []byte {
+func Node(t testing.TB, dir, script string, env ...string) []byte {
 	t.Helper()
 	need(t, filepath.Join(dir, "node_modules", ".package-lock.json"))
 	cmd := exec.CommandContext(t.Context(), node(t), script)
@@ -62,7 +62,7 @@ func Node(t *testing.T, dir, script string, env ...string) []byte {
 	return out
 }
 
-func node(t *testing.T) string {
+func node(t testing.TB) string {
 	t.Helper()
 	program, err := exec.LookPath("node")
 	if err != nil {
