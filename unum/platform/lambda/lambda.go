@@ -24,10 +24,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -47,6 +49,9 @@ const (
 	// attempts and mostBackoff bound how often and how slowly a call is repeated that was throttled or failed in passing.
 	attempts    = 8
 	mostBackoff = 5 * time.Second
+	// connections is how many stay open while there is no use for them: those of a wide fan-out, which would otherwise
+	// begin each with a handshake (the SDK keeps 10).
+	connections = 128
 )
 
 // Options is what a Platform needs to know of a deployment.
@@ -64,12 +69,19 @@ type Platform struct {
 	opts   Options
 }
 
-// New returns the platform of a deployment. Calls that are throttled are repeated within bounds.
+// New returns the platform of a deployment. Calls that are throttled are repeated within bounds; an HTTP client of the
+// SDK's own keeps more connections than it does by itself.
 func New(cfg aws.Config, opts Options) *Platform {
 	retryer := func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, mostBackoff })
 	}
 	cfg.Retryer = retryer
+	if own, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok || cfg.HTTPClient == nil {
+		if own == nil {
+			own = awshttp.NewBuildableClient()
+		}
+		cfg.HTTPClient = own.WithTransportOptions(func(t *http.Transport) { t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, connections })
+	}
 	if opts.Function == nil {
 		opts.Function = func(name string) (string, error) { return name, nil }
 	}

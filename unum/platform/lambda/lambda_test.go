@@ -170,3 +170,34 @@ func TestFailuresComeThroughTheQueue(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkInvoke measures an asynchronous invocation by Amazon's client over a loopback connection, 64 at a time, from the
+// call to the end of the execution.
+func BenchmarkInvoke(b *testing.B) {
+	s := faas.New(faas.Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	api, err := lambdaapi.New(lambdaapi.Config{Service: s})
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := httptest.NewServer(api)
+	defer server.Close()
+	if err := s.Register("f", function.Go(func(context.Context, []byte) ([]byte, error) { return nil, nil }), faas.Settings{}); err != nil {
+		b.Fatal(err)
+	}
+	p := lambda.New(aws.Config{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", "")}, lambda.Options{})
+	b.SetParallelism(32)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := p.Invoke(b.Context(), "f", []byte(`{"v":1}`), time.Time{}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	if err := s.Wait(b.Context()); err != nil {
+		b.Error(err)
+	}
+	if err := s.Close(b.Context()); err != nil {
+		b.Error(err)
+	}
+}
