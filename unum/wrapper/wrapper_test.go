@@ -326,7 +326,7 @@ func TestLanguagesUntouched(t *testing.T) {
 				crashed.Cause != `{"errorType":"Runtime.ExitError","errorMessage":"RequestId: `+fmt.Sprintf("request-%d", r.calls)+` Error: Runtime exited with error: exit status 3"}` {
 				t.Errorf("crash: %+v", crashed)
 			}
-			slow := r.run(`{"do":"sleep"}`, 4*time.Second) // a second of which is the runtime's
+			slow := r.run(`{"do":"sleep"}`, 3*time.Second) // a quarter of which is the runtime's
 			if slow.Kind != protocol.Broken || slow.Error != "Sandbox.Timedout" || !strings.Contains(slow.Cause, "Task timed out after") {
 				t.Errorf("sleep: %+v", slow)
 			}
