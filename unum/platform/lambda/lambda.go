@@ -181,22 +181,27 @@ func (p *Platform) Handler(handle func(ctx context.Context, payload []byte) erro
 	return func(ctx context.Context, payload json.RawMessage) (any, error) {
 		var e event
 		if err := json.Unmarshal(payload, &e); err == nil && len(e.Records) > 0 && e.Records[0].Source == "aws:sqs" {
-			return p.forwardAll(ctx, &e)
+			return p.takeAll(ctx, &e, handle)
 		}
-		request, err := destination.Unwrap(payload)
-		if err != nil {
-			return nil, err
-		}
-		return nil, handle(ctx, request)
+		return nil, execute(ctx, payload, handle)
 	}
 }
 
-// forwardAll forwards messages and reports those that it could not. It fails if there were none else.
-func (p *Platform) forwardAll(ctx context.Context, e *event) (*report, error) {
+// execute gives handle the request that an event is, or is the record of.
+func execute(ctx context.Context, payload []byte, handle func(ctx context.Context, payload []byte) error) error {
+	request, err := destination.Unwrap(payload)
+	if err != nil {
+		return err
+	}
+	return handle(ctx, request)
+}
+
+// takeAll takes messages and reports those that it could not. It fails if there were none else.
+func (p *Platform) takeAll(ctx context.Context, e *event, handle func(ctx context.Context, payload []byte) error) (*report, error) {
 	r := &report{Failures: []failed{}}
 	var all []error
 	for _, record := range e.Records {
-		if err := p.forward(ctx, record.Body); err != nil {
+		if err := p.take(ctx, record.Body, handle); err != nil {
 			r.Failures = append(r.Failures, failed{record.ID})
 			all = append(all, err)
 		}
@@ -207,11 +212,15 @@ func (p *Platform) forwardAll(ctx context.Context, e *event) (*report, error) {
 	return r, nil
 }
 
-// forward invokes the target of a message, or puts it back.
-func (p *Platform) forward(ctx context.Context, body string) error {
+// take invokes the target of a delayed message, or puts it back. Anything else in the queue is the record of a request that
+// Lambda has given up.
+func (p *Platform) take(ctx context.Context, body string, handle func(ctx context.Context, payload []byte) error) error {
 	var m message
 	if err := json.Unmarshal([]byte(body), &m); err != nil {
-		return fault.New("lambda.forward", fault.InvalidInput, p.opts.Queue, "a message of the delay queue is none of ours: %w", err)
+		return fault.New("lambda.take", fault.InvalidInput, p.opts.Queue, "a message of the delay queue is none of ours: %w", err)
+	}
+	if m.Function == "" {
+		return execute(ctx, []byte(body), handle)
 	}
 	if wait := time.Until(time.UnixMicro(m.At)); wait > 0 {
 		return p.delay(ctx, &m, wait)
