@@ -24,8 +24,9 @@ run: ## count the words of the Go source tree (examples/wordcount)
 
 DYNALITE := engine/integration/awssdk/testdata/dynalite
 ORACLE   := asl/jsonata/testdata/oracle
+WITNESS  := faas/firestoreapi/testdata/node
 
-tools: $(DYNALITE)/node_modules/.package-lock.json $(ORACLE)/node_modules/.package-lock.json bin/.versitygw-$(VERSITYGW) ## install what tests talk to, pinned: DynamoDB's API and JSONata's reference (npm), an S3 server (into bin)
+tools: $(DYNALITE)/node_modules/.package-lock.json $(ORACLE)/node_modules/.package-lock.json $(WITNESS)/node_modules/.package-lock.json bin/.versitygw-$(VERSITYGW) ## install what tests talk to, pinned: DynamoDB's API, JSONata's reference and a client of Firestore (npm), an S3 server (into bin)
 %/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
@@ -69,6 +70,9 @@ bench: ## measure; prints tables, writes figures and pictures to bench/out (BENC
 	go run ./bench $(BENCH)
 	cd bench/plot && go run . ../out
 
+bench-unum: ## runs without an orchestrator: fan-outs, chains and dollars, with the latencies of the paper, beside its figures
+	go run ./bench/unum $(BENCH)
+
 bench-jsonata: $(ORACLE)/node_modules/.package-lock.json ## JSONata beside the reference and gojq, one line an expression
 	cd bench/jsonata && go run . -package ../../asl/jsonata
 
@@ -81,4 +85,4 @@ lint: ## gofmt, go vet, golangci-lint and weftvet
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft
 
-.PHONY: help build run tools test race conformance test-aws crash sim fuzz bench bench-jsonata lint clean
+.PHONY: help build run tools test race conformance test-aws crash sim fuzz bench bench-unum bench-jsonata lint clean

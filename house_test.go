@@ -30,7 +30,7 @@ const modulePath = "github.com/weftworks/weft"
 // layers are the rooms of the house, from the cellar up. A package imports packages of lower layers and of its own
 // room; rooms of one layer do not know each other. A package belongs to the room with the longest matching path.
 var layers = [][]string{
-	{"internal/wire", "internal/procs", "internal/conformance", "fault", "limits", "analysis"},
+	{"internal/wire", "internal/procs", "internal/conformance", "fault", "limits", "analysis", "picture"},
 	{"asl", "schedule", "objectstore", "itembatcher", "unum/protocol"},
 	{"machine", "durable", "itemreader", "resultwriter", "cloudformation", "unum/ir"},
 	{"unum/glue"},
@@ -39,6 +39,7 @@ var layers = [][]string{
 	{"engine/lane", "engine/integration", "faas"},
 	{"unum"},
 	{"unum/store", "unum/platform", "unum/wrapper", "unum/cost", "unum/check"},
+	{"unum/hosted"},
 	{"unum/deploy"},
 	{"engine/statemachine", "engine/workflow", "engine/schedule"},
 	{"engine/scheduled"},
@@ -50,7 +51,7 @@ var layers = [][]string{
 
 // pure rooms do no I/O, start no goroutine and read no clock. Lanes keep to that too, but log.
 var pure = []string{
-	"asl", "schedule", "itembatcher", "cloudformation", "machine", "durable", "unum/ir", "unum/protocol", "unum/glue", "unum/compile", "unum/program", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
+	"asl", "schedule", "itembatcher", "cloudformation", "picture", "machine", "durable", "unum/ir", "unum/protocol", "unum/glue", "unum/compile", "unum/program", "engine/workflow", "engine/partition", "engine/statemachine", "engine/schedule", "engine/scheduled", "engine/lane", "internal/wire",
 }
 
 // pureModules are the modules of others that pure rooms may import, each with the rooms. What a room uses of them must be

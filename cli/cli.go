@@ -144,6 +144,7 @@ func (a *app) root() *cobra.Command {
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpCommand(a.helpCommand())
 	root.AddGroup(&cobra.Group{ID: "main", Title: "Run and serve:"}, &cobra.Group{ID: "server", Title: "What a server keeps:"},
+		&cobra.Group{ID: "alone", Title: "Run without a server:"},
 		&cobra.Group{ID: "other", Title: "Other:"})
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
@@ -152,6 +153,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add("main", a.runCommand(), a.testCommand(), a.devCommand(), a.serveCommand(), a.envCommand())
+	add("alone", a.deployCommand(), a.destroyCommand())
 	add("server", a.machinesCommand(), a.workflowsCommand(), a.runsCommand(), a.mapRunsCommand(), a.entitiesCommand(), a.schedulesCommand(),
 		a.activitiesCommand())
 	add("other", a.logCommand(), a.versionCommand())

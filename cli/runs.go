@@ -23,7 +23,8 @@ func (a *app) runsCommand() *cobra.Command {
 		Use:   "runs",
 		Short: "List, show, follow and control the runs of a server's machines and workflows",
 		Long: `Work with the runs a server keeps: runs of state machines (Step Functions calls them executions) and of
-workflows written in Go.
+workflows written in Go. With --on, start, show, wait, stop and cost talk to a deployment instead, which needs
+no server (weft deploy).
 
 A run of a workflow is named by its id. A run of a machine is named by its ARN, by MACHINE/NAME, or by its
 bare name while only one machine has a run of that name. Where a name could be either, the workflow's
@@ -31,7 +32,7 @@ run is meant; the ARN always names the machine's.`,
 	})
 	r.flags(cmd)
 	cmd.AddCommand(a.runsStart(r), a.runsList(r), a.runsShow(r), a.runsHistory(r), a.runsStop(r), a.runsWait(r), a.runsRaise(r), a.runsTag(r),
-		a.runsPurge(r), a.runsRedrive(r), a.runsRerun(r), a.runsDiff(r), a.runsCompare(r))
+		a.runsPurge(r), a.runsCost(r), a.runsRedrive(r), a.runsRerun(r), a.runsDiff(r), a.runsCompare(r))
 	for _, verb := range verbs {
 		cmd.AddCommand(a.runsChange(r, verb))
 	}
@@ -41,16 +42,25 @@ run is meant; the ARN always names the machine's.`,
 func (a *app) runsStart(r *remote) *cobra.Command {
 	var input, name string
 	var wait, quiet bool
+	var o *on
 	cmd := &cobra.Command{
 		Use:   "start MACHINE|ARN",
 		Short: "Start a run of a state machine and print its ARN (of a workflow: weft workflows start)",
 		Example: `  weft runs start greet --input '{"name": "Ada"}'
-  weft runs start greet --input @order.json --name order-7 --wait`,
-		Args: args(1, 1, "MACHINE"),
+  weft runs start greet --input @order.json --name order-7 --wait
+  weft runs start --on aws --input @order.json --name order-7`,
+		Args: args(0, 1, "MACHINE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := a.readInput(input)
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case o.ref != "" && len(args) > 0:
+				return usage("unexpected argument %q; a deployment has one application", args[0])
+			case o.ref != "":
+				return o.start(cmd.Context(), a, r, text, name, wait)
+			case len(args) == 0:
+				return usage("MACHINE is missing")
 			}
 			c, err := r.dial()
 			if err != nil {
@@ -78,6 +88,7 @@ func (a *app) runsStart(r *remote) *cobra.Command {
 			return err
 		},
 	}
+	o = onFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&input, "input", "", "`JSON`, @FILE, or - for stdin (default {})")
 	f.StringVar(&name, "name", "", "`NAME` of the run, unique for its machine (default a new UUID)")
@@ -119,10 +130,14 @@ func colourStatus(s console.Style, status string) string {
 }
 
 func (a *app) runsShow(r *remote) *cobra.Command {
-	return &cobra.Command{
+	var o *on
+	cmd := &cobra.Command{
 		Use: "show RUN", Short: "Show a run with its input and result", Args: args(1, 1, "RUN"),
-		Example: "  weft runs show greet/order-7\n  weft runs show greet/order-7 --json | jq .output",
+		Example: "  weft runs show greet/order-7\n  weft runs show greet/order-7 --json | jq .output\n  weft runs show order-7 --on aws",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.ref != "" {
+				return o.show(cmd.Context(), a, r, args[0])
+			}
 			found, err := r.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -162,6 +177,8 @@ func (a *app) runsShow(r *remote) *cobra.Command {
 			return f.flush()
 		},
 	}
+	o = onFlags(cmd)
+	return cmd
 }
 
 // suspended reports whether a run is held, which DescribeExecution does not say; a server without the REST API holds none.
@@ -200,9 +217,13 @@ func given(cmd *cobra.Command, flag, text string) *string {
 
 func (a *app) runsStop(r *remote) *cobra.Command {
 	var errorName, cause string
+	var o *on
 	cmd := &cobra.Command{
 		Use: "stop RUN", Short: "Abort a run of a state machine", Args: args(1, 1, "RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.ref != "" {
+				return o.stop(cmd.Context(), a, args[0], errorName, cause)
+			}
 			found, err := r.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -222,6 +243,7 @@ func (a *app) runsStop(r *remote) *cobra.Command {
 			return nil
 		},
 	}
+	o = onFlags(cmd)
 	cmd.Flags().StringVar(&errorName, "error", "", "error `NAME` to keep with the run")
 	cmd.Flags().StringVar(&cause, "cause", "", "`CAUSE` to keep with the run")
 	return cmd
@@ -230,11 +252,15 @@ func (a *app) runsStop(r *remote) *cobra.Command {
 func (a *app) runsWait(r *remote) *cobra.Command {
 	var timeout time.Duration
 	var quiet bool
+	var o *on
 	cmd := &cobra.Command{
 		Use:   "wait RUN",
 		Short: "Follow a run to its end, print its result and exit as `weft run` does",
 		Args:  args(1, 1, "RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.ref != "" {
+				return o.wait(cmd.Context(), a, r, args[0], timeout)
+			}
 			found, err := r.find(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -245,6 +271,7 @@ func (a *app) runsWait(r *remote) *cobra.Command {
 			return a.waitFor(cmd.Context(), r, found.machine.ARN, timeout, quiet)
 		},
 	}
+	o = onFlags(cmd)
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "stop waiting after `DURATION` (exit 5); the run goes on. 0: never")
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "show no progress")
 	return cmd

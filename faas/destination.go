@@ -65,27 +65,30 @@ func (s *Service) over(f *deployed, e *event, why condition) {
 		destination = f.settings.OnFailure
 	}
 	if destination == "" {
+		s.forget(e)
 		if why != success {
 			s.cfg.Log.Warn("an event is given up", "function", e.function, "request", e.id, "why", why, "executed", e.executed)
 		}
 		return
 	}
 	body := s.record(e, why, time.Now())
-	if len(body) > AsyncBytes {
-		s.lose(e, destination, "the record has more than the bytes that an event may have")
+	target, unknown := s.find("faas.over", destination)
+	switch {
+	case len(body) > AsyncBytes:
+		s.lose(e, destination, "the record has more bytes than an event may have")
+	case unknown == nil:
+		if _, err := s.add(target.name, body, time.Time{}); err != nil {
+			s.lose(e, destination, err.Error())
+		}
+	case s.cfg.Deliver != nil && strings.HasPrefix(destination, "arn:") && function.NameOf(destination) == destination:
+		s.stats.Running++ // so that Wait waits
+		s.alive.Add(1)
+		go s.carry(e, destination, body)
 		return
-	}
-	if target, err := s.find("faas.over", destination); err == nil {
-		s.add(target.name, body, time.Time{})
-		return
-	}
-	if s.cfg.Deliver == nil || !strings.HasPrefix(destination, "arn:") || function.NameOf(destination) != destination {
+	default:
 		s.lose(e, destination, "there is no such function")
-		return
 	}
-	s.stats.Running++ // so that Wait waits
-	s.alive.Add(1)
-	go s.carry(e, destination, body)
+	s.forget(e)
 }
 
 // carry takes a record out of the Service.
@@ -96,6 +99,7 @@ func (s *Service) carry(e *event, destination string, body []byte) {
 	if err != nil {
 		s.lose(e, destination, err.Error())
 	}
+	s.forget(e)
 	s.stats.Running--
 	s.alive.Done()
 	s.rest()

@@ -70,15 +70,15 @@ func (s *Service) Send(_ context.Context, name string, payload []byte, notBefore
 		return "", fault.New(op, fault.Busy, name, "%d events of %d bytes wait; try again when some have been executed",
 			len(s.queue), s.bytes)
 	}
-	e := s.add(f.name, payload, notBefore)
+	id, err := s.add(f.name, payload, notBefore)
 	s.pump()
-	return e.id, nil
+	return id, err
 }
 
-// add makes an event, and a second delivery of it if Faults say so. The caller holds mu and calls pump.
-func (s *Service) add(name string, payload []byte, notBefore time.Time) *event {
+// add makes an event, and a second delivery of it if Faults say so, and returns the request id. The caller holds mu and
+// calls pump.
+func (s *Service) add(name string, payload []byte, notBefore time.Time) (string, error) {
 	s.serial++
-	s.stats.Events++
 	now := time.Now()
 	e := &event{id: uuid.NewString(), function: name, payload: payload, serial: s.serial, born: now}
 	if notBefore.After(now) {
@@ -86,15 +86,19 @@ func (s *Service) add(name string, payload []byte, notBefore time.Time) *event {
 	}
 	luck := s.cfg.Faults.draw(e.serial, 0)
 	e.due = e.born.Add(s.cfg.Latency() + luck.late)
+	if err := s.keep(e); err != nil {
+		return "", err
+	}
+	s.stats.Events++
 	s.push(e)
 	if luck.duplicate {
 		s.serial++
 		s.stats.Duplicates++
 		twin := *e
 		twin.serial, twin.due = s.serial, e.due.Add(luck.duplicateAfter)
-		s.push(&twin)
+		s.push(&twin) // which nobody needs to keep
 	}
-	return e
+	return e.id, nil
 }
 
 func (s *Service) push(e *event) {
@@ -134,6 +138,7 @@ func (s *Service) deliver(e *event, now time.Time) {
 	f := s.functions[e.function]
 	if f == nil {
 		s.stats.Lost++
+		s.forget(e)
 		s.cfg.Log.Warn("an event is lost: its function was removed", "function", e.function, "request", e.id)
 		return
 	}
@@ -173,10 +178,15 @@ func (s *Service) process(run *execution, e *event, luck luck) {
 	defer s.end(run, answer)
 	f := s.functions[e.function]
 	switch {
-	case s.closed || f == nil || err != nil && s.ctx.Err() != nil:
-		if err != nil || answer.FunctionError != "" {
+	case s.closed && err == nil && answer.FunctionError == "":
+		s.forget(e)
+	case s.closed:
+		if s.journal == nil {
 			s.stats.Lost++
 		}
+	case f == nil:
+		s.stats.Lost++
+		s.forget(e)
 	case err != nil: // the invoker gave up, which is the platform's failure and costs no attempt
 		e.executed--
 		e.throttled++

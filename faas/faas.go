@@ -125,7 +125,8 @@ type Service struct {
 	mu        sync.Mutex
 	functions map[string]*deployed
 	queue     queue
-	bytes     int64 // of payloads in queue
+	journal   *journal // nil: events are in memory only
+	bytes     int64    // of payloads in queue
 	serial    uint64
 	shared    int // executions of functions that have reserved nothing
 	reserved  int // concurrency reserved
@@ -341,7 +342,7 @@ func (s *Service) rest() {
 }
 
 // Close refuses new calls and events, waits for the executions under way until ctx ends, then cancels them, and closes
-// the invokers. Events that wait are lost, and counted.
+// the invokers. Events that wait are lost, and counted, unless they are kept.
 func (s *Service) Close(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed {
@@ -352,8 +353,8 @@ func (s *Service) Close(ctx context.Context) error {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	s.stats.Lost += int64(len(s.queue))
-	if n := len(s.queue); n > 0 {
+	if n := len(s.queue); n > 0 && s.journal == nil {
+		s.stats.Lost += int64(n)
 		s.cfg.Log.Warn("events are lost: the service closes", "events", n)
 	}
 	s.queue, s.bytes = nil, 0
@@ -368,6 +369,9 @@ func (s *Service) Close(ctx context.Context) error {
 		if c, ok := f.code.invoker.(io.Closer); ok {
 			all = append(all, c.Close())
 		}
+	}
+	if s.journal != nil {
+		all = append(all, s.journal.file.Close())
 	}
 	return errors.Join(all...)
 }

@@ -68,7 +68,7 @@ func (r *Runtime) Execute(ctx context.Context, req *protocol.Request, run Run) e
 	if req.Failure != nil && req.Attempt < r.Redeliveries {
 		again := *req
 		again.Failure, again.Attempt = nil, req.Attempt+1
-		return r.invoke(ctx, &again, r.now().Add(redeliveryDelay<<min(req.Attempt, 8)).UnixMilli())
+		return r.send(ctx, &again, r.now().Add(redeliveryDelay<<min(req.Attempt, 8)).UnixMilli())
 	}
 	fate, err := protocol.Execute(r.env(), &driver{ctx: ctx, r: r, run: run}, r.Program, req)
 	if err != nil {
@@ -127,7 +127,7 @@ func (r *Runtime) env() *protocol.Env {
 	if keep == 0 {
 		keep = DefaultKeep
 	}
-	return &protocol.Env{Nonce: r.nonce(), Expires: r.now().Add(keep).Unix(), Inline: r.Inline}
+	return &protocol.Env{Nonce: r.nonce(), Expires: r.now().Add(keep).Unix(), Inline: r.Inline, Payload: r.Platform.MaxPayload()}
 }
 
 // driver carries out the operations of one execution.
@@ -193,7 +193,11 @@ func (d *driver) do(ctx context.Context, op *protocol.Op) (a protocol.Answer, er
 	case protocol.OpDeleteBlobs:
 		err = store.DeleteBlobs(ctx, op.Keys)
 	case protocol.OpInvoke:
-		err = d.r.invoke(ctx, op.Request, op.At)
+		var notBefore time.Time
+		if op.At != 0 {
+			notBefore = time.UnixMilli(op.At)
+		}
+		err = d.r.Platform.Invoke(ctx, op.Request.Function, op.Payload, notBefore)
 	case protocol.OpRun:
 		a.Outcome, err = d.work(ctx, op)
 	default:
@@ -217,35 +221,6 @@ func (d *driver) work(ctx context.Context, op *protocol.Op) (*protocol.Outcome, 
 		return nil, fmt.Errorf("the code of %s answered what is no JSON", op.Code)
 	}
 	return &out, nil
-}
-
-// invoke has a request delivered. A state that makes it too large for the platform goes into a blob, whose name is made of
-// what is in it.
-func (r *Runtime) invoke(ctx context.Context, req *protocol.Request, at int64) error {
-	payload, err := EncodeRequest(req)
-	if err != nil {
-		return err
-	}
-	if len(payload) > r.Platform.MaxPayload() && len(req.State) > 0 {
-		sum := sha256.Sum256(req.State)
-		small := *req
-		small.StateRef = fmt.Sprintf("%s/%d.~%x", protocol.Key(req.Run, req.Lines), req.Lines[len(req.Lines)-1].Step, sum[:12])
-		small.State = nil
-		if err := r.Store.PutBlob(ctx, small.StateRef, req.State, r.env().Expires); err != nil {
-			return err
-		}
-		if payload, err = EncodeRequest(&small); err != nil {
-			return err
-		}
-	}
-	if limit := r.Platform.MaxPayload(); len(payload) > limit {
-		return fault.New("unum.invoke", fault.LimitExceeded, req.Run, "the request for %s has %d bytes without its state, and the platform takes %d", req.Function, len(payload), limit)
-	}
-	var notBefore time.Time
-	if at != 0 {
-		notBefore = time.UnixMilli(at)
-	}
-	return r.Platform.Invoke(ctx, req.Function, payload, notBefore)
 }
 
 // rootNonce is the nonce of a run's own record: it also says when the run was started, and with what.

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/weftworks/weft/unum"
@@ -25,27 +24,12 @@ func (l latency) draw() time.Duration {
 	return time.Duration(float64(l.p50) * math.Exp(sigma*rand.NormFloat64()))
 }
 
-// world is what surrounds the runtime: how long things take, and how often they have been done.
+// world is what surrounds the runtime: how long things take.
 type world struct {
 	read, write, invoke latency // of one request, to its answer
 	dispatch            latency // from the answer of an Invoke to the function's first instruction
 	// unitTime is how long an item is busy with a write unit: DynamoDB grants a partition 1,000 a second, and an item is in one.
 	unitTime time.Duration
-
-	reads, writes, deletes, adds, blobs, invokes atomic.Int64
-	readUnits, writeUnits                        atomic.Int64
-}
-
-// counts are a world's counters at some moment.
-type counts struct{ reads, writes, deletes, adds, blobs, invokes, readUnits, writeUnits int64 }
-
-func (w *world) counts() counts {
-	return counts{w.reads.Load(), w.writes.Load(), w.deletes.Load(), w.adds.Load(), w.blobs.Load(), w.invokes.Load(), w.readUnits.Load(), w.writeUnits.Load()}
-}
-
-func (c counts) minus(d counts) counts {
-	return counts{c.reads - d.reads, c.writes - d.writes, c.deletes - d.deletes, c.adds - d.adds, c.blobs - d.blobs, c.invokes - d.invokes,
-		c.readUnits - d.readUnits, c.writeUnits - d.writeUnits}
 }
 
 // slowStore is a datastore as far away as DynamoDB was in the paper's measurements.
@@ -63,7 +47,6 @@ type item struct {
 
 func (s *slowStore) slowWrite(key string, bytes int) {
 	units := int64(max(1, (bytes+1023)/1024))
-	s.writeUnits.Add(units)
 	v, _ := s.items.LoadOrStore(key, new(item))
 	it := v.(*item)
 	it.mu.Lock()
@@ -92,11 +75,7 @@ func size(r *unum.Record) int {
 const batch = 100
 
 func (s *slowStore) Get(ctx context.Context, keys []string) ([]*unum.Record, error) {
-	s.reads.Add(int64(len(keys)))
 	recs, err := s.Store.Get(ctx, keys)
-	for _, r := range recs {
-		s.readUnits.Add(int64(max(1, (size(r)+4095)/4096)))
-	}
 	var longest time.Duration
 	for i := 0; i < len(keys); i += batch {
 		longest = max(longest, s.read.draw())
@@ -106,19 +85,16 @@ func (s *slowStore) Get(ctx context.Context, keys []string) ([]*unum.Record, err
 }
 
 func (s *slowStore) Create(ctx context.Context, key string, rec *unum.Record) (*unum.Record, bool, error) {
-	s.writes.Add(1)
 	s.slowWrite(key, size(rec))
 	return s.Store.Create(ctx, key, rec)
 }
 
 func (s *slowStore) Advance(ctx context.Context, key, nonce string, from int64, rec *unum.Record) (*unum.Record, bool, error) {
-	s.writes.Add(1)
 	s.slowWrite(key, size(rec))
 	return s.Store.Advance(ctx, key, nonce, from, rec)
 }
 
 func (s *slowStore) Add(ctx context.Context, key, nonce string, step int64, member string, failed bool) (*unum.Record, bool, error) {
-	s.adds.Add(1)
 	recs, err := s.Store.Get(ctx, []string{key}) // for its size alone
 	if err != nil {
 		return nil, false, err
@@ -128,29 +104,22 @@ func (s *slowStore) Add(ctx context.Context, key, nonce string, step int64, memb
 }
 
 func (s *slowStore) Delete(ctx context.Context, keys []string) error {
-	s.deletes.Add(int64(len(keys)))
-	s.writeUnits.Add(int64(len(keys)))
 	time.Sleep(s.write.draw())
 	return s.Store.Delete(ctx, keys)
 }
 
 func (s *slowStore) PutBlob(ctx context.Context, key string, data []byte, expires int64) error {
-	s.blobs.Add(1)
 	s.slowWrite(key, len(data))
 	return s.Store.PutBlob(ctx, key, data, expires)
 }
 
 func (s *slowStore) GetBlob(ctx context.Context, key string) ([]byte, error) {
-	s.reads.Add(1)
 	data, err := s.Store.GetBlob(ctx, key)
-	s.readUnits.Add(int64(max(1, (len(data)+4095)/4096)))
 	time.Sleep(s.read.draw())
 	return data, err
 }
 
 func (s *slowStore) DeleteBlobs(ctx context.Context, keys []string) error {
-	s.deletes.Add(int64(len(keys)))
-	s.writeUnits.Add(int64(len(keys)))
 	time.Sleep(s.write.draw())
 	return s.Store.DeleteBlobs(ctx, keys)
 }
@@ -164,7 +133,6 @@ type slowPlatform struct {
 }
 
 func (p *slowPlatform) Invoke(ctx context.Context, _ string, payload []byte, notBefore time.Time) error {
-	p.invokes.Add(1)
 	time.Sleep(p.invoke.draw())
 	p.running.Go(func() {
 		time.Sleep(max(p.dispatch.draw(), time.Until(notBefore)))

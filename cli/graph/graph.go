@@ -8,6 +8,7 @@ import (
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/cli/console"
+	"github.com/weftworks/weft/picture"
 )
 
 // edge is a way out of a state.
@@ -206,7 +207,7 @@ func arrow(e edge) string {
 
 // Dot writes m as a Graphviz digraph; Maps and Parallels are clusters.
 func Dot(w io.Writer, name string, m *asl.Machine) {
-	fmt.Fprintf(w, "digraph %s {\n  rankdir=TB; compound=true;\n  node [shape=box, style=rounded, fontname=\"sans-serif\"];\n", quote(name))
+	fmt.Fprintf(w, "digraph %s {\n  rankdir=TB; compound=true;\n  node [shape=box, style=rounded, fontname=\"sans-serif\"];\n", picture.DotText(name))
 	fmt.Fprintf(w, "  start [shape=circle, label=\"\", width=0.2, style=filled, fillcolor=black];\n  start -> %s;\n", node(m.Graph.Start))
 	dot(w, &m.Graph, "  ")
 	fmt.Fprintln(w, "}")
@@ -216,7 +217,7 @@ func dot(w io.Writer, g *asl.Graph, indent string) {
 	for _, s := range g.States {
 		graphs, _ := inner(s)
 		if len(graphs) > 0 {
-			fmt.Fprintf(w, "%ssubgraph cluster_%d {\n%s  label=%s;\n", indent, s.Index, indent, quote(s.Name+" ("+what(s)+")"))
+			fmt.Fprintf(w, "%ssubgraph cluster_%d {\n%s  label=%s;\n", indent, s.Index, indent, picture.DotText(s.Name+" ("+what(s)+")"))
 			fmt.Fprintf(w, "%s  %s [shape=point];\n", indent, node(s))
 			for _, in := range graphs {
 				fmt.Fprintf(w, "%s  %s -> %s [style=dotted];\n", indent, node(s), node(in.Start))
@@ -224,7 +225,7 @@ func dot(w io.Writer, g *asl.Graph, indent string) {
 			}
 			fmt.Fprintf(w, "%s}\n", indent)
 		} else {
-			fmt.Fprintf(w, "%s%s [label=%s];\n", indent, node(s), quote(s.Name+"\n"+what(s)))
+			fmt.Fprintf(w, "%s%s [label=%s];\n", indent, node(s), picture.DotText(s.Name+"\n"+what(s)))
 		}
 		for _, e := range edges(s) {
 			if to := g.ByName[e.to]; to != nil {
@@ -232,19 +233,13 @@ func dot(w io.Writer, g *asl.Graph, indent string) {
 				if e.catch {
 					style = ", style=dashed"
 				}
-				fmt.Fprintf(w, "%s%s -> %s [label=%s%s];\n", indent, node(s), node(to), quote(e.label), style)
+				fmt.Fprintf(w, "%s%s -> %s [label=%s%s];\n", indent, node(s), node(to), picture.DotText(e.label), style)
 			}
 		}
 	}
 }
 
 func node(s *asl.State) string { return fmt.Sprintf("s%d", s.Index) }
-
-func quote(s string) string {
-	s = strings.ReplaceAll(s, `\`, `\\`)
-	s = strings.ReplaceAll(s, `"`, `\"`)
-	return `"` + strings.ReplaceAll(s, "\n", `\n`) + `"`
-}
 
 // Mermaid writes m as a Mermaid flowchart; Maps and Parallels are subgraphs.
 func Mermaid(w io.Writer, m *asl.Machine) {
@@ -256,15 +251,15 @@ func mermaid(w io.Writer, g *asl.Graph, indent string) {
 	for _, s := range g.States {
 		graphs, _ := inner(s)
 		if len(graphs) > 0 {
-			fmt.Fprintf(w, "%ssubgraph %s[%s]\n", indent, node(s), label(s.Name+" ("+what(s)+")"))
+			fmt.Fprintf(w, "%ssubgraph %s[%s]\n", indent, node(s), picture.MermaidText(s.Name+" ("+what(s)+")"))
 			for _, in := range graphs {
 				mermaid(w, in, indent+"  ")
 			}
 			fmt.Fprintf(w, "%send\n", indent)
 		} else if s.Choice != nil {
-			fmt.Fprintf(w, "%s%s{%s}\n", indent, node(s), label(s.Name))
+			fmt.Fprintf(w, "%s%s{%s}\n", indent, node(s), picture.MermaidText(s.Name))
 		} else {
-			fmt.Fprintf(w, "%s%s[%s]\n", indent, node(s), label(s.Name+"\n"+what(s)))
+			fmt.Fprintf(w, "%s%s[%s]\n", indent, node(s), picture.MermaidText(s.Name+"\n"+what(s)))
 		}
 	}
 	for _, s := range g.States {
@@ -278,15 +273,9 @@ func mermaid(w io.Writer, g *asl.Graph, indent string) {
 				line = "-.->"
 			}
 			if e.label != "" {
-				line += "|" + label(e.label) + "|"
+				line += "|" + picture.MermaidText(e.label) + "|"
 			}
 			fmt.Fprintf(w, "%s%s %s %s\n", indent, node(s), line, node(to))
 		}
 	}
-}
-
-// label quotes text for Mermaid, whose escapes are HTML entities.
-func label(s string) string {
-	r := strings.NewReplacer("#", "#35;", `"`, "#quot;", "<", "#lt;", ">", "#gt;", "|", "#124;", "\n", "<br/>")
-	return `"` + r.Replace(s) + `"`
 }

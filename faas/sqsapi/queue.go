@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -270,6 +271,11 @@ func (s *Server) Visibility(arn string) (time.Duration, error) {
 	return q.seconds("VisibilityTimeout"), nil
 }
 
+// forbidden says whether messages must not have a character.
+func forbidden(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff
+}
+
 // accept checks and adds a message. The caller holds mu.
 func (s *Server) accept(q *queue, body string, attributes map[string]Attribute, delay time.Duration) (*stored, error) {
 	size := len(body)
@@ -283,6 +289,9 @@ func (s *Server) accept(q *queue, body string, attributes map[string]Attribute, 
 	switch {
 	case body == "":
 		return nil, missing("MessageBody")
+	case strings.ContainsFunc(body, forbidden):
+		return nil, &apiError{"InvalidMessageContents", "InvalidMessageContents", "Invalid characters found. Valid unicode characters are " +
+			"#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"}
 	case size > cmp.Or(most, MessageBytes):
 		return nil, invalid("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", most)
 	case delay < 0 || delay > MostDelay:

@@ -210,6 +210,7 @@ func TestRefusals(t *testing.T) {
 	_, fifo := c.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("q.fifo")})
 	_, odd := c.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("p"), Attributes: map[string]string{"VisibilityTimeout": "-1"}})
 	_, large := c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String(strings.Repeat("x", sqsapi.MessageBytes+1))})
+	_, content := c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String("\uffff")})
 	_, late := c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String("x"), DelaySeconds: 901})
 	_, permission := c.AddPermission(t.Context(), &sqs.AddPermissionInput{QueueUrl: url, Label: aws.String("l"), AWSAccountIds: []string{"1"}, Actions: []string{"*"}})
 	for _, c := range []struct {
@@ -220,6 +221,7 @@ func TestRefusals(t *testing.T) {
 		{fifo, "InvalidParameterValue", "no FIFO queues"},
 		{odd, "InvalidAttributeValue", "Invalid value for the parameter VisibilityTimeout."},
 		{large, "InvalidParameterValue", "must be shorter than 262144 bytes"},
+		{content, "InvalidMessageContents", "Invalid characters found."},
 		{late, "InvalidParameterValue", "DelaySeconds must be >= 0 and <= 900"},
 		{permission, "AWS.SimpleQueueService.UnsupportedOperation", "no AddPermission"},
 	} {

@@ -199,7 +199,7 @@ func (m *model) ways(steps []step, w *world, s step, x *execution) []step {
 		}
 		s.part = i
 		steps = m.modes(steps, w, s, x)
-		if !m.AnyOrder {
+		if !m.Fine {
 			break
 		}
 	}
@@ -538,10 +538,7 @@ func (m *model) title(n *node, kind stepKind) string {
 }
 
 func (m *model) tellOp(op *protocol.Op, key int, a answer, how mode) string {
-	item := "nothing"
-	if a.item >= 0 && op.Kind != protocol.OpGetBlob {
-		item = tellRecord(m.records.items[a.item])
-	}
+	item := m.tellAnswer(op, a)
 	outcome := "refused, there is " + item
 	if a.ok {
 		outcome = item
@@ -551,7 +548,7 @@ func (m *model) tellOp(op *protocol.Op, key int, a answer, how mode) string {
 	}
 	switch op.Kind {
 	case protocol.OpGet:
-		return fmt.Sprintf("gets %s: %s", op.Keys[key], item)
+		return fmt.Sprintf("gets %v: %s", m.keys(op, key), item)
 	case protocol.OpCreate:
 		return fmt.Sprintf("creates %s: %s", op.Key, outcome)
 	case protocol.OpAdvance:
@@ -559,15 +556,35 @@ func (m *model) tellOp(op *protocol.Op, key int, a answer, how mode) string {
 	case protocol.OpAdd:
 		return fmt.Sprintf("adds %s to %s step %d: %s", op.Member, op.Key, op.Step, outcome)
 	case protocol.OpDelete:
-		return "deletes " + op.Keys[key]
+		return fmt.Sprint("deletes ", m.keys(op, key))
 	case protocol.OpPutBlob:
 		return "puts blob " + op.Key
 	case protocol.OpGetBlob:
 		return fmt.Sprintf("gets blob %s: %v", op.Key, a.ok)
 	case protocol.OpDeleteBlobs:
-		return "deletes blob " + op.Keys[key]
+		return fmt.Sprint("deletes blobs ", m.keys(op, key))
 	}
 	return fmt.Sprint("operation ", op.Kind)
+}
+
+func (m *model) tellAnswer(op *protocol.Op, a answer) string {
+	switch {
+	case a.item < 0:
+		return "nothing"
+	case op.Kind == protocol.OpGetBlob:
+		return m.texts.items[a.item]
+	case op.Kind != protocol.OpGet || m.Fine:
+		return tellRecord(m.records.items[a.item])
+	}
+	var list []string
+	for _, item := range m.lists.items[a.item] {
+		if item < 0 {
+			list = append(list, "nothing")
+		} else {
+			list = append(list, tellRecord(m.records.items[item]))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 func tellRecord(r *protocol.Record) string {

@@ -33,10 +33,10 @@ type Case struct {
 	Cancel  bool // somebody cancels the run at some time
 	Timeout bool // the run has a limit to its time, which comes at some time
 	Forget  bool // the result is deleted once the run has ended, and a run of the same id and input started after that
-	// AnyOrder carries out the parts of an operation on several keys, and operations that are given out together, in any
-	// order; else in theirs. Invocations are always in any order.
-	AnyOrder bool
-	Mistake  *Mistake
+	// Fine carries out operations on several keys one key at a time, and those that are given out together in any order;
+	// else an operation is atomic, and they come in the order in which they are given. Invocations are in any order always.
+	Fine    bool
+	Mistake *Mistake
 }
 
 // run is the id of the run of all models.
@@ -56,6 +56,7 @@ type model struct {
 	records  table[*protocol.Record]
 	requests table[*request]
 	execs    table[*execution]
+	lists    table[[]int32] // of records
 	nodes    int32
 	firsts   map[int64]*node // by nonce
 }
@@ -128,7 +129,7 @@ func (r *replay) Do(ops []protocol.Op) ([]protocol.Answer, error) {
 func (m *model) visit(n *node, request int32, k int, answers []answer) *node {
 	c := &node{parent: n, request: request, k: k, next: map[string]*node{}}
 	if n == nil {
-		c.draws = []int64{draw(request, k)}
+		c.draws = append([]int64{draw(request, k)}, m.requests.draws[request]...)
 	} else {
 		key := fmt.Sprint(answers)
 		if known := n.next[key]; known != nil {
@@ -138,9 +139,7 @@ func (m *model) visit(n *node, request int32, k int, answers []answer) *node {
 		c.request, c.k, c.depth, c.draws = n.request, n.k, n.depth+1, slices.Clip(n.draws)
 		c.given = m.answers(n, answers)
 		for i, a := range answers {
-			if a.item >= 0 {
-				c.draws = append(c.draws, m.drawsOf(n.ops[n.parts[i].op].Kind, a.item)...)
-			}
+			c.draws = append(c.draws, m.drawsOf(n.op(i), a.item)...)
 		}
 	}
 	m.nodes++
@@ -149,9 +148,18 @@ func (m *model) visit(n *node, request int32, k int, answers []answer) *node {
 	return c
 }
 
-func (m *model) drawsOf(kind protocol.OpKind, item int32) []int64 {
-	if kind == protocol.OpGetBlob {
+// op returns the operation that part i is of.
+func (n *node) op(i int) *protocol.Op { return &n.ops[n.parts[i].op] }
+
+// drawsOf returns the nonces in the answer to an operation.
+func (m *model) drawsOf(op *protocol.Op, item int32) []int64 {
+	switch {
+	case item < 0:
+		return nil
+	case op.Kind == protocol.OpGetBlob:
 		return m.texts.draws[item]
+	case op.Kind == protocol.OpGet && !m.Fine:
+		return m.lists.draws[item]
 	}
 	return m.records.draws[item]
 }
@@ -165,7 +173,13 @@ func (m *model) answers(n *node, parts []answer) []protocol.Answer {
 		a.OK = parts[i].ok
 		switch op.Kind {
 		case protocol.OpGet:
-			a.Records = append(a.Records, m.copyOf(item))
+			if m.Fine {
+				a.Records = append(a.Records, m.copyOf(item))
+				break
+			}
+			for _, item := range m.lists.items[item] {
+				a.Records = append(a.Records, m.copyOf(item))
+			}
 		case protocol.OpCreate, protocol.OpAdvance, protocol.OpAdd:
 			a.Record = m.copyOf(item)
 		case protocol.OpGetBlob:
@@ -199,8 +213,7 @@ func (m *model) execute(n *node) {
 		n.err, n.ops = nil, io.ops
 		for i := range n.ops {
 			keys := 1
-			switch op := &n.ops[i]; op.Kind {
-			case protocol.OpGet, protocol.OpDelete, protocol.OpDeleteBlobs:
+			if op := &n.ops[i]; m.Fine && len(op.Keys) > 0 {
 				keys = len(op.Keys)
 			}
 			for k := range keys {
@@ -227,11 +240,11 @@ func (m *model) perform(io protocol.IO, r *request, nonce string) error {
 		payload = 1 << 20
 	}
 	if r.client == "" {
-		_, err := protocol.Execute(&protocol.Env{Nonce: nonce, Expires: 1, Inline: inline}, io, m.program, r.req)
+		_, err := protocol.Execute(&protocol.Env{Nonce: nonce, Expires: 1, Inline: inline, Payload: payload}, io, m.program, r.req)
 		return err
 	}
 	rt := &unum.Runtime{
-		Store: store{io}, Platform: platform{io, payload}, Program: m.program, Inline: inline,
+		Store: store{io}, Platform: platform{io, payload}, Program: m.program, Inline: inline, Parallel: 1,
 		Now: func() time.Time { return time.UnixMilli(1) }, Nonce: func() string { return nonce },
 	}
 	var timeout time.Duration
@@ -349,9 +362,7 @@ func (m *model) under(n *node, answers []answer) int32 {
 	return m.execs.put(id, func() []int64 {
 		draws := slices.Clone(n.draws)
 		for i, a := range answers {
-			if a.item >= 0 {
-				draws = append(draws, m.drawsOf(n.ops[n.parts[i].op].Kind, a.item)...)
-			}
+			draws = append(draws, m.drawsOf(n.op(i), a.item)...)
 		}
 		return draws
 	}, func() *execution { return &execution{n, answers} })

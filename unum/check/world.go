@@ -207,13 +207,13 @@ func (m *model) apply(w *world, op *protocol.Op, j int) (a answer, changed bool,
 	a = answer{done: true, item: -1}
 	switch op.Kind {
 	case protocol.OpGet:
-		if i, ok := find(w.records, m.text(op.Keys[j])); ok {
-			a.item = w.records[i].val
-		}
+		a.item = m.get(w, op, j)
 	case protocol.OpCreate, protocol.OpAdvance, protocol.OpAdd:
 		return m.write(w, op)
 	case protocol.OpDelete:
-		changed = unset(&w.records, m.text(op.Keys[j]))
+		for _, key := range m.keys(op, j) {
+			changed = unset(&w.records, m.text(key)) || changed
+		}
 	case protocol.OpPutBlob:
 		key, data := m.text(op.Key), m.text(string(op.Data))
 		if i, ok := find(w.blobs, key); ok && w.blobs[i].val != data {
@@ -227,12 +227,46 @@ func (m *model) apply(w *world, op *protocol.Op, j int) (a answer, changed bool,
 			a.ok, a.item = true, w.blobs[i].val
 		}
 	case protocol.OpDeleteBlobs:
-		changed = unset(&w.blobs, m.text(op.Keys[j]))
-		remove(&w.orphans, m.text(op.Keys[j]))
+		for _, key := range m.keys(op, j) {
+			changed = unset(&w.blobs, m.text(key)) || changed
+			remove(&w.orphans, m.text(key))
+		}
 	default:
 		return a, false, fmt.Errorf("operation %d is unknown", op.Kind)
 	}
 	return a, changed, nil
+}
+
+// keys returns those of part j of an operation.
+func (m *model) keys(op *protocol.Op, j int) []string {
+	if m.Fine {
+		return op.Keys[j : j+1]
+	}
+	return op.Keys
+}
+
+// get returns the record at one key, or the list of all.
+func (m *model) get(w *world, op *protocol.Op, j int) int32 {
+	keys := m.keys(op, j)
+	items := make([]int32, len(keys))
+	for k, key := range keys {
+		if i, ok := find(w.records, m.text(key)); ok {
+			items[k] = w.records[i].val
+		} else {
+			items[k] = -1
+		}
+	}
+	if m.Fine {
+		return items[0]
+	}
+	return m.lists.put(fmt.Sprint(items), func() (draws []int64) {
+		for _, item := range items {
+			if item >= 0 {
+				draws = append(draws, m.records.draws[item]...)
+			}
+		}
+		return draws
+	}, func() []int32 { return items })
 }
 
 // write carries out an operation on one record, as the Store interface has it.
@@ -252,6 +286,9 @@ func (m *model) write(w *world, op *protocol.Op) (a answer, changed bool, err er
 		next = *op.Record
 	case op.Kind == protocol.OpAdvance && at(op.Step):
 		next = *op.Record
+		if next.Step == op.Step {
+			next.Members, next.Failed = cur.Members, cur.Failed
+		}
 	case op.Kind == protocol.OpAdd && at(op.Step):
 		next = *cur
 		if k, ok := slices.BinarySearch(cur.Members, op.Member); !ok {

@@ -63,8 +63,8 @@ func (m *Meter) count(run string, fn func(*Usage)) {
 	fn(u)
 }
 
-// runOf is the run that a key belongs to.
-func runOf(key string) string {
+// RunOf is the run that a key belongs to.
+func RunOf(key string) string {
 	run, _, _ := strings.Cut(key, "/")
 	return run
 }
@@ -84,7 +84,7 @@ func (s *store) Get(ctx context.Context, keys []string) ([]*unum.Record, error) 
 		if err == nil {
 			n = itemBytes(key, recs[i])
 		}
-		s.m.count(runOf(key), func(u *Usage) { u.read(n) })
+		s.m.count(RunOf(key), func(u *Usage) { u.read(n) })
 	}
 	return recs, err
 }
@@ -114,7 +114,7 @@ func (s *store) wrote(key string, rec, cur *unum.Record, done bool, err error, c
 		// DynamoDB charges for the larger of what was there and what is.
 		n = max(itemBytes(key, rec), s.m.replace(key, itemBytes(key, rec)))
 	}
-	s.m.count(runOf(key), func(u *Usage) { u.write(n, done && err == nil, conditional) })
+	s.m.count(RunOf(key), func(u *Usage) { u.write(n, done && err == nil, conditional) })
 }
 
 // replace notes how large the item at key is from now on, 0 for gone, and returns how large it was.
@@ -142,7 +142,7 @@ func (s *store) Delete(ctx context.Context, keys []string) error {
 func (s *store) removed(keys []string, prefix string) {
 	for _, key := range keys {
 		n := s.m.replace(prefix+key, 0)
-		s.m.count(runOf(key), func(u *Usage) { u.remove(n) })
+		s.m.count(RunOf(key), func(u *Usage) { u.remove(n) })
 	}
 }
 
@@ -153,13 +153,13 @@ func (s *store) PutBlob(ctx context.Context, key string, data []byte, expires in
 	err := s.s.PutBlob(ctx, key, data, expires)
 	n := len(key) + len(data)
 	s.m.replace(blobs+key, n)
-	s.m.count(runOf(key), func(u *Usage) { u.write(n, err == nil, false) })
+	s.m.count(RunOf(key), func(u *Usage) { u.write(n, err == nil, false) })
 	return err
 }
 
 func (s *store) GetBlob(ctx context.Context, key string) ([]byte, error) {
 	data, err := s.s.GetBlob(ctx, key)
-	s.m.count(runOf(key), func(u *Usage) { u.read(len(key) + len(data)) })
+	s.m.count(RunOf(key), func(u *Usage) { u.read(len(key) + len(data)) })
 	return data, err
 }
 

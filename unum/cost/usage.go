@@ -126,7 +126,7 @@ func itemBytes(key string, r *protocol.Record) int {
 	if r == nil {
 		return 0
 	}
-	n := len(key) + len(runOf(key)) + len(r.Nonce) + len(r.Value) + len(r.Failed) + attributeBytes
+	n := len(key) + len(RunOf(key)) + len(r.Nonce) + len(r.Value) + len(r.Failed) + attributeBytes
 	for _, m := range r.Members {
 		n += len(m) + 1
 	}

@@ -5,21 +5,73 @@ import "slices"
 // exclusive reports whether b, which is written behind a, never fires when a does. What it does not see it takes for possible:
 // guards over $out exclude each other when one says not what the other says, or both compare the same with constants.
 func exclusive(a, b *Continuation) bool {
-	as, bs := conjuncts(a.If, false), conjuncts(b.If, false)
-	if slices.ContainsFunc(bs, func(e *Expr) bool { return e.op == otherwise }) {
+	if slices.ContainsFunc(conjuncts(b.If, false), func(e *Expr) bool { return e.op == otherwise }) {
 		return true
 	}
-	for _, x := range as {
-		for _, y := range bs {
+	atoms := b.If.atoms(a.If.atoms(nil))
+	if len(atoms) == 0 || len(atoms) > atomsMost {
+		return impossibleTogether(append(conjuncts(a.If, false), conjuncts(b.If, false)...))
+	}
+	for truths := range 1 << len(atoms) {
+		if !a.If.given(atoms, truths) || !b.If.given(atoms, truths) {
+			continue
+		}
+		var said []*Expr
+		for n, atom := range atoms {
+			said = append(said, conjuncts(atom, truths>>n&1 == 0)...)
+		}
+		if !impossibleTogether(said) {
+			return false
+		}
+	}
+	return true
+}
+
+// atomsMost bounds the combinations of true and false that are tried.
+const atomsMost = 6
+
+// atoms appends the parts of a guard that "and", "or" and "not" combine, each once.
+func (e *Expr) atoms(found []*Expr) []*Expr {
+	switch {
+	case e == nil:
+		return found
+	case e.op == and || e.op == or || e.op == not:
+		for _, a := range e.args {
+			found = a.atoms(found)
+		}
+		return found
+	case slices.ContainsFunc(found, e.Equal):
+		return found
+	}
+	return append(found, e)
+}
+
+// given returns what a guard is if bit n of truths says what atom n is.
+func (e *Expr) given(atoms []*Expr, truths int) bool {
+	switch {
+	case e == nil:
+		return true
+	case e.op == not:
+		return !e.args[0].given(atoms, truths)
+	case e.op == and:
+		return e.args[0].given(atoms, truths) && e.args[1].given(atoms, truths)
+	case e.op == or:
+		return e.args[0].given(atoms, truths) || e.args[1].given(atoms, truths)
+	}
+	return truths>>slices.IndexFunc(atoms, e.Equal)&1 == 1
+}
+
+// impossibleTogether reports whether two of es contradict each other, or no indices make all hold that read nothing else.
+func impossibleTogether(es []*Expr) bool {
+	var static []*Expr
+	for i, x := range es {
+		for _, y := range es[:i] {
 			if contradict(x, y) {
 				return true
 			}
 		}
-	}
-	var static []*Expr
-	for _, e := range append(as, bs...) {
-		if e.static() {
-			static = append(static, e)
+		if x.static() {
+			static = append(static, x)
 		}
 	}
 	return len(static) > 0 && impossible(static)

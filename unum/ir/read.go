@@ -133,7 +133,7 @@ func (r *reader) text(to *string) func(*node) {
 	}
 }
 
-// name reads the name of a function, or of a set.
+// name reads the name of a function.
 func (r *reader) name(to *string) func(*node) {
 	return func(n *node) {
 		if n.kind != scalar || !isName(n.text) {
@@ -356,7 +356,7 @@ func (r *reader) function(n *node, f *Function, more ...field) {
 		field{"start", r.boolean(&f.Start)},
 		field{"checkpoint", r.boolean(&checkpoint)},
 		field{"glue", func(n *node) { r.glue(n, f) }},
-		field{"sets", r.texts(&f.Sets, "sets", r.name)},
+		field{"sets", r.texts(&f.Sets, "sets", r.text)},
 		field{"retry", func(n *node) { r.retriers(n, f) }},
 		field{"next", func(n *node) { r.next(n, f) }})...)
 	f.NoCheckpoint = !checkpoint
@@ -467,7 +467,7 @@ func (r *reader) details(c *Continuation) (known []field) {
 	known = []field{{"if", r.expr(&c.If, Boolean)}}
 	switch c.Kind {
 	case FanIn:
-		known = append(known, field{"values", func(n *node) { r.values(n, c) }}, field{"set", r.name(&c.Set)},
+		known = append(known, field{"values", func(n *node) { r.values(n, c) }}, field{"set", r.text(&c.Set)},
 			field{"size", r.expr(&c.SetSize, Number)}, field{"pop", r.boolean(&c.Pop)})
 	case Map:
 		return append(known, field{"concurrency", r.whole(&c.Concurrency, 1, math.MaxInt32)})

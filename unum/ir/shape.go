@@ -252,7 +252,7 @@ func (c *Continuation) order(width int64) []int64 {
 		if v.All() || len(v.Indices) == 0 {
 			return nil
 		}
-		n, ok := v.Indices[len(v.Indices)-1].Literal()
+		n, ok := v.Literal()
 		if !ok || n < 0 || n >= width || slices.Contains(order, n) {
 			return nil
 		}

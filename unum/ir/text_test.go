@@ -87,7 +87,7 @@ func randomApp(r *rand.Rand) *App {
 			f.Glue = &Glue{State: []string{"", "/States/A~1b: c"}[r.IntN(2)]}
 		}
 		if r.IntN(3) == 0 {
-			f.Sets = []string{"done", "true"}
+			f.Sets = []string{"done", "true", "Read text: all"}
 		}
 		if r.IntN(3) == 0 {
 			f.Retry = []Retrier{{Errors: []string{"States.ALL"}, IntervalSeconds: 0.25 * float64(r.IntN(9)), MaxAttempts: 1 + r.IntN(9), BackoffRate: 1.5, MaxDelaySeconds: float64(r.IntN(3))}}
@@ -213,7 +213,7 @@ x.yaml:2:31: function "F": this is true or false, not "no"`,
 }
 
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"excamera.yaml"} {
+	for _, name := range []string{"excamera.yaml", "text.yaml", "wordcount.yaml"} {
 		f.Add(load(f, name)[0].Text)
 	}
 	for seed := range uint64(8) {
@@ -226,6 +226,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
+		a.Validate()
 		for form, b := range again(t, a) {
 			if string(a.YAML()) != string(b.YAML()) {
 				t.Fatalf("%s:\n%s\nis read as\n%s", form, a.YAML(), b.YAML())

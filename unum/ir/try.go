@@ -28,7 +28,7 @@ func (s *Shape) try(scope *Scope) {
 		}
 	}
 	for _, w := range widths {
-		t := &attempt{shape: s, scope: scope, width: w, all: map[instance]bool{}}
+		t := &attempt{shape: s, scope: scope, width: w, all: map[instance]bool{}, from: map[instance]string{}}
 		t.run()
 		if scope.Graph {
 			t.judgeGraph()
@@ -57,8 +57,9 @@ type attempt struct {
 	width int64
 	all   map[instance]bool // that there may be; true: that there are, if all goes well
 	order []instance
-	moved bool // all has changed
-	cut   bool // there are more than have been looked at
+	from  map[instance]string // what is certain to start it, of those that have a line of their own
+	moved bool                // all has changed
+	cut   bool                // there are more than have been looked at
 }
 
 func (t *attempt) env(i instance) *Env {
@@ -89,7 +90,9 @@ func (t *attempt) run() {
 			if p == nil || t.scope.Edge == Invokes && t.scope.Width() > 0 && int64(k) != line {
 				continue
 			}
-			t.add(t.on(line, instance{p.Function, 0, line, t.width, 0}), t.scope.Edge != Invokes || t.scope.Width() > 0)
+			head := t.on(line, instance{p.Function, 0, line, t.width, 0})
+			t.add(head, t.scope.Edge != Invokes || t.scope.Width() > 0)
+			t.from[head] = t.scope.Opener.Name
 		}
 	}
 	for t.moved = true; t.moved; {
@@ -168,8 +171,31 @@ func (t *attempt) target(i instance, c *Continuation, k int, certain bool) {
 		}
 		return
 	}
+	if certain && t.scope.Graph && !t.once(i, next, c, k) {
+		return
+	}
 	t.add(next, certain)
 }
+
+// once reports whether nothing else is certain to start the line of next.
+func (t *attempt) once(i, next instance, c *Continuation, k int) bool {
+	from := i.name()
+	switch p, to := t.shape.places[i.f.Name], t.shape.places[c.To]; {
+	case c.Kind == FanIn:
+		reads, _ := t.shape.Reads(i.f, c, t.env(i))
+		from = fmt.Sprint(reads)
+	case !p.Named && !to.Named:
+		return true // the line goes on
+	}
+	if first := t.from[next]; first != "" && first != from {
+		t.problem(i, k, "guard one of them, or count rounds with next: true", "%s starts %s, which %s starts, too: it runs once for both", from, next.name(), first)
+		return false
+	}
+	t.from[next] = from
+	return true
+}
+
+func (i instance) name() string { return fmt.Sprintf("%s-%d", i.f.Name, i.index) }
 
 func rangeOf(size int64) string {
 	if size <= 0 {
@@ -213,7 +239,7 @@ func (t *attempt) filled(i instance, c *Continuation) (filled, certain bool) {
 // outer reports whether the last index of a value depends on the fan-outs around.
 func outer(c *Continuation) bool {
 	return slices.ContainsFunc(c.Values, func(v Value) bool {
-		last := v.Indices[len(v.Indices)-1]
+		last := v.last()
 		return last != nil && last.Frames() > 1
 	})
 }
@@ -221,7 +247,7 @@ func outer(c *Continuation) bool {
 // judgeGraph says what waits in vain, and whether several lines end the run.
 func (t *attempt) judgeGraph() {
 	var ends []string
-	popped := false
+	popped, pops := false, map[string]bool{}
 	for _, i := range t.order {
 		p := t.shape.places[i.f.Name]
 		ending := true
@@ -236,6 +262,9 @@ func (t *attempt) judgeGraph() {
 				continue
 			}
 			popped = popped || c.Pop
+			if c.Pop && must && t.all[i] {
+				pops[c.Goal()] = true
+			}
 			if !t.readsItself(i, c) {
 				t.problem(i, k, "read it, too", "the function is not among the values of its own fan-in, so whoever comes last would not know of it")
 				return
@@ -246,8 +275,12 @@ func (t *attempt) judgeGraph() {
 			}
 		}
 		if ending && t.all[i] && !(p.Named && t.isRead(i)) {
-			ends = append(ends, fmt.Sprintf("%s-%d", i.f.Name, i.index))
+			ends = append(ends, i.name())
 		}
+	}
+	if len(pops) > 1 {
+		t.shape.ps.add(t.scope.Opener.pos, where(t.scope.Opener, max(t.scope.Edge, -1)), "let all come to one, which fans out again",
+			"with %s, %s each end the fan-out, and the first that does decides", count(int(t.width), "line"), strings.Join(keys(pops), " and "))
 	}
 	if len(ends) > 1 && !t.cut {
 		t.shape.ps.add(t.scope.Opener.pos, where(t.scope.Opener, max(t.scope.Edge, -1)), "let them fan in",
@@ -304,7 +337,7 @@ func (t *attempt) judgeLines() {
 				t.problem(i, k, "name it there, or use a set", "the line ends here, and the fan-in takes %s of it", name)
 				return
 			}
-			meet[i.line][c.goal()] = true
+			meet[i.line][c.Goal()] = true
 		}
 		if ending {
 			t.problem(i, -1, "let it fan in as the others do", "the line ends here without a fan-in, which would end the run")
@@ -329,15 +362,15 @@ func (t *attempt) judgeLines() {
 func (t *attempt) named(i instance, c *Continuation) string {
 	for k := range c.Values {
 		v := &c.Values[k]
-		if n, ok := v.Indices[len(v.Indices)-1].Literal(); (v.All() || ok && n == i.line) && v.Function != i.f.Name {
+		if n, ok := v.Literal(); (v.All() || ok && n == i.line) && v.Function != i.f.Name {
 			return v.String()
 		}
 	}
 	return ""
 }
 
-// goal says what a fan-in of a whole scope leads to: lines with the same one meet.
-func (c *Continuation) goal() string {
+// Goal says what a fan-in leads to and of what: lines with the same one meet.
+func (c *Continuation) Goal() string {
 	names := make([]string, len(c.Values))
 	for i := range c.Values {
 		names[i] = c.Values[i].String()
@@ -381,7 +414,7 @@ func (s *Shape) Reads(f *Function, c *Continuation, env *Env) ([]Read, error) {
 			}
 			continue
 		}
-		n, err := v.Indices[len(v.Indices)-1].Int(env)
+		n, err := v.last().Int(env)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", v, err)
 		}

@@ -9,7 +9,7 @@ type App struct {
 	Name    string
 	// TimeoutSeconds is how long a run may take; 0: no bound of its own.
 	TimeoutSeconds int64
-	// Machine is the definition, as JSON, of the state machine that the app has been compiled from. Its functions have Glue,
+	// Machine is the definition, as JSON (Parse gives it without spaces), of the state machine that the app has been compiled from. Its functions have Glue,
 	// which decides what follows; their Continuations say the same for people and pictures, with guards over $exit. nil:
 	// the app is written by hand and its Continuations are what is carried out.
 	Machine []byte
@@ -39,7 +39,7 @@ func (a *App) Start() *Function {
 
 // Function is a node of the graph.
 type Function struct {
-	// Name is unique in the app: a letter, then letters, digits, "_" and "-", at most NameChars.
+	// Name is unique in the app: a letter, then letters, digits, "_" and "-", at most 60.
 	Name string
 	// Code names the user's function. "": nothing but the runtime runs, and the output is the input.
 	Code  string
@@ -133,7 +133,25 @@ type Value struct {
 }
 
 // All reports whether v is of the form "F-*".
-func (v *Value) All() bool { return len(v.Indices) > 0 && v.Indices[len(v.Indices)-1] == nil }
+func (v *Value) All() bool { return len(v.Indices) > 0 && v.last() == nil }
+
+func (v *Value) last() *Expr { return v.Indices[len(v.Indices)-1] }
+
+// Shift returns c when v names the function on the line c behind the reader's: "F-$0", "F-($0 + c)".
+func (v *Value) Shift() (c int64, ok bool) {
+	if len(v.Indices) == 0 || v.All() {
+		return 0, false
+	}
+	return v.last().Shift(0)
+}
+
+// Literal returns n when v names the function on line n: "F-n".
+func (v *Value) Literal() (n int64, ok bool) {
+	if len(v.Indices) == 0 || v.All() {
+		return 0, false
+	}
+	return v.last().Literal()
+}
 
 // File is a file of an app. Name has no directory.
 type File struct {

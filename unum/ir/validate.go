@@ -128,6 +128,9 @@ func (s *Shape) function(f *Function) {
 				s.ps.add(c.pos, where(f, i), "write fanIn", "only a fan-in has values or a set, and pops")
 			}
 		case Catch:
+			if to := s.places[c.To]; p.Named && to != nil && to.Named && to.Scope == p.Scope {
+				s.ps.add(c.pos, where(f, i), "let another function take the error", "the values of %s and %s are both read by name, and what waits for the first would wait for ever", f.Name, c.To)
+			}
 			if c.If != nil || c.Pop || c.Set != "" || c.Values != nil {
 				s.ps.add(c.pos, where(f, i), "", "a catch has errors and nothing else")
 			}
@@ -143,7 +146,7 @@ func (s *Shape) expressions(p *Place, i int) {
 	left := depth - btoi(c.Pop)
 	check := func(e *Expr, frames int, what string) {
 		if n := e.Frames(); e != nil && n > frames {
-			s.ps.add(c.pos, where(p.Function, i), "", "%s (%s) needs %s around the function, and there is %s%s", what, e, count(n, "fan-out"), count(frames, ""), map[bool]string{true: " behind pop"}[c.Pop && frames < depth])
+			s.ps.add(c.pos, where(p.Function, i), "", "%s (%s) needs %s around the function, and there are %d%s", what, e, count(n, "fan-out"), frames, map[bool]string{true: " behind pop"}[c.Pop && frames < depth])
 		}
 	}
 	if c.If != nil && c.If.Type() != Boolean && c.If.Type() != Any {
@@ -161,13 +164,10 @@ func (s *Shape) expressions(p *Place, i int) {
 }
 
 func count(n int, what string) string {
-	switch {
-	case what == "" && n == 0:
-		return "none"
-	case what == "" || n == 1:
-		return strings.TrimSpace(fmt.Sprintf("%d %s", n, what))
+	if n != 1 {
+		what += "s"
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // fork checks an Invoke or a Map beside the others.
@@ -208,14 +208,14 @@ func (s *Shape) fanIn(p *Place, i int) {
 	for k := range c.Values {
 		s.value(p, i, &c.Values[k])
 	}
-	if p.Scope.Graph && c.Set == "" && !c.If.static2() {
+	if p.Scope.Graph && c.Pop && slices.ContainsFunc(c.Values, func(v Value) bool { return !v.All() && len(v.Indices) > 0 && v.last().Frames() > 0 }) {
+		s.ps.add(c.pos, where(f, i), "name the same values on every line, as with F-*", "the fan-in pops, which happens once, and takes other values on each line")
+	}
+	if p.Scope.Graph && c.Set == "" && (c.If != nil && !c.If.static()) {
 		s.ps.add(c.pos, where(f, i), "let the guard read indices alone, and another function choose by $out",
 			"whoever comes last of those that are read has to know whether this fan-in fires, and does not have $out of %s", f.Name)
 	}
 }
-
-// static2 is static for a guard that may be nil.
-func (e *Expr) static2() bool { return e == nil || e.static() }
 
 func (s *Shape) set(p *Place, i int) {
 	f, scope := p.Function, p.Scope
@@ -231,16 +231,12 @@ func (s *Shape) set(p *Place, i int) {
 		s.ps.add(c.pos, where(f, i), fix, "the set %q is not created where the fan-out begins, by %s", c.Set, scope.Opener.Name)
 	}
 	n, literal := c.SetSize.Literal()
-	_, shifted := int64(0), false
-	if c.SetSize != nil {
-		_, shifted = c.SetSize.SizeShift()
-	}
 	switch width := scope.Width(); {
 	case c.SetSize == nil:
 		s.ps.add(c.pos, where(f, i), "write size: $size", "nobody knows the size of the set %q", c.Set)
 	case literal && width > 0 && n != width:
 		s.ps.add(c.pos, where(f, i), "write size: $size", "the set has %d members, and %s fans out to %d", n, scope.Opener.Name, width)
-	case !literal && !(shifted && c.SetSize.op == size):
+	case !literal && c.SetSize.op != size:
 		s.ps.add(c.pos, where(f, i), "write size: $size", "the size of a set is a number or $size, not %s", c.SetSize)
 	}
 }
@@ -253,7 +249,7 @@ func (s *Shape) value(p *Place, i int, v *Value) {
 		at = f.Next[i].pos
 	}
 	of := s.places[v.Function]
-	if of == nil {
+	if of == nil || len(v.Indices) == 0 {
 		return
 	}
 	if of.Scope != p.Scope {
@@ -261,22 +257,29 @@ func (s *Shape) value(p *Place, i int, v *Value) {
 		return
 	}
 	depth := p.Scope.Depth
+	good := v.proper(depth)
+	switch {
+	case len(v.Indices) != depth:
+		s.ps.add(at, where(f, i), "write "+good.String(), "%s has another number of indices than there are fan-outs around %s, which is %d", v, v.Function, depth)
+	case v.String() != good.String():
+		s.ps.add(at, where(f, i), "write "+good.String(), "%s: values are read in the reader's own fan-out, and indices come outermost first", v)
+	case v.last() != nil && v.last().Frames() > depth:
+		s.ps.add(at, where(f, i), "", "%s needs %s around the function, and there are %d", v, count(v.last().Frames(), "fan-out"), depth)
+	}
+}
+
+// proper returns the name that v may be meant to be, with fan-outs in depth around the function.
+func (v *Value) proper(depth int) Value {
 	good := Value{Function: v.Function}
 	for n := depth - 1; n > 0; n-- {
 		good.Indices = append(good.Indices, &Expr{op: index, n: n})
 	}
-	if len(v.Indices) > 0 {
-		good.Indices = append(good.Indices, v.Indices[len(v.Indices)-1])
+	last := v.last()
+	if last != nil && last.Frames() > 1 { // perhaps the innermost comes first
+		last = v.Indices[0]
 	}
-	switch {
-	case len(v.Indices) != depth:
-		s.ps.add(at, where(f, i), "write "+good.String(), "%s has %s, and there are %s around %s", v, strings.Replace(count(len(v.Indices), "indice"), "1 indice", "1 index", 1), count(depth, "fan-out"), v.Function)
-	case v.String() != good.String():
-		s.ps.add(at, where(f, i), "write "+good.String(), "%s: values are read in the reader's own fan-out; its indices come outermost first", v)
-	}
-	if last := v.Indices[len(v.Indices)-1]; last != nil && last.Frames() > depth {
-		s.ps.add(at, where(f, i), "", "%s needs %s around the function, and there are %d", v, count(last.Frames(), "fan-out"), depth)
-	}
+	good.Indices = append(good.Indices, last)
+	return good
 }
 
 // sets checks that sets are of a fan-out.

@@ -29,12 +29,7 @@ func (a *App) Files() []File {
 	files := []File{{Name: AppFile}}
 	if a.Machine != nil {
 		top.Set("machine", machineFile)
-		var b bytes.Buffer
-		if json.Indent(&b, a.Machine, "", "  ") != nil {
-			b.Write(a.Machine)
-		}
-		b.WriteByte('\n')
-		files = append(files, File{machineFile, b.Bytes()})
+		files = append(files, File{machineFile, a.machine()})
 	}
 	names := make([]any, len(a.Functions))
 	for i, f := range a.Functions {
@@ -78,7 +73,7 @@ func (a *App) tree(inJSON bool) *jsonvalue.Object {
 	o := jsonvalue.NewObject(5)
 	a.head(o)
 	if a.Machine != nil {
-		o.Set("machine", string(a.Machine))
+		o.Set("machine", string(a.machine()))
 		if v, err := jsonvalue.Parse(a.Machine); inJSON && err == nil {
 			o.Set("machine", v)
 		}
@@ -89,6 +84,17 @@ func (a *App) tree(inJSON bool) *jsonvalue.Object {
 	}
 	o.Set("functions", functions)
 	return o
+}
+
+// machine returns the definition on many lines.
+func (a *App) machine() []byte {
+	var b bytes.Buffer
+	compact, err := jsonvalue.Compact(nil, a.Machine)
+	if err != nil || json.Indent(&b, compact, "", "  ") != nil {
+		return a.Machine
+	}
+	b.WriteByte('\n')
+	return b.Bytes()
 }
 
 func (f *Function) tree(o *jsonvalue.Object) *jsonvalue.Object {

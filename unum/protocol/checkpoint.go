@@ -19,7 +19,9 @@ type Checkpoint struct {
 	End         *End     `json:"end,omitempty"`
 	// Joined says that no function was run for it: the end of a branch wrote it, which had found the scope full.
 	Joined bool `json:"joined,omitempty"`
-	// Garbage is what has been left by the join and nobody collects yet.
+	// Hops is that of the request whose execution made it.
+	Hops int `json:"hops,omitempty"`
+	// Garbage is what has been left by the join, or by the end of the run from outside, and nobody has collected yet.
 	Garbage Garbage `json:"garbage,omitzero"`
 	// Ref is the blob that holds the checkpoint, of which the record has only Fork and Concurrency.
 	Ref string `json:"ref,omitempty"`
@@ -45,9 +47,18 @@ func DecodeCheckpoint(value []byte) (*Checkpoint, error) {
 	return c, nil
 }
 
-// Key returns the key of the record of the last of lines.
+// Key returns the key of the record of the last of lines: the run's id for the run's own line.
 func Key(run string, lines []Line) string {
-	b := []byte(run)
+	if len(lines) == 1 {
+		return run
+	}
+	return Below(run, lines)
+}
+
+// Below returns what the keys of all that is below the last of lines begin with. The nonce of the run is in it, so that a
+// run which gets the id of one that was forgotten shares nothing with what is left of that.
+func Below(run string, lines []Line) string {
+	b := append(append([]byte(run), '/'), lines[0].Nonce...)
 	for i := 1; i < len(lines); i++ {
 		b = appendBelow(b, lines[i-1].Step, lines[i].Name)
 	}
@@ -73,9 +84,10 @@ func (s *Scope) keys() []string {
 	return keys
 }
 
-// scope returns the scope that the instance of a record has opened. Lines of a graph are known once they are members.
-func (c *Checkpoint) scope(key string, step int64, rec *Record) Scope {
-	s := Scope{Key: key, Step: step}
+// scope returns the scope that the instance of a record has opened, whose lines' keys begin with prefix. Lines of a graph are
+// known once they are members.
+func (c *Checkpoint) scope(prefix string, step int64, rec *Record) Scope {
+	s := Scope{Key: prefix, Step: step}
 	if len(c.Names) == 0 {
 		s.Width = rec.Width
 	}

@@ -1,9 +1,14 @@
 package protocol
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/weftworks/weft/fault"
 )
 
 // Env is what an execution has from outside.
@@ -12,6 +17,8 @@ type Env struct {
 	Expires int64  // of what it writes, Unix seconds
 	// Inline is how many bytes of a checkpoint a record holds; larger ones are blobs. 0: DefaultInline.
 	Inline int
+	// Payload is how many bytes a request has at most when it is delivered; what does not fit goes into a blob. 0: any number.
+	Payload int
 }
 
 // DefaultInline keeps a record far below what datastores allow (DynamoDB 400 KB, Firestore 1 MiB) and what a blob would cost
@@ -51,7 +58,7 @@ func Execute(env *Env, io IO, p Program, req *Request) (Fate, error) {
 		return 0, fmt.Errorf("the request for %s of run %s names no instance", req.Function, req.Run)
 	}
 	if req.Cancel != nil {
-		_, err := Cancel(env, io, req.Run, req.Cancel)
+		_, err := Cancel(env, io, req.Run, req.Lines[0].Nonce, req.Cancel)
 		return Passed, err
 	}
 	x := &execution{env: env, io: io, program: p, req: req, lines: slices.Clone(req.Lines)}
@@ -61,7 +68,7 @@ func Execute(env *Env, io IO, p Program, req *Request) (Fate, error) {
 	if err != nil {
 		return 0, err
 	}
-	return fate, x.collect(x.garbage)
+	return fate, x.sweep()
 }
 
 // execution is one execution of one instance.
@@ -75,10 +82,15 @@ type execution struct {
 	head    bool   // the instance is the first of a branch
 	state   bool   // the State is here
 	inputs  [][]byte
+	record  *Record // with the instance's checkpoint
 	garbage Garbage // what the execution collects at its end
+	dead    bool    // and its own line's record
 }
 
 func (x *execution) key(level int) string { return Key(x.req.Run, x.lines[:level+1]) }
+
+// below returns what the keys below the line at level begin with.
+func (x *execution) below(level int) string { return Below(x.req.Run, x.lines[:level+1]) }
 
 func (x *execution) run() (Fate, error) {
 	rec, err := x.ingress()
@@ -97,6 +109,12 @@ func (x *execution) run() (Fate, error) {
 		return Past, nil // collected meanwhile: the line has just moved on
 	}
 	return x.work()
+}
+
+// bury has the record of the instance's line deleted: the scope that the line belongs to is gone.
+func (x *execution) bury() {
+	x.dead = true
+	x.garbage.addBlob(refOf(x.record))
 }
 
 // place is where a record says that the line is, seen from the instance.
@@ -134,8 +152,7 @@ func (x *execution) ingress() (*Record, error) {
 		ops = append(ops, Op{Kind: OpGetBlob, Key: x.req.StateRef})
 	}
 	for _, name := range x.req.Inputs {
-		parent := x.lines[x.own-1]
-		ops[0].Keys = append(ops[0].Keys, string(appendBelow([]byte(x.key(x.own-1)), parent.Step, name)))
+		ops[0].Keys = append(ops[0].Keys, x.keyBelow(x.own-1, name))
 	}
 	answers, err := x.io.Do(ops)
 	if err != nil {
@@ -151,14 +168,19 @@ func (x *execution) ingress() (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, cp := range cps {
-		if cp == nil || cp.Outcome == nil {
+	for i, cp := range cps {
+		if cp == nil || cp.Outcome == nil || !recs[i+1].Ended {
 			x.state = false // the scope is gone, and the values with it
 			break
 		}
 		x.inputs = append(x.inputs, cp.Outcome.Output)
 	}
 	return recs[0], nil
+}
+
+// keyBelow returns the key of a line in the scope that the line at level has opened.
+func (x *execution) keyBelow(level int, name string) string {
+	return string(appendBelow([]byte(x.below(level)), x.lines[level].Step, name))
 }
 
 // checkpoints returns what records hold, nil where there is no record, and the blobs that some are in.
@@ -213,7 +235,7 @@ func (x *execution) work() (Fate, error) {
 		next := x.garbage
 		next.addBlob(x.req.StateRef)
 		x.garbage = Garbage{} // it is the next one's, which checkpoints in this one's place
-		return Passed, x.invokeNext(x.own, x.lines[x.own].Step, plan.Continue, next)
+		return Passed, x.invokeNext(x.own, x.lines[x.own].Step, x.req.Hops+1, plan.Continue, next)
 	}
 	cur, won, err := x.checkpoint(plan, out)
 	switch {
@@ -269,8 +291,9 @@ func (x *execution) seal(function string, step int64, plan *Plan, out *Outcome) 
 	return cp, rec
 }
 
-// put encodes a checkpoint into rec, by reference if it is large; then ref is the blob, written already.
-func (x *execution) put(key string, cp *Checkpoint, rec *Record) (ref string, err error) {
+// put encodes a checkpoint into rec, the record of the line at level, by reference if it is large; then ref is the blob,
+// written already.
+func (x *execution) put(level int, cp *Checkpoint, rec *Record) (ref string, err error) {
 	value, err := cp.Encode()
 	if err != nil {
 		return "", err
@@ -286,7 +309,7 @@ func (x *execution) put(key string, cp *Checkpoint, rec *Record) (ref string, er
 		rec.Value = value
 		return "", nil
 	}
-	ref = string(appendBelow([]byte(key), rec.Step, "~"+x.env.Nonce))
+	ref = string(appendBelow([]byte(x.below(level)), rec.Step, "~"+x.env.Nonce))
 	if _, err = x.io.Do([]Op{{Kind: OpPutBlob, Key: ref, Data: value}}); err != nil {
 		return "", err
 	}
@@ -298,29 +321,36 @@ func (x *execution) put(key string, cp *Checkpoint, rec *Record) (ref string, er
 func (x *execution) checkpoint(plan *Plan, out *Outcome) (cur *Record, won bool, err error) {
 	l := &x.lines[x.own]
 	cp, rec := x.seal(x.req.Function, l.Step, plan, out)
-	key := x.key(x.own)
-	ref, err := x.put(key, cp, rec)
+	cp.Hops = x.req.Hops
+	ref, err := x.put(x.own, cp, rec)
 	if err != nil {
 		return nil, false, err
 	}
-	op := Op{Kind: OpAdvance, Key: key, Nonce: l.Nonce, Step: l.Step - 1, Record: rec}
-	if x.head {
-		op = Op{Kind: OpCreate, Key: key, Record: rec}
-		rec.Nonce = x.env.Nonce
-	} else {
-		rec.Nonce = l.Nonce
+	op := Op{Kind: OpAdvance, Key: x.key(x.own), Nonce: l.Nonce, Step: l.Step - 1, Record: rec}
+	if rec.Nonce = l.Nonce; x.head {
+		op.Kind, rec.Nonce = OpCreate, x.env.Nonce
 	}
+	if cur, won, err = x.write(op, ref); won {
+		l.Nonce = rec.Nonce
+	}
+	return cur, won, err
+}
+
+// write carries out a conditional write. It counts as done if what is there is what was to be written: a client of the
+// datastore that lost the answer has repeated it. ref is the blob that the record refers to, garbage if it is not written.
+func (x *execution) write(op Op, ref string) (cur *Record, done bool, err error) {
 	answers, err := x.io.Do([]Op{op})
 	if err != nil {
 		return nil, false, err
 	}
 	if answers[0].OK {
-		l.Nonce = rec.Nonce
-		return rec, true, nil
+		return op.Record, true, nil
 	}
-	if cur = answers[0].Record; ref != "" && (cur == nil || string(cur.Value) != string(rec.Value)) {
-		x.garbage.addBlob(ref)
+	cur = answers[0].Record
+	if cur != nil && cur.Nonce == op.Record.Nonce && cur.Step == op.Record.Step && cur.Ended == op.Record.Ended && bytes.Equal(cur.Value, op.Record.Value) {
+		return cur, true, nil
 	}
+	x.garbage.addBlob(ref)
 	return cur, false, nil
 }
 
@@ -330,6 +360,9 @@ func (x *execution) adopt(rec *Record, fate Fate) (Fate, error) {
 	cps, _, err := x.checkpoints([]*Record{rec})
 	if err != nil {
 		return 0, err
+	}
+	if cps[0] == nil {
+		return x.corpse(rec)
 	}
 	plan, err := x.replan(cps[0], rec)
 	if err != nil {
@@ -342,11 +375,26 @@ func (x *execution) adopt(rec *Record, fate Fate) (Fate, error) {
 	return x.follow(rec, plan, fate)
 }
 
-// replan returns what follows from a checkpoint; nil when that or the state has been collected, so that the line has moved
-// on.
+// corpse is what follows when the blob of a record has been collected: the line has moved on since the record was read, or
+// the record would have been collected next, by an execution that ended in between.
+func (x *execution) corpse(rec *Record) (Fate, error) {
+	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: []string{x.key(x.own)}}})
+	if err != nil {
+		return 0, err
+	}
+	x.garbage.addBlob(x.req.StateRef)
+	if cur := answers[0].Records[0]; cur != nil && bytes.Equal(cur.Value, rec.Value) {
+		x.record = cur
+		x.bury()
+	}
+	return Past, nil
+}
+
+// replan returns what follows from a checkpoint; nil when it is not the instance's, or the state has been collected, so
+// that the line has moved on.
 func (x *execution) replan(cp *Checkpoint, rec *Record) (*Plan, error) {
 	switch {
-	case cp == nil:
+	case cp.Hops != x.req.Hops:
 		return nil, nil
 	case cp.End != nil:
 		return &Plan{End: cp.End}, nil
@@ -360,27 +408,25 @@ func (x *execution) replan(cp *Checkpoint, rec *Record) (*Plan, error) {
 
 // follow does what follows from the instance's checkpoint, which rec holds.
 func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
+	x.record = rec
 	if plan.Continue != nil || plan.Fork != nil {
 		if alive, err := x.verify(); err != nil || !alive {
+			x.garbage.addBlob(x.req.StateRef)
 			return Past, err
 		}
 	}
-	step := x.lines[x.own].Step
-	switch {
-	case plan.Continue != nil:
+	if plan.Continue != nil {
 		var next Garbage
 		next.addBlob(x.req.StateRef)
 		next.addBlob(refOf(rec))
-		return fate, x.invokeNext(x.own, step+1, plan.Continue, next)
-	case plan.Fork != nil:
-		x.garbage.addBlob(x.req.StateRef)
-		return fate, x.invokeHeads(x.lines, plan.Fork, 0, 0)
-	case plan.Graph != nil:
-		x.garbage.addBlob(x.req.StateRef)
-		return fate, x.graph(plan.Graph)
+		return fate, x.invokeNext(x.own, x.lines[x.own].Step+1, 0, plan.Continue, next)
 	}
 	x.garbage.addBlob(x.req.StateRef)
 	switch {
+	case plan.Fork != nil:
+		return fate, x.invokeHeads(x.lines, plan.Fork, 0, 0)
+	case plan.Graph != nil:
+		return fate, x.graph(plan.Graph)
 	case x.own == 0:
 		return fate, nil
 	case plan.End.Run:
@@ -409,17 +455,14 @@ func (x *execution) verify() (alive bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	rec := answers[0].Records[0]
-	if rec != nil && rec.Nonce == parent.Nonce && rec.Step == parent.Step && !rec.Ended && rec.Failed == "" {
-		return true, nil
+	scope := answers[0].Records[0]
+	if scope == nil || scope.Nonce != parent.Nonce || scope.Step != parent.Step || scope.Ended {
+		x.bury()
+		return false, nil
 	}
-	return false, x.remove(x.own)
-}
-
-// remove deletes the record of a line whose scope is gone.
-func (x *execution) remove(level int) error {
-	_, err := x.io.Do([]Op{{Kind: OpDelete, Keys: []string{x.key(level)}}})
-	return err
+	// Nobody needs the branch if another has failed. But its record has to stay: it may be the one that has failed, and
+	// whoever joins collects it.
+	return scope.Failed == "", nil
 }
 
 // request returns the request for the instance that a call is of; lines are its own from then on.
@@ -439,9 +482,9 @@ func (x *execution) request(lines []Line, call *Call, collect Garbage) *Request 
 const Version = 1
 
 // invocations returns the operations that make a call.
-func (x *execution) invocations(lines []Line, call *Call, inputs []string, collect Garbage) []Op {
+func (x *execution) invocations(lines []Line, hops int, call *Call, inputs []string, collect Garbage) []Op {
 	req := x.request(lines, call, collect)
-	req.Inputs = inputs
+	req.Inputs, req.Hops = inputs, hops
 	ops := []Op{{Kind: OpInvoke, Request: req, At: call.At}}
 	if call.Expires != 0 && !call.Timer {
 		late := *req
@@ -451,12 +494,53 @@ func (x *execution) invocations(lines []Line, call *Call, inputs []string, colle
 	return ops
 }
 
-// invokeNext invokes the instance that takes step on the line at level.
-func (x *execution) invokeNext(level int, step int64, call *Call, collect Garbage) error {
+// invoke carries out invocations.
+func (x *execution) invoke(ops []Op) error { return Invoke(x.env, x.io, ops) }
+
+// Invoke carries out invocations, all at once. A state that makes a request too large for the platform goes into a blob before,
+// whose name is made of what is in it: whoever repeats the invocation repeats that.
+func Invoke(env *Env, io IO, ops []Op) (err error) {
+	var puts []Op
+	for i := range ops {
+		op := &ops[i]
+		if op.Payload, err = json.Marshal(op.Request); err != nil {
+			return err
+		}
+		if env.Payload == 0 || len(op.Payload) <= env.Payload {
+			continue
+		}
+		req := *op.Request
+		if len(req.State) > 0 {
+			sum := sha256.Sum256(req.State)
+			name := fmt.Sprintf("~%x", sum[:12])
+			req.StateRef = string(appendBelow([]byte(Below(req.Run, req.Lines)), req.Lines[len(req.Lines)-1].Step, name))
+			puts = append(puts, Op{Kind: OpPutBlob, Key: req.StateRef, Data: req.State})
+			req.State = nil
+			if op.Payload, err = json.Marshal(&req); err != nil {
+				return err
+			}
+			op.Request = &req
+		}
+		if len(op.Payload) > env.Payload {
+			return fault.New("unum.invoke", fault.LimitExceeded, req.Run, "the request for %s has %d bytes without its state, and the platform takes %d", req.Function, len(op.Payload), env.Payload)
+		}
+	}
+	if len(puts) > 0 {
+		if _, err := io.Do(puts); err != nil {
+			return err
+		}
+	}
+	if len(ops) > 0 {
+		_, err = io.Do(ops)
+	}
+	return err
+}
+
+// invokeNext invokes the instance that takes step on the line at level, after hops others that have left no checkpoint.
+func (x *execution) invokeNext(level int, step int64, hops int, call *Call, collect Garbage) error {
 	lines := slices.Clone(x.lines[:level+1])
 	lines[level].Step = step
-	_, err := x.io.Do(x.invocations(lines, call, nil, collect))
-	return err
+	return x.invoke(x.invocations(lines, hops, call, nil, collect))
 }
 
 // invokeHeads invokes the heads that may begin of the lines of a scope, which the last of lines has opened: from is 0, or
@@ -479,11 +563,7 @@ func (x *execution) invokeHeads(lines []Line, f *Fork, from, now int64) error {
 		if len(f.Names) > 0 {
 			head.Name = f.Names[i]
 		}
-		ops = append(ops, x.invocations(append(slices.Clone(lines), head), &call, nil, Garbage{})...)
+		ops = append(ops, x.invocations(append(slices.Clone(lines), head), 0, &call, nil, Garbage{})...)
 	}
-	if len(ops) == 0 {
-		return nil
-	}
-	_, err := x.io.Do(ops)
-	return err
+	return x.invoke(ops)
 }

@@ -13,7 +13,7 @@ const (
 	OpPutBlob                       // Key, Data
 	OpGetBlob                       // Key: Data, OK
 	OpDeleteBlobs                   // Keys
-	OpInvoke                        // Request, At
+	OpInvoke                        // Request, Payload, At
 	OpRun                           // Code, Input: Outcome
 )
 
@@ -30,7 +30,8 @@ type Op struct {
 	Record  *Record
 	Data    []byte
 	Request *Request
-	At      int64 // Unix milliseconds; 0: now
+	Payload []byte // the request as it travels
+	At      int64  // Unix milliseconds; 0: now
 	Code    string
 	Input   []byte
 }

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 )
@@ -41,11 +42,13 @@ func (x *execution) endBranch(level int, end *End) error {
 	if err != nil || members == nil {
 		return err
 	}
-	garbage := Garbage{Scopes: []Scope{cp.scope(x.key(level-1), x.lines[level-1].Step, cur)}, Blobs: append(refs, memberRefs...)}
+	garbage := Garbage{Scopes: []Scope{cp.scope(x.below(level-1), x.lines[level-1].Step, cur)}, Blobs: append(refs, memberRefs...)}
 	garbage.Scopes[0].Deep = cur.Failed != ""
 	ends := make([]*End, len(members))
 	for i, m := range members {
-		ends[i] = m.End
+		if ends[i] = m.End; m.End == nil {
+			return nil // made again, too, and ended by whoever collects
+		}
 		garbage.add(m.Garbage)
 	}
 	garbage.add(cp.Garbage)
@@ -93,15 +96,21 @@ func (x *execution) startNext(level int, cur *Record, cp *Checkpoint, now int64)
 func (x *execution) members(level int, names []string) (cps []*Checkpoint, refs []string, err error) {
 	keys := make([]string, len(names))
 	for i, name := range names {
-		keys[i] = string(appendBelow([]byte(x.key(level-1)), x.lines[level-1].Step, name))
+		keys[i] = x.keyBelow(level-1, name)
 	}
 	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: keys}})
 	if err != nil {
 		return nil, nil, err
 	}
 	cps, refs, err = x.checkpoints(answers[0].Records)
-	if err != nil || slices.ContainsFunc(cps, func(cp *Checkpoint) bool { return cp == nil || cp.End == nil && cp.Outcome == nil }) {
+	if err != nil {
 		return nil, nil, err
+	}
+	for i, cp := range cps {
+		// A record that has not ended was made again, by a late duplicate.
+		if cp == nil || !answers[0].Records[i].Ended {
+			return nil, nil, nil
+		}
 	}
 	return cps, refs, nil
 }
@@ -110,29 +119,31 @@ func (x *execution) members(level int, names []string) (cps []*Checkpoint, refs 
 // the checkpoint, and the end of the branch makes it.
 func (x *execution) joined(level int, plan *Plan, garbage Garbage) error {
 	l := x.lines[level]
-	if plan.Continue != nil {
-		return x.invokeNext(level, l.Step+1, plan.Continue, garbage)
+	switch {
+	case plan.Continue != nil:
+		return x.invokeNext(level, l.Step+1, 0, plan.Continue, garbage)
+	case plan.Graph != nil:
+		return fmt.Errorf("the join of %s has no outcome that a graph could go on with", x.key(level))
 	}
-	key := x.key(level)
 	cp, rec := x.seal("", l.Step+1, plan, nil)
 	cp.Joined, cp.Garbage, rec.Nonce = true, garbage, l.Nonce
-	ref, err := x.put(key, cp, rec)
+	ref, err := x.put(level, cp, rec)
 	if err != nil {
 		return err
 	}
-	answers, err := x.io.Do([]Op{{Kind: OpAdvance, Key: key, Nonce: l.Nonce, Step: l.Step, Record: rec}})
+	cur, done, err := x.write(Op{Kind: OpAdvance, Key: x.key(level), Nonce: l.Nonce, Step: l.Step, Record: rec}, ref)
 	if err != nil {
 		return err
 	}
-	if !answers[0].OK {
-		x.garbage.addBlob(ref)
-		return x.refused(level+1, answers[0].Record)
+	if !done {
+		return x.refused(level+1, cur)
 	}
 	return x.resume(level, rec, cp)
 }
 
 // refused is what follows when the scope of the line at level is not open: the line that forked has joined, and the
-// execution that made its checkpoint may have ended then and there; or the scope is gone.
+// execution that made its checkpoint may have ended then and there; or the scope is gone, and the instance's own line with
+// it. The lines in between are collected with the scopes that they belong to.
 func (x *execution) refused(level int, cur *Record) error {
 	parent := x.lines[level-1]
 	if cur != nil && cur.Nonce == parent.Nonce && cur.Step == parent.Step+1 {
@@ -144,21 +155,24 @@ func (x *execution) refused(level int, cur *Record) error {
 			return x.resume(level-1, cur, cps[0])
 		}
 	}
-	return x.remove(level)
+	x.bury()
+	return nil
 }
 
 // resume does what follows from the checkpoint that a join has made on the line at level.
 func (x *execution) resume(level int, rec *Record, cp *Checkpoint) error {
-	if cp.Fork {
+	switch {
+	case cp.Fork:
 		lines := slices.Clone(x.lines[:level+1])
 		lines[level].Step = rec.Step
 		return x.invokeHeads(lines, &Fork{Width: rec.Width, Concurrency: cp.Concurrency, Parked: cp.Parked, Names: cp.Names}, 0, 0)
+	case level == 0:
+		x.garbage.add(cp.Garbage)
+		return nil
+	case cp.End.Run:
+		return x.endRun(cp.End)
 	}
-	if level > 0 {
-		return x.endBranch(level, cp.End)
-	}
-	x.garbage.add(cp.Garbage)
-	return nil
+	return x.endBranch(level, cp.End)
 }
 
 // graph does what an instance of a hand-written graph does: it becomes a member of its scope, starts others, and those
@@ -183,10 +197,8 @@ func (x *execution) graph(g *Graph) error {
 		}
 		ops = append(ops, x.startLine(&f.Start, f.Values)...)
 	}
-	if len(ops) > 0 {
-		if _, err := x.io.Do(ops); err != nil {
-			return err
-		}
+	if err := x.invoke(ops); err != nil {
+		return err
 	}
 	for i := range g.FanIns {
 		if f := &g.FanIns[i]; f.Pop {
@@ -201,7 +213,7 @@ func (x *execution) graph(g *Graph) error {
 func (x *execution) startLine(s *Start, inputs []string) []Op {
 	l := s.Line
 	l.Nonce, l.Step = "", 1
-	return x.invocations(append(slices.Clone(x.lines[:x.own]), l), &s.Call, inputs, Garbage{})
+	return x.invocations(append(slices.Clone(x.lines[:x.own]), l), 0, &s.Call, inputs, Garbage{})
 }
 
 // popGraph joins the line that forked into a graph, once the members are there that the fan-in takes.
@@ -221,12 +233,13 @@ func (x *execution) popGraph(f *FanIn, cur *Record) error {
 	}
 	ends := make([]*End, len(members))
 	for i, m := range members {
-		if ends[i] = m.End; m.Outcome != nil {
-			ends[i] = &End{Output: m.Outcome.Output, Now: m.Outcome.Now, Into: f.Into}
+		if m.Outcome == nil {
+			return nil
 		}
+		ends[i] = &End{Output: m.Outcome.Output, Now: m.Outcome.Now, Into: f.Into}
 	}
 	level := x.own - 1
-	garbage := Garbage{Scopes: []Scope{cps[0].scope(x.key(level), x.lines[level].Step, cur)}, Blobs: append(refs, memberRefs...)}
+	garbage := Garbage{Scopes: []Scope{cps[0].scope(x.below(level), x.lines[level].Step, cur)}, Blobs: append(refs, memberRefs...)}
 	garbage.add(cps[0].Garbage)
 	plan, err := x.program.Join(x.req.Run, slices.Clone(x.lines[:x.own]), cps[0].Parked, ends, -1)
 	if err != nil {
@@ -235,16 +248,13 @@ func (x *execution) popGraph(f *FanIn, cur *Record) error {
 	return x.joined(level, plan, garbage)
 }
 
-// endRun ends the run from a line somewhere below.
+// endRun ends the run from a line somewhere below, which is of no use then.
 func (x *execution) endRun(end *End) error {
-	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: []string{x.key(0)}}})
-	if err != nil {
-		return err
-	}
-	cur := answers[0].Records[0]
 	root := x.lines[0]
-	if cur == nil || cur.Nonce != root.Nonce || cur.Step != root.Step {
-		return x.remove(x.own)
+	cur, err := x.root()
+	if err == nil && cur != nil && cur.Nonce == root.Nonce && cur.Step == root.Step {
+		_, err = x.endAs(cur, end)
 	}
-	return x.end(cur, end)
+	x.bury()
+	return err
 }

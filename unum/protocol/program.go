@@ -13,6 +13,9 @@ type Request struct {
 	// State is the program's own: what it gave with the Call. StateRef is the blob it is in when it is too large to travel.
 	State    []byte `json:"state,omitempty"`
 	StateRef string `json:"stateRef,omitempty"`
+	// Hops counts the instances without a checkpoint that have gone before on this step of the line. The checkpoint of the step
+	// is that of the instance with the same count: others find that it was made, and are done.
+	Hops int `json:"hops,omitempty"`
 	// Inputs are the names of lines in the scope of the instance's own line whose values it takes.
 	Inputs []string `json:"inputs,omitempty"`
 	// Timer is the time that has come, in Unix milliseconds, when nothing but that is the matter; 0: the instance's work is.
@@ -23,7 +26,8 @@ type Request struct {
 	Failure *Outcome `json:"failure,omitempty"`
 	// Attempt counts how often the request was given to the platform again after that had given it up.
 	Attempt int `json:"attempt,omitempty"`
-	// Cancel asks for no work: the run's time is up, and it ends so if it has not ended.
+	// Cancel asks for no work: the time of the run is up (of the one with the nonce in Lines), and it ends so if it has not
+	// ended.
 	Cancel *End `json:"cancel,omitempty"`
 	// Collect names what nobody needs once the instance has checkpointed.
 	Collect Garbage `json:"collect,omitzero"`
@@ -49,7 +53,7 @@ type Garbage struct {
 	Blobs  []string `json:"blobs,omitempty"`
 }
 
-// Scope names the lines of a fan-out: those below step Step of the line whose record has Key.
+// Scope names the lines of a fan-out: those below step Step of the line below which keys begin with Key (see Below).
 type Scope struct {
 	Key   string   `json:"key"`
 	Step  int64    `json:"step"`
@@ -167,12 +171,13 @@ type Program interface {
 	Entry(run string, input []byte, started int64) (Call, error)
 	// Work returns the work of the instance of a request. inputs are the outputs of the lines named in its Inputs.
 	Work(req *Request, inputs [][]byte) (Work, error)
-	// Plan returns what follows the outcome of an instance's work.
+	// Plan returns what follows the outcome of an instance's work. It depends on neither Timer, Expired, Failure nor Collect
+	// of the request: executions for another reason continue with the same outcome.
 	Plan(req *Request, inputs [][]byte, out *Outcome) (*Plan, error)
 	// Head returns the call of the head of line i of a scope. lines ends with the line that forked. now, in Unix
 	// milliseconds, is when the line ended whose end lets this one begin; 0: it begins with the fork.
 	Head(lines []Line, parked []byte, i, now int64) (Call, error)
 	// Join returns what follows on the line that forked, the last of lines, when all lines of its scope have ended or one
-	// has failed, which is then the only one in ends (failed is its index, else -1).
+	// has failed, which is then the only one in ends (failed is its index, else -1). It is no Graph: that takes an outcome.
 	Join(run string, lines []Line, parked []byte, ends []*End, failed int64) (*Plan, error)
 }

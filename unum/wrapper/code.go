@@ -42,16 +42,22 @@ func ParseCode(text string) (Code, error) {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return c, fault.New("wrapper.ParseCode", fault.InvalidArgument, "code", "it is not what says what a function's code is: %w", err)
 	}
-	given := 0
-	for _, is := range []bool{len(c.Process) > 0, c.Python != "", c.Node != "", len(c.Command) > 0, len(c.Serve) > 0, c.URL != ""} {
-		if is {
-			given++
-		}
-	}
-	if given > 1 {
-		return c, fault.New("wrapper.ParseCode", fault.InvalidArgument, "code", "it names %d kinds of code, and a function has one: %s", given, text)
+	if n := c.kinds(); n > 1 {
+		return c, fault.New("wrapper.ParseCode", fault.InvalidArgument, "code", "it names %d kinds of code, and a function has one: %s", n, text)
 	}
 	return c, nil
+}
+
+// None reports whether there is no code.
+func (c *Code) None() bool { return c.kinds() == 0 }
+
+func (c *Code) kinds() (n int) {
+	for _, is := range []bool{len(c.Process) > 0, c.Python != "", c.Node != "", len(c.Command) > 0, len(c.Serve) > 0, c.URL != ""} {
+		if is {
+			n++
+		}
+	}
+	return n
 }
 
 // Open returns what runs the code; nil for none. root is the function's directory, platform the "host:port" of the Lambda

@@ -18,8 +18,8 @@
 //
 // A delivery is one of these:
 //
-//   - a request of a workflow, alone or in an envelope that Config.Open knows: Runtime.Handle. Its answer is null; a
-//     failure of the datastore or the platform is answered as an error, so that the platform delivers again.
+//   - a request of a workflow, alone or in an envelope that Config.Open knows: Runtime.Handle. Its answer is null, or what
+//     Open says; a failure of the datastore or the platform is answered as an error, so that the platform delivers again.
 //   - anything else at the function that the workflow begins with (Config.Entry): a new run, whose id is the platform's
 //     id of the delivery, which stays the same when the platform tries again. Its answer is {"run": id}.
 //   - anything else at another function: a plain invocation, past the Runtime, answered with what the code answers.

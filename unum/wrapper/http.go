@@ -2,6 +2,8 @@ package wrapper
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -19,6 +21,22 @@ type HTTP struct {
 	Config
 	// Timeout is what the platform gives a delivery, of which its requests say nothing. 0: no bound.
 	Timeout time.Duration
+	// Requests makes the handler of deliveries that have a request in them, where the platform has its own way to deliver
+	// and to give up; handle executes one. nil: such a delivery is the request, and the platform never gives up.
+	Requests func(handle func(ctx context.Context, request []byte) error) http.Handler
+}
+
+// hasRequest reports whether a payload is a request, or a message of Pub/Sub with one.
+func hasRequest(payload []byte) bool {
+	if isRequest(payload) {
+		return true
+	}
+	var push struct {
+		Message struct {
+			Data []byte `json:"data"`
+		} `json:"message"`
+	}
+	return json.Unmarshal(payload, &push) == nil && isRequest(push.Message.Data)
 }
 
 // idHeaders name deliveries, the same when they are tried again; the first that is there counts.
@@ -73,11 +91,21 @@ func (h *HTTP) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if h.Timeout > 0 {
 		d.deadline = time.Now().Add(h.Timeout)
 	}
+	again := func() *http.Request { // r, as if its body had not been read
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(payload)), int64(len(payload))
+		return r
+	}
+	if h.Requests != nil && h.Runtime != nil && hasRequest(payload) {
+		h.Requests(func(ctx context.Context, request []byte) error {
+			ctx, code, end := h.begin(ctx, d)
+			defer end()
+			return h.Runtime.Handle(ctx, request, code)
+		}).ServeHTTP(rw, again())
+		return
+	}
 	body, taken, err := h.handle(r.Context(), d)
 	if !taken && plain != nil {
-		r.Body = io.NopCloser(bytes.NewReader(payload))
-		r.ContentLength = int64(len(payload))
-		plain.ServeHTTP(rw, r)
+		plain.ServeHTTP(rw, again())
 		return
 	}
 	if !taken {

@@ -47,9 +47,16 @@ func (l *Lambda) Serve(ctx context.Context) error {
 	return nil
 }
 
+// InitError tells the platform why the function cannot serve. The process is expected to end then.
+func (l *Lambda) InitError(ctx context.Context, why error) error {
+	kind, body := failureDocument(why)
+	_, _, err := l.request(ctx, http.MethodPost, pathInitError, body, http.Header{headerType: {headerText(kind)}})
+	return err
+}
+
 // serveOne takes one delivery and answers it.
 func (l *Lambda) serveOne(ctx context.Context) error {
-	header, payload, err := l.request(ctx, http.MethodGet, "next", nil, nil)
+	header, payload, err := l.request(ctx, http.MethodGet, pathNext, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -127,7 +134,7 @@ func (l *Lambda) post(ctx context.Context, d *delivery, what string, body []byte
 		}
 	}
 	own.Del("Lambda-Runtime-Function-Response-Mode") // answers are whole by now
-	_, _, err := l.request(ctx, http.MethodPost, d.id+"/"+what, body, own)
+	_, _, err := l.request(ctx, http.MethodPost, pathInvocation+d.id+"/"+what, body, own)
 	return err
 }
 
@@ -135,7 +142,7 @@ func (l *Lambda) post(ctx context.Context, d *delivery, what string, body []byte
 // caller: no error of ours.
 func (l *Lambda) request(ctx context.Context, method, path string, body []byte, header http.Header) (http.Header, []byte, error) {
 	const op = "wrapper.Lambda"
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+l.API+pathInvocation+path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+l.API+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, fault.New(op, fault.InvalidArgument, l.API, "%w", err)
 	}

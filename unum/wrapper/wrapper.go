@@ -34,9 +34,10 @@ type Config struct {
 	Entry bool
 	// RunTimeout is how long such a run may take. 0: as long as it likes.
 	RunTimeout time.Duration
-	// Open takes requests out of what the platform puts around them (a queue's batch, a failure destination's record).
-	// It returns none for what it does not know. nil: there are no envelopes.
-	Open func(delivery []byte) (requests [][]byte, err error)
+	// Open takes what a delivery has that is no request itself but has requests in it: a queue's batch, the record of a
+	// failure. It calls handle for each, and its answer, JSON, is the platform's to read. opened is false for what it
+	// does not know. nil: there are no envelopes.
+	Open func(ctx context.Context, delivery []byte, handle func(ctx context.Context, request []byte) error) (answer []byte, opened bool, err error)
 	// Reserve is how much of a delivery's time is kept for what follows the code, at most a quarter of it. 0: two
 	// seconds.
 	Reserve time.Duration
@@ -70,24 +71,18 @@ func (c *Config) handle(ctx context.Context, d *delivery) (answer []byte, taken 
 	if c.Runtime == nil {
 		return nil, false, nil
 	}
-	if !d.deadline.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, d.deadline)
-		defer cancel()
+	ctx, code, end := c.begin(ctx, d)
+	defer end()
+	execute := func(ctx context.Context, request []byte) error { return c.Runtime.Handle(ctx, request, code) }
+	if isRequest(d.payload) {
+		return []byte("null"), true, execute(ctx, d.payload)
 	}
-	ctx, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	code := c.runs(d, giveUp)
-	requests, err := c.requests(d.payload)
-	for _, r := range requests { // those that were done before a failure find their checkpoints when they come again
-		if err == nil {
-			err = c.Runtime.Handle(ctx, r, code)
+	if c.Open != nil {
+		if answer, opened, err := c.Open(ctx, d.payload, execute); opened || err != nil {
+			return answer, true, err
 		}
 	}
-	switch {
-	case err != nil || len(requests) > 0:
-		return []byte("null"), true, err
-	case !c.Entry:
+	if !c.Entry {
 		return nil, false, nil
 	}
 	if err := c.Runtime.Begin(ctx, d.id, d.payload, c.RunTimeout, code); err != nil {
@@ -97,15 +92,15 @@ func (c *Config) handle(ctx context.Context, d *delivery) (answer []byte, taken 
 	return answer, true, err
 }
 
-// requests returns the requests of workflows in a payload.
-func (c *Config) requests(payload []byte) ([][]byte, error) {
-	if isRequest(payload) {
-		return [][]byte{payload}, nil
+// begin returns what executions of a delivery need: a context that ends with the delivery's time, and the code. end frees
+// what they hold.
+func (c *Config) begin(ctx context.Context, d *delivery) (_ context.Context, code unum.Run, end func()) {
+	cancel := func() {}
+	if !d.deadline.IsZero() {
+		ctx, cancel = context.WithDeadline(ctx, d.deadline)
 	}
-	if c.Open == nil {
-		return nil, nil
-	}
-	return c.Open(payload)
+	ctx, giveUp := context.WithCancelCause(ctx)
+	return ctx, c.runs(d, giveUp), func() { giveUp(nil); cancel() }
 }
 
 // runs returns the function's code for the Runtime. It calls giveUp for what is nobody's outcome: the execution is then to

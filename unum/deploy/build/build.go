@@ -56,7 +56,7 @@ type Options struct {
 	Archs     []Arch
 	// Out is the directory to build in. Files of an earlier build that are no longer of it are removed.
 	Out string
-	// Google builds archives for Cloud Run functions as well, for which Archs needs AMD64.
+	// Google builds archives for Cloud Run functions as well, which run on amd64 whatever Archs says.
 	Google bool
 	// Install has pip and npm fetch what requirements.txt and package-lock.json ask for. Otherwise what is in a function's
 	// directory is packaged as it is.
@@ -91,7 +91,7 @@ const (
 // Build builds. Its errors say which function is wrong: fault.InvalidArgument, fault.ResourceNotFound,
 // fault.LimitExceeded; fault.Unavailable when a tool is missing or fails.
 func Build(ctx context.Context, o Options) (*Manifest, error) {
-	b := &builder{Options: o, used: map[string]Function{}, files: map[string]File{}, binaries: map[Arch]string{}}
+	b := &builder{Options: o, used: map[string]Function{}, files: map[string]File{}}
 	if err := b.check(); err != nil {
 		return nil, err
 	}
@@ -128,9 +128,8 @@ type builder struct {
 	Options
 	used    map[string]Function // by name: those that the app uses
 	staging string
-	layer   int64 // the largest layer unpacked, in bytes
-	// binaries are the runtime's programs.
-	binaries map[Arch]string
+	layer   int64  // the largest layer unpacked, in bytes
+	google  string // the runtime's program for Google
 
 	mu    sync.Mutex
 	files map[string]File
@@ -145,9 +144,6 @@ func (b *builder) check() error {
 		if a != ARM64 && a != AMD64 {
 			return fault.New(op, fault.InvalidArgument, string(a), "there is no such architecture; it is arm64 or amd64")
 		}
-	}
-	if b.Google && !slices.Contains(b.Archs, googleArch) {
-		return fault.New(op, fault.InvalidArgument, string(googleArch), "functions run on it on Google Cloud: build for it too")
 	}
 	declared := map[string]Function{}
 	for _, f := range b.Functions {
@@ -201,16 +197,15 @@ const execWrapper = "#!/bin/sh\nexec /opt/bootstrap \"$@\"\n"
 // ExecWrapper is where the layer has the exec wrapper.
 const ExecWrapper = "/opt/weft-wrapper"
 
-// layers builds the layers.
+// layers builds the layers, and finds the runtime for Google.
 func (b *builder) layers(ctx context.Context, m *Manifest) error {
 	for _, arch := range b.Archs {
 		name := "layer-" + string(arch) + ".zip"
 		err := b.step("runtime "+string(arch), func() error {
-			binary, err := b.Runtimes.find(ctx, arch, b.staging)
+			binary, err := b.Runtimes.find(ctx, flavour{arch: arch}, b.staging)
 			if err != nil {
 				return err
 			}
-			b.binaries[arch] = binary
 			t := newTree()
 			t.add(path.Base(ExecWrapper), []byte(execWrapper), true)
 			if err := t.addFile("bootstrap", binary, true); err != nil {
@@ -226,7 +221,13 @@ func (b *builder) layers(ctx context.Context, m *Manifest) error {
 		}
 		m.Layers[arch] = name
 	}
-	return nil
+	if !b.Google {
+		return nil
+	}
+	return b.step("runtime for Google", func() (err error) {
+		b.google, err = b.Runtimes.find(ctx, flavour{arch: googleArch, google: true}, b.staging)
+		return err
+	})
 }
 
 // packed is a user's function in archives.

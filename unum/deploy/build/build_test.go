@@ -63,7 +63,7 @@ func write(t testing.TB, dir string, files map[string]string) {
 // runtimes are the runtime's programs as a release has them.
 func runtimes(t testing.TB) Runtimes {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"weft-function-linux-arm64": "runtime for arm64", "weft-function-linux-amd64": "runtime for amd64"})
+	write(t, dir, map[string]string{"weft-function-linux-arm64": "runtime for arm64", "weft-function-linux-amd64": "runtime for amd64", "weft-function-google-linux-amd64": "runtime for Google"})
 	return Runtimes{Dirs: []string{dir}}
 }
 

@@ -44,9 +44,9 @@ const (
 	nodeFramework   = "5.0.5"
 )
 
-// google builds the archive of a user's function for Google: the framework's function, which starts the runtime, which
+// onGoogle builds the archive of a user's function for Google: the framework's function, which starts the runtime, which
 // runs the code. native is what is of one architecture, by the name it has on Lambda.
-func (b *builder) google(p *packed, native *tree) (*OnGoogle, error) {
+func (b *builder) onGoogle(p *packed, native *tree) (*OnGoogle, error) {
 	f := p.function
 	code := p.code
 	if f.Dir != "" || native != nil {
@@ -62,7 +62,7 @@ func (b *builder) google(p *packed, native *tree) (*OnGoogle, error) {
 	for _, file := range b.App.Files() {
 		t.add(path.Join(AppDir, file.Name), file.Text, false)
 	}
-	if err := t.addFile(path.Join(AppDir, "weft-function"), b.binaries[googleArch], true); err != nil {
+	if err := t.addFile(path.Join(AppDir, "weft-function"), b.google, true); err != nil {
 		return nil, err
 	}
 	if native != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/weftworks/weft/fault"
@@ -75,7 +76,7 @@ func (b *builder) pack(ctx context.Context, f Function) (*packed, error) {
 		b.note(file, built)
 	}
 	if b.Google {
-		p.google, err = b.google(p, native[googleArch])
+		p.google, err = b.onGoogle(p, native[googleArch])
 	}
 	return p, err
 }
@@ -135,7 +136,11 @@ func (b *builder) native(ctx context.Context, p *packed) (map[Arch]*tree, error)
 // each makes a tree for each architecture; nil for one that stays empty.
 func (b *builder) each(fill func(Arch, *tree) error) (map[Arch]*tree, error) {
 	all := map[Arch]*tree{}
-	for _, arch := range b.Archs {
+	archs := b.Archs
+	if b.Google && !slices.Contains(archs, googleArch) {
+		archs = append(slices.Clone(archs), googleArch)
+	}
+	for _, arch := range archs {
 		t := newTree()
 		if err := fill(arch, t); err != nil {
 			return nil, err

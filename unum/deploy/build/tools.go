@@ -103,20 +103,34 @@ const (
 	runtimePackage = modulePath + "/cmd/weft-function"
 )
 
-// Runtimes finds the runtime's program for an architecture: the first of a file called weft-function-linux-ARCH in one of
-// Dirs, a build of the source in Source by the go tool, and Self.
+// flavour is a build of the runtime.
+type flavour struct {
+	arch   Arch
+	google bool // with what Google Cloud needs; without, it is half as large
+}
+
+// file is what the program is called in a release.
+func (f flavour) file() string {
+	if f.google {
+		return "weft-function-google-linux-" + string(f.arch)
+	}
+	return "weft-function-linux-" + string(f.arch)
+}
+
+// Runtimes finds the runtime's program for an architecture: the first of a file of a release in one of Dirs
+// (weft-function-linux-ARCH, weft-function-google-linux-ARCH), a build of the source in Source by the go tool, and Self.
 type Runtimes struct {
-	// Dirs are where release archives have the programs. nil: beside this program.
+	// Dirs are where releases have the programs. nil: beside this program.
 	Dirs []string
 	// Source is a directory of Weft's module, or of one that requires it. "": the first such of the working directory,
 	// this program's, and those above them.
 	Source string
-	// Self is a weft command, which is a runtime when it is called bootstrap. It serves for the architecture that it is
-	// built for. "": this program; "-": none.
+	// Self is a weft command, which is a runtime too when it is called bootstrap or weft-function. It serves for the
+	// architecture that it is built for. "": this program; "-": none.
 	Self string
 }
 
-func (r *Runtimes) find(ctx context.Context, arch Arch, staging string) (string, error) {
+func (r *Runtimes) find(ctx context.Context, f flavour, staging string) (string, error) {
 	self := r.Self
 	if self == "" {
 		self, _ = os.Executable()
@@ -126,7 +140,7 @@ func (r *Runtimes) find(ctx context.Context, arch Arch, staging string) (string,
 		dirs = []string{filepath.Dir(self)}
 	}
 	for _, dir := range dirs {
-		if file := filepath.Join(dir, "weft-function-linux-"+string(arch)); exists(file) {
+		if file := filepath.Join(dir, f.file()); exists(file) {
 			return file, nil
 		}
 	}
@@ -134,29 +148,32 @@ func (r *Runtimes) find(ctx context.Context, arch Arch, staging string) (string,
 	if source == "" {
 		source = findSource(filepath.Dir(self))
 	}
-	var why error
-	if source == "" {
-		why = errors.New("its source is not near")
-	} else {
-		out := filepath.Join(staging, "weft-function-"+string(arch))
-		if why = goBuildPackage(ctx, source, out, arch); why == nil {
+	why := errors.New("its source is not near")
+	if source != "" {
+		out := filepath.Join(staging, f.file())
+		if why = runtimeBuild(ctx, source, out, f); why == nil {
 			return out, nil
 		}
 	}
-	if self != "-" && runtime.GOOS == "linux" && runtime.GOARCH == string(arch) {
+	if self != "-" && runtime.GOOS == "linux" && runtime.GOARCH == string(f.arch) {
 		return self, nil
 	}
-	return "", fault.New("build", fault.Unavailable, "linux/"+string(arch),
-		"there is no runtime for it: put weft-function-linux-%s of a release beside the weft command, or build where Weft's source and Go are (%w)", arch, why)
+	return "", fault.New("build", fault.Unavailable, "linux/"+string(f.arch),
+		"there is no runtime for it: put %s of a release beside the weft command, or build where Weft's source and Go are (%w)", f.file(), why)
 }
 
-// goBuildPackage builds the runtime in a directory of a module that has it.
-func goBuildPackage(ctx context.Context, dir, out string, arch Arch) error {
-	return run(ctx, dir, []string{"GOOS=linux", "GOARCH=" + string(arch), "CGO_ENABLED=0"},
-		"go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", out, runtimePackage)
+// runtimeBuild builds the runtime in a directory of a module that has it.
+func runtimeBuild(ctx context.Context, dir, out string, f flavour) error {
+	tags := "lambda.norpc,weft_aws"
+	if f.google {
+		tags = "lambda.norpc"
+	}
+	return run(ctx, dir, []string{"GOOS=linux", "GOARCH=" + string(f.arch), "CGO_ENABLED=0"},
+		"go", "build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags", "-s -w -buildid=", "-o", out, runtimePackage)
 }
 
-// findSource looks for a module that has the runtime in the working directory, program and above; "" if there is none.
+// findSource looks for a module that has the runtime in the working directory, a program's, and above; "" if there is
+// none.
 func findSource(program string) string {
 	working, err := os.Getwd()
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/weftworks/weft/unum/store/backoff"
 )
 
 // How much one request takes. What the server does not get to, by its own bounds (16 MB an answer) or because it is
@@ -134,10 +136,10 @@ func (s *Store) untilAll(ctx context.Context, op, key string, total int, do func
 		if left < total {
 			n = 1
 		}
-		if total = left; n == attempts {
+		if total = left; n == backoff.Attempts {
 			return gaveUp(op, key, &types.ProvisionedThroughputExceededException{Message: aws.String("the server gets to none of the keys")})
 		}
-		if err := pause(ctx, n); err != nil {
+		if err := backoff.Pause(ctx, n); err != nil {
 			return err
 		}
 	}

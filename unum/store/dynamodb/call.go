@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,34 +12,11 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/unum/store/backoff"
 )
 
-// How requests that are throttled, or fail in passing, are repeated: after a random time between nothing and pauseFirst,
-// which doubles up to pauseMost (full jitter). All pauses of one request come to 6.5 s at most, 3.3 s on average: a function
-// that waits longer costs more than one that the platform executes again.
-const (
-	attempts   = 10
-	pauseFirst = 20 * time.Millisecond
-	pauseMost  = 2 * time.Second
-	// attemptMost bounds one attempt, since a connection can be dead without anybody being told.
-	attemptMost = 10 * time.Second
-)
-
-// pause waits before attempt n+1, n counted from 1.
-func pause(ctx context.Context, n int) error {
-	most := pauseMost
-	if n < 8 {
-		most = min(pauseFirst<<(n-1), pauseMost)
-	}
-	timer := time.NewTimer(rand.N(most) + 1)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// attemptMost bounds one attempt, since a connection can be dead without anybody being told.
+const attemptMost = 10 * time.Second
 
 // call makes a request, again and again when it is throttled or fails in passing. unsure says that one before the last
 // may have been carried out. Failed conditions stay what they are, contexts' errors too; all else becomes a fault.
@@ -67,10 +43,10 @@ func call[I, O any](ctx context.Context, s *Store, op, key string, do func(conte
 			return nil, unsure, failed(op, key, err)
 		}
 		unsure = unsure || !throttled
-		if n == attempts {
+		if n == backoff.Attempts {
 			return nil, unsure, gaveUp(op, key, err)
 		}
-		if err := pause(ctx, n); err != nil {
+		if err := backoff.Pause(ctx, n); err != nil {
 			return nil, unsure, err
 		}
 	}
@@ -97,7 +73,7 @@ func gaveUp(op, key string, err error) error {
 	if throttled, _ := classify(err); throttled {
 		kind = fault.Busy
 	}
-	return fault.New(op, kind, key, "DynamoDB: gave up after %d attempts: %w", attempts, err)
+	return fault.New(op, kind, key, "DynamoDB: gave up after %d attempts: %w", backoff.Attempts, err)
 }
 
 // failed is the fault of a request that will not go well.

@@ -30,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/weftworks/weft/unum"
+	"github.com/weftworks/weft/unum/store/backoff"
 	"github.com/weftworks/weft/unum/store/ratchet"
 )
 
@@ -131,7 +132,7 @@ func (s *Store) Create(ctx context.Context, key string, rec *unum.Record) (*unum
 	if err := ratchet.CheckRecord("Create", key, rec); err != nil {
 		return nil, false, err
 	}
-	for range attempts { // more than once only where what was in the way has gone when it is read
+	for range backoff.Attempts { // more than once only where what was in the way has gone when it is read
 		unsure, err := s.put(ctx, "Create", key, rec, isFree, nil)
 		if err == nil {
 			return nil, true, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/unum/store/backoff"
 )
 
 // TTLAttribute is the attribute with an item's time to live, in Unix seconds.
@@ -99,7 +100,7 @@ func (s *Store) DropTable(ctx context.Context) error {
 	return err
 }
 
-// settleAttempts bounds how often a table's state is asked for, with pauses of up to pauseMost between: on average 4 minutes.
+// settleAttempts bounds how often a table's state is asked for, with pauses of up to 2 s between: on average 4 minutes.
 // Tables are made within seconds.
 const settleAttempts = 250
 
@@ -118,7 +119,7 @@ func (s *Store) settle(ctx context.Context, op string, done func(*types.TableDes
 		if done(table) {
 			return table, nil
 		}
-		if err := pause(ctx, n); err != nil {
+		if err := backoff.Pause(ctx, n); err != nil {
 			return nil, err
 		}
 	}

@@ -2,21 +2,13 @@ package firestore
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/weftworks/weft/fault"
-)
-
-// What fails in passing is tried again, with pauses drawn from a range that doubles.
-const (
-	tries     = 12
-	pauseLow  = 10 * time.Millisecond
-	pauseHigh = time.Second
+	"github.com/weftworks/weft/unum/store/backoff"
 )
 
 // rounds is how often an operation looks again at a record that has changed under it.
@@ -25,23 +17,17 @@ const rounds = 32
 // retry calls fn until it does not fail in passing. All that is done here may be done twice: what has a precondition fails
 // it then, and is looked at.
 func retry(ctx context.Context, fn func() error) error {
-	high := pauseLow
-	for try := 1; ; try++ {
+	for n := 1; ; n++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		err := fn()
-		if try == tries || !passing(err) {
+		if n == backoff.Attempts || !passing(err) {
 			return err
 		}
-		timer := time.NewTimer(rand.N(high))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+		if err := backoff.Pause(ctx, n); err != nil {
+			return err
 		}
-		high = min(2*high, pauseHigh)
 	}
 }
 
@@ -70,7 +56,7 @@ func failed(ctx context.Context, op, key string, err error) error {
 	}
 	switch code := status.Code(err); code {
 	case codes.Aborted, codes.ResourceExhausted:
-		return fault.New(op, fault.Busy, key, "Firestore did not get to it in %d tries: %w", tries, err)
+		return fault.New(op, fault.Busy, key, "Firestore did not get to it in %d attempts: %w", backoff.Attempts, err)
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return fault.New(op, fault.Unavailable, key, "Firestore does not answer: %w", err)
 	case codes.PermissionDenied, codes.Unauthenticated:
