@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -223,7 +224,7 @@ func value(db pebble.Reader, key string, fn func([]byte) error) error {
 	if err != nil {
 		return fault.New("embedded", fault.Unavailable, key, "%w", err)
 	}
-	return errors.Join(fn(v), closer.Close())
+	return errors.Join(fn(v), closer.(io.Closer).Close())
 }
 
 // logger sends what Pebble says to slog.
