@@ -406,3 +406,16 @@ func TestForkFrames(t *testing.T) {
 		t.Error("a frame that waits for a function has branches")
 	}
 }
+
+func TestMayReadInput(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		`"$.a"`: false, `"$$"`: true, `"$$.Execution"`: true, `"$$.Execution.Input.a"`: true, `"$$.Execution.Id","$$.Map.Item.Value","$$.State.Name"`: false,
+		`"$$['Execution']"`: true, `"{% $states.input %}"`: false, `"{% $states %}"`: true, `"{% $states.context %}"`: true,
+		`"{% $states.context.Map.Item.Value & $states.context.Execution.Input %}"`: true, `"{% $states.context.Execution.Name %}"`: false, `"\u0024$"`: true,
+	} {
+		if got := mayReadInput([]byte(text)); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}
