@@ -64,12 +64,12 @@ func TestOutcomes(t *testing.T) {
 		out  protocol.Outcome
 		want string
 	}{
-		"raised":     {protocol.Outcome{Kind: protocol.Raised, Error: "E", Cause: `{"errorType":"E"}`, Now: 2000}, `{"Error":"E","Cause":"{\"errorType\":\"E\"}"}`},
-		"broken":     {protocol.Outcome{Kind: protocol.Broken, Error: "Runtime.ExitError", Cause: "exit status 1", Now: 2000}, `{"Error":"Runtime.ExitError","Cause":"exit status 1"}`},
-		"time came":  {protocol.Outcome{Kind: protocol.TimeCame, Now: 6000}, `{"Error":"States.Timeout","Cause":""}`},
-		"too late":   {protocol.Outcome{Kind: protocol.Returned, Output: []byte(`1`), Now: 6001}, `{"Error":"States.Timeout","Cause":""}`},
-		"no JSON":    {protocol.Outcome{Kind: protocol.Returned, Output: []byte(`{`), Now: 2000}, `{"Error":"Runtime.InvalidJSON"`},
-		"too large":  {protocol.Outcome{Kind: protocol.Returned, Output: []byte(`"` + strings.Repeat("x", 32<<20) + `"`), Now: 2000}, `States.DataLimitExceeded`},
+		"raised":    {protocol.Outcome{Kind: protocol.Raised, Error: "E", Cause: `{"errorType":"E"}`, Now: 2000}, `{"Error":"E","Cause":"{\"errorType\":\"E\"}"}`},
+		"broken":    {protocol.Outcome{Kind: protocol.Broken, Error: "Runtime.ExitError", Cause: "exit status 1", Now: 2000}, `{"Error":"Runtime.ExitError","Cause":"exit status 1"}`},
+		"time came": {protocol.Outcome{Kind: protocol.TimeCame, Now: 6000}, `{"Error":"States.Timeout","Cause":""}`},
+		"too late":  {protocol.Outcome{Kind: protocol.Returned, Output: []byte(`1`), Now: 6001}, `{"Error":"States.Timeout","Cause":""}`},
+		"no JSON":   {protocol.Outcome{Kind: protocol.Returned, Output: []byte(`{`), Now: 2000}, `{"Error":"Runtime.InvalidJSON"`},
+		"too large": {protocol.Outcome{Kind: protocol.Returned, Output: []byte(`"` + strings.Repeat("x", 32<<20) + `"`), Now: 2000}, `States.DataLimitExceeded`},
 	} {
 		pl := plan(t, p, req, c.out)
 		if pl.End == nil || !strings.HasPrefix(string(pl.End.Output)+pl.End.Error, c.want) {
