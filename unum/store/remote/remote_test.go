@@ -132,3 +132,14 @@ func TestNotADatastore(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func BenchmarkStore(b *testing.B) {
+	server := httptest.NewServer(remote.Handler(memory.New(), token))
+	defer server.Close()
+	c, err := remote.Open(server.URL, token)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	storetest.Benchmark(b, c)
+}
