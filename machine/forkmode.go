@@ -21,10 +21,9 @@ import (
 
 // forkPlan is what an interpreter in ForkMode knows of its definition.
 type forkPlan struct {
-	waits    []bool                    // by state index: the state, or one below it, can wait
-	reads    map[*asl.Graph][]string   // the variables that the states of a graph read
-	contexts bool                      // some expression may look at $$.Execution.Input
-	owners   map[*asl.Graph]*asl.State // of branches
+	waits    []bool                  // by state index: the state, or one below it, can wait
+	reads    map[*asl.Graph][]string // the variables that the states of a graph read
+	contexts bool                    // some expression may look at $$.Execution.Input
 }
 
 // out reports whether st's branches run elsewhere.

@@ -419,3 +419,57 @@ func TestMayReadInput(t *testing.T) {
 		}
 	}
 }
+
+// TestForkFramesBroken changes bytes of stored frames: each decodes to a frame that can be used, or is refused.
+func TestForkFramesBroken(t *testing.T) {
+	t.Parallel()
+	in := &Interpreter{ForkMode: true, Definition: parse(t, `{"StartAt":"V","States":{"V":{"Type":"Pass","Assign":{"a":[1]},"Next":"M"},
+		"M":{"Type":"Map","ToleratedFailureCount":1,"ItemSelector":{"i.$":"$$.Map.Item.Value"},"ItemProcessor":{"StartAt":"P","States":{
+			"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"f","Parameters":{"a.$":"$a"},"End":true}}},{"StartAt":"U","States":{"U":{"Type":"Task","Resource":"g","End":true}}}],"End":true}}},"Next":"D"},
+		"D":{"Type":"Map","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"X","States":{"X":{"Type":"Task","Resource":"f","End":true}}},"End":true}}}`)}
+	var frames [][]byte
+	step := func(f *Frame, ev Event) uint64 {
+		var out Output
+		in.Step(f, ev, &out)
+		frames = append(frames, f.AppendBinary(nil))
+		return out.Commands[0].ID
+	}
+	branch := func(f *Frame, id uint64) *Frame {
+		b, err := in.NewBranch(f, id, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	root := in.NewFrame(Execution{ID: "arn", Name: "r", MachineID: "arn:aws:states:us-east-1:000000000000:stateMachine:m", MachineName: "m"})
+	id := step(root, Event{Kind: Start, Output: []byte(`[{"x":1},2]`)})
+	iteration := branch(root, id)
+	inner := step(iteration, Event{Kind: Start})
+	step(branch(iteration, inner), Event{Kind: Start})
+	id = step(root, Event{Kind: ForkSucceeded, ID: id, Outputs: [][]byte{[]byte(`{"y":1}`), nil}})
+	step(branch(root, id), Event{Kind: Start})
+	r := rand.New(rand.NewPCG(1, 1))
+	decoded := 0
+	for n := range 20_000 {
+		text := slices.Clone(frames[n%len(frames)])
+		for range 1 + r.IntN(3) {
+			text[r.IntN(len(text))] = byte(r.Uint32())
+		}
+		f, err := DecodeFrame(text, in)
+		if err != nil {
+			continue
+		}
+		decoded++
+		if st := f.root.fork; f.root.phase == forking && st != nil && !json.Valid(st.items) && st.items != nil {
+			continue // texts are taken as they are
+		}
+		f.AppendBinary(nil)
+		if b, err := in.NewBranch(f, f.root.invocation, 0); err == nil {
+			in.Step(b, Event{Kind: Start}, &Output{})
+		}
+		in.Step(f, Event{Kind: ForkFailed, ID: f.root.invocation, Error: "E", HasError: true}, &Output{})
+	}
+	if decoded < 1000 {
+		t.Errorf("only %d of the frames were decoded", decoded)
+	}
+}
