@@ -24,8 +24,9 @@ run: ## count the words of the Go source tree (examples/wordcount)
 
 DYNALITE := engine/integration/awssdk/testdata/dynalite
 ORACLE   := asl/jsonata/testdata/oracle
+WITNESS  := faas/firestoreapi/testdata/node
 
-tools: $(DYNALITE)/node_modules/.package-lock.json $(ORACLE)/node_modules/.package-lock.json bin/.versitygw-$(VERSITYGW) ## install what tests talk to, pinned: DynamoDB's API and JSONata's reference (npm), an S3 server (into bin)
+tools: $(DYNALITE)/node_modules/.package-lock.json $(ORACLE)/node_modules/.package-lock.json $(WITNESS)/node_modules/.package-lock.json bin/.versitygw-$(VERSITYGW) ## install what tests talk to, pinned: DynamoDB's API, JSONata's reference and a client of Firestore (npm), an S3 server (into bin)
 %/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@

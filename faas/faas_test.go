@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -348,6 +349,44 @@ func TestFaults(t *testing.T) {
 	}
 	if other, _ := run(t, 2); other == stats {
 		t.Error("another seed gives the same")
+	}
+}
+
+// TestEachFault makes one fault certain.
+func TestEachFault(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		faults   faas.Faults
+		executed int
+		want     faas.Stats
+	}{
+		"none":         {faas.Faults{}, 1, faas.Stats{Invocations: 1, Events: 1}},
+		"crash before": {faas.Faults{CrashBefore: 1}, 0, faas.Stats{Invocations: 3, Events: 1, Errors: 3, Retries: 2, Exhausted: 1}},
+		"crash after":  {faas.Faults{CrashAfter: 1}, 3, faas.Stats{Invocations: 3, Events: 1, Errors: 3, Retries: 2, Exhausted: 1}},
+		"duplicate":    {faas.Faults{Duplicate: 1}, 2, faas.Stats{Invocations: 2, Events: 1, Duplicates: 1}},
+		"delay":        {faas.Faults{Delay: 1, DelayMost: time.Hour}, 1, faas.Stats{Invocations: 1, Events: 1}},
+		"throttle":     {faas.Faults{Throttle: 1}, 0, faas.Stats{Throttles: 106, Events: 1, Exhausted: 1}}, // in six hours
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := service(t, faas.Config{Faults: c.faults})
+				begun := time.Now()
+				var executed atomic.Int64
+				register(t, s, "f", faas.Settings{}, func(context.Context, []byte) ([]byte, error) { executed.Add(1); return nil, nil })
+				send(t, s, "f", "1", time.Time{})
+				wait(t, s)
+				if int(executed.Load()) != c.executed {
+					t.Errorf("executed %d times, want %d", executed.Load(), c.executed)
+				}
+				if diff := cmp.Diff(c.want, s.Stats()); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+				if late := time.Since(begun); c.faults.Delay > 0 && (late == 0 || late > time.Hour) {
+					t.Errorf("late by %v", late)
+				}
+			})
+		})
 	}
 }
 

@@ -2,7 +2,6 @@ package firestoreapi
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -125,14 +124,4 @@ func (s *store) apply(writes []*pb.Write) (*pb.CommitResponse, error) {
 	s.last = now
 	out.CommitTime = timestamppb.New(now)
 	return out, nil
-}
-
-// inCollection returns the documents of a collection by id; s.mu is held.
-func (s *store) inCollection(name string) []*document {
-	docs := s.collections[name]
-	out := make([]*document, 0, len(docs))
-	for _, id := range slices.Sorted(maps.Keys(docs)) {
-		out = append(out, docs[id])
-	}
-	return out
 }

@@ -246,7 +246,7 @@ func TestEventConfigs(t *testing.T) {
 	if _, err := client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: name, InvocationType: types.InvocationTypeEvent}); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-records; !strings.Contains(got, `"condition":"RetriesExhausted","approximateInvokeCount":2}`) {
+	if got := next(t, records); !strings.Contains(got, `"condition":"RetriesExhausted","approximateInvokeCount":2}`) {
 		t.Errorf("the record is %s", got)
 	}
 	if _, err := client.PutFunctionConcurrency(t.Context(), &lambda.PutFunctionConcurrencyInput{FunctionName: name, ReservedConcurrentExecutions: aws.Int32(5)}); err != nil {

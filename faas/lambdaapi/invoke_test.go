@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -40,6 +41,17 @@ func serve(t *testing.T, cfg lambdaapi.Config, scale float64) (*faas.Service, *l
 		Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: server.Client(), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", ""),
 	})
+}
+
+// next returns what comes next, or fails.
+func next[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing has come in 30 s")
+	}
+	return v
 }
 
 func register(t *testing.T, s *faas.Service, name string, settings faas.Settings, fn func(ctx context.Context, in []byte) ([]byte, error)) {

@@ -76,7 +76,7 @@ func TestMessagesReachFunctions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if first, second := <-done, <-done; first != "strong" || second != "weak" {
+	if first, second := next(t, done), next(t, done); first != "strong" || second != "weak" {
 		t.Errorf("done with %s, then %s", first, second)
 	}
 	list, err := client.ListEventSourceMappings(t.Context(), &lambda.ListEventSourceMappingsInput{EventSourceArn: arn, FunctionName: aws.String("worker")})

@@ -71,7 +71,7 @@ func (c *compiler) fromRest(w *walk) {
 		w.enter(c.def.Graph.Start)
 	}
 	for _, st := range c.def.AllStates {
-		if !c.glue.Calls(st) {
+		if !c.glue.Leaves(st) {
 			continue
 		}
 		for _, g := range glue.Branches(st) {
@@ -138,6 +138,7 @@ func (w *walk) work(st *asl.State) {
 		for _, f := range w.c.functions[st] {
 			w.reach(f)
 		}
+		w.unprepared(st)
 	case asl.Choice:
 		for i := range st.Choice.Rules {
 			w.enter(st.Choice.Rules[i].To)
@@ -146,6 +147,9 @@ func (w *walk) work(st *asl.State) {
 			w.enter(st.Choice.DefaultState)
 		}
 	case asl.Wait:
+		if w.at.later && w.c.loops(st) {
+			w.left() // it may wait so often that it pauses
+		}
 		w.later(func() { w.next(st.NextState, st.Graph) })
 	case asl.Parallel, asl.Map:
 		w.fork(st)
@@ -154,9 +158,42 @@ func (w *walk) work(st *asl.State) {
 	}
 }
 
+// unprepared walks from a Task whose arguments cannot be made: its retriers and catchers may cover that, and the function
+// is not called then.
+func (w *walk) unprepared(st *asl.State) {
+	if !fallible(st) {
+		return
+	}
+	covers := func(names []string) bool {
+		return slices.ContainsFunc(names, func(n string) bool {
+			return n == "States.ALL" || n == "States.TaskFailed" || n == "States.QueryEvaluationError"
+		})
+	}
+	for i := range st.Retry {
+		if covers(st.Retry[i].ErrorEquals) {
+			w.later(func() { w.finished(st.Graph) }) // once it is tried no more
+		}
+	}
+	for i := range st.Catch {
+		if covers(st.Catch[i].ErrorEquals) {
+			w.enter(st.Catch[i].To)
+		}
+	}
+}
+
+// fallible reports whether a Task's expressions are in JSONata, whose failures can be caught.
+func fallible(st *asl.State) bool {
+	return st.QueryLanguage == asl.JSONata && (len(st.Queries) > 0 || st.Arguments != nil && queries(&st.Arguments.Root))
+}
+
+func queries(n *asl.Node) bool {
+	return n.Query != nil || slices.ContainsFunc(n.Items, func(n asl.Node) bool { return queries(&n) }) ||
+		slices.ContainsFunc(n.Fields, func(f asl.FieldNode) bool { return queries(&f.Node) })
+}
+
 // fork walks into the branches of a Parallel or a Map.
 func (w *walk) fork(st *asl.State) {
-	if !w.c.glue.Calls(st) {
+	if !w.c.glue.Leaves(st) {
 		w.later(func() { w.answered(st) }) // there may be waits in it
 		return
 	}
@@ -220,4 +257,20 @@ func (w *walk) reach(f *ir.Function) {
 	if !slices.Contains(w.edges, e) {
 		w.edges = append(w.edges, e)
 	}
+}
+
+// loops reports whether a line may come from st to st again without a function in between.
+func (c *compiler) loops(st *asl.State) bool {
+	seen := map[*asl.State]bool{}
+	var visit func(from *asl.State) bool
+	visit = func(from *asl.State) bool {
+		return slices.ContainsFunc(glue.Successors(from), func(next *asl.State) bool {
+			if next == nil || next.Type == asl.Task || seen[next] {
+				return false
+			}
+			seen[next] = true
+			return next == st || visit(next)
+		})
+	}
+	return visit(st)
 }

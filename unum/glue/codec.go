@@ -26,6 +26,9 @@ func (x *Exit) AppendBinary(b []byte) []byte {
 			b = wire.AppendBytes(b, x.Input)
 		}
 		return append(b, x.Frame...)
+	case Pause:
+		b = wire.AppendUint(b, x.Timer)
+		return append(b, x.Frame...)
 	case Fork:
 		b = wire.AppendUint(b, x.ID)
 		b = wire.AppendUint(b, uint64(x.Width))
@@ -59,6 +62,8 @@ func (m *Machine) Decode(b []byte) (*Exit, error) {
 	case Fork:
 		x.ID, x.Width, x.Concurrency = r.Uint(), int(r.Uint()), int(r.Uint())
 		x.Frame = r.Rest()
+	case Pause:
+		x.Timer, x.Frame = r.Uint(), r.Rest()
 	case End:
 		x.Failed, x.Tolerated, x.HasError, x.HasCause = r.Bool(), r.Bool(), r.Bool(), r.Bool()
 		if x.Output = r.Bytes(); len(x.Output) == 0 {

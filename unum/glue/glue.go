@@ -3,6 +3,7 @@ package glue
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/fault"
@@ -18,6 +19,7 @@ const (
 	Invoke Kind = iota + 1 // Frame, ID, State, Function, Input, Expires, Timer
 	Fork                   // Frame, ID, State, Width, Concurrency
 	End                    // Failed, Output or Error, Cause, …
+	Pause                  // Frame, Timer, State: the line has come far without calling anything; Wake goes on at At
 )
 
 // Exit is where a line leaves the glue.
@@ -49,27 +51,62 @@ type Exit struct {
 
 // Machine runs lines of control of a definition. It is safe for concurrent use.
 type Machine struct {
-	in    *machine.Interpreter
-	calls []bool // by state index: a function is called at the state or below it
+	in     *machine.Interpreter
+	leaves []bool // by state index: see Leaves
 }
 
 // New returns the Machine of a definition. bounds are those of payloads and the like; the zero Set: limits.Default.
 func New(def *asl.Machine, bounds limits.Set) *Machine {
-	m := &Machine{in: &machine.Interpreter{Definition: def, Limits: bounds, ForkMode: true}, calls: make([]bool, len(def.AllStates))}
+	m := &Machine{in: &machine.Interpreter{Definition: def, Limits: bounds, ForkMode: true}, leaves: make([]bool, len(def.AllStates))}
 	m.look(&def.Graph)
 	return m
 }
 
-func (m *Machine) look(g *asl.Graph) (calls bool) {
+func (m *Machine) look(g *asl.Graph) (leaves bool) {
+	leaves = loops(g)
 	for _, st := range g.States {
-		c := st.Type == asl.Task
+		l := false
 		for _, below := range Branches(st) {
-			c = m.look(below) || c
+			l = m.look(below) || l
 		}
-		m.calls[st.Index] = c
-		calls = calls || c
+		m.leaves[st.Index] = l
+		leaves = leaves || l || st.Type == asl.Task || len(st.Retry) > 0
 	}
-	return calls
+	return leaves
+}
+
+// loops reports whether a line may come to a state of g again.
+func loops(g *asl.Graph) bool {
+	const under, done = 1, 2
+	seen := map[*asl.State]int{}
+	var visit func(st *asl.State) bool
+	visit = func(st *asl.State) bool {
+		if st == nil || seen[st] != 0 {
+			return st != nil && seen[st] == under
+		}
+		seen[st] = under
+		defer func() { seen[st] = done }()
+		return slices.ContainsFunc(Successors(st), visit)
+	}
+	return visit(g.Start)
+}
+
+// Successors returns the states that may come after st in its graph; nil stands for the graph's end.
+func Successors(st *asl.State) (all []*asl.State) {
+	if st.Choice == nil {
+		all = append(all, st.NextState)
+	} else if st.Choice.DefaultState != nil { // else the run may fail here
+		all = append(all, st.Choice.DefaultState)
+	}
+	if st.Choice != nil {
+		for i := range st.Choice.Rules {
+			all = append(all, st.Choice.Rules[i].To)
+		}
+	}
+	for i := range st.Catch {
+		all = append(all, st.Catch[i].To)
+	}
+	return all
 }
 
 // Branches returns the graphs of a Parallel's branches, or that of a Map's iterations; nil for other states.
@@ -83,8 +120,9 @@ func Branches(st *asl.State) []*asl.Graph {
 	return nil
 }
 
-// Calls reports whether a function is called at st or below it: a Parallel or a Map without leaves the glue.
-func (m *Machine) Calls(st *asl.State) bool { return m.calls[st.Index] }
+// Leaves reports whether the branches of st, a Parallel or a Map, are lines of their own: a function is called in them, or
+// they may take any number of states. Other branches are run in place.
+func (m *Machine) Leaves(st *asl.State) bool { return m.leaves[st.Index] }
 
 // TimeoutSeconds is how long a run may take; 0: any time.
 func (m *Machine) TimeoutSeconds(exec *machine.Execution) int64 { return m.in.TimeoutSeconds(exec) }
@@ -120,10 +158,22 @@ func (m *Machine) branch(parent *machine.Frame, id uint64, i int, now int64) (*E
 	return m.drive(b, machine.Event{Kind: machine.Start, Now: now})
 }
 
+// maxHops is how often a line waits, or yields, before it pauses: what one execution does has a bound.
+const maxHops = 100
+
+// Wake goes on with a line that has paused.
+func (m *Machine) Wake(x *Exit) (*Exit, error) {
+	if x.Timer == 0 {
+		return m.Resume(x.Frame, machine.Event{Kind: machine.Continue, Now: x.At})
+	}
+	return m.Resume(x.Frame, machine.Event{Kind: machine.TimerFired, ID: x.Timer, Now: x.At})
+}
+
 // drive lets a frame go on from ev to its next exit.
 func (m *Machine) drive(f *machine.Frame, ev machine.Event) (*Exit, error) {
 	var out machine.Output
-	for asked := ev.Now; ; {
+	asked := ev.Now
+	for hops := 0; ; hops++ {
 		out.Reset()
 		m.in.Step(f, ev, &out)
 		var w wants
@@ -141,7 +191,7 @@ func (m *Machine) drive(f *machine.Frame, ev machine.Event) (*Exit, error) {
 			var input []byte
 			x.State, input = f.Stands()
 			x.same = x.Kind == Invoke && bytes.Equal(input, x.Input)
-			if x.Kind == Invoke || m.calls[x.State.Index] {
+			if x.Kind == Invoke || m.leaves[x.State.Index] || hops >= maxHops {
 				x.Frame = f.AppendBinary(nil)
 				return &x, nil
 			}
@@ -149,6 +199,11 @@ func (m *Machine) drive(f *machine.Frame, ev machine.Event) (*Exit, error) {
 			if ev, err = m.inPlace(f, &x); err != nil {
 				return nil, err
 			}
+		case hops >= maxHops && (w.yields || w.timer != 0):
+			x.Kind, x.Timer, x.At = Pause, w.timer, max(x.At, w.due)
+			x.State, _ = f.Stands()
+			x.Frame = f.AppendBinary(nil)
+			return &x, nil
 		case w.yields:
 			ev = machine.Event{Kind: machine.Continue, Now: x.At}
 		case w.timer != 0:
@@ -206,6 +261,9 @@ func (m *Machine) inPlace(f *machine.Frame, fork *Exit) (machine.Event, error) {
 	for next := 0; next < fork.Width || len(running) > 0; {
 		for ; next < fork.Width && len(running) < most; next++ {
 			x, err := m.branch(f, fork.ID, next, answer.Now)
+			for err == nil && x.Kind == Pause { // it comes to an end: there are no loops in it
+				x, err = m.Wake(x)
+			}
 			if err != nil {
 				return answer, err
 			}

@@ -178,8 +178,20 @@ func (p *Compiled) Work(req *protocol.Request, _ [][]byte) (protocol.Work, error
 	if x.Kind == glue.Invoke {
 		return protocol.Work{Code: p.code[req.Function], Input: x.Input}, nil
 	}
-	plan, err := p.plan(x, x.At)
+	plan, err := p.arrived(x)
 	return protocol.Work{Plan: plan}, err
+}
+
+// arrived returns what follows on a line whose wait is over.
+func (p *Compiled) arrived(x *glue.Exit) (*protocol.Plan, error) {
+	now := x.At
+	if x.Kind == glue.Pause {
+		var err error
+		if x, err = p.m.Wake(x); err != nil {
+			return nil, err
+		}
+	}
+	return p.plan(x, now)
 }
 
 // Plan implements protocol.Program.
@@ -189,7 +201,7 @@ func (p *Compiled) Plan(req *protocol.Request, _ [][]byte, out *protocol.Outcome
 		return nil, err
 	}
 	if x.Kind != glue.Invoke {
-		return p.plan(x, x.At)
+		return p.arrived(x)
 	}
 	ev, err := event(x, out)
 	if err != nil {

@@ -2,6 +2,7 @@ package dynamodb_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/internal/testserver"
 	"github.com/weftworks/weft/unum"
+	"github.com/weftworks/weft/unum/cost"
 	"github.com/weftworks/weft/unum/store/dynamodb"
 	"github.com/weftworks/weft/unum/store/storetest"
 )
@@ -23,16 +25,52 @@ func client(url string, http aws.HTTPClient) *sdk.Client {
 	})
 }
 
-func TestConformance(t *testing.T) {
-	t.Parallel()
-	server := client(testserver.DynamoDB(t), nil)
-	storetest.Run(t, storetest.Options{AddThenRead: true, Slow: true}, func(t *testing.T) unum.Store {
+// conform runs the suite on dynalite behind http.
+func conform(t *testing.T, http aws.HTTPClient, o storetest.Options) {
+	t.Helper()
+	o.Slow = true
+	server := client(testserver.DynamoDB(t), http)
+	storetest.Run(t, o, func(t *testing.T) unum.Store {
 		s := dynamodb.New(dynamodb.Config{Client: server, Table: "conformance"})
 		if err := s.EnsureTable(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		return s
 	})
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	conform(t, nil, storetest.Options{AddThenRead: true})
+}
+
+// TestConformanceAsDynamoDB has losers be told what is there with the refusal, as DynamoDB does. Then all is exact, though the
+// server throttles, and leaves keys for later.
+func TestConformanceAsDynamoDB(t *testing.T) {
+	t.Parallel()
+	conform(t, &testserver.DynamoDBFront{Old: true, Throttled: 0.03, Unprocessed: 0.5}, storetest.Options{})
+}
+
+// TestLostAnswers loses answers to requests that were carried out. What is told once in this world is still told once.
+func TestLostAnswers(t *testing.T) {
+	t.Parallel()
+	front := &testserver.DynamoDBFront{Old: true}
+	s := dynamodb.New(dynamodb.Config{Client: client(testserver.DynamoDB(t), front), Table: "lost"})
+	if err := s.EnsureTable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	front.Lost = 0.2
+	for _, c := range storetest.Checks {
+		switch c.Name {
+		case "Create", "OneCreator", "Delete", "ManyKeys", "FullSets", "OneFailed", "Lister":
+			t.Run(c.Name, func(t *testing.T) {
+				// Who adds again is told of a later moment.
+				if err := c.Run(t.Context(), s, storetest.Options{AddThenRead: true}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
 }
 
 func TestTable(t *testing.T) {
@@ -95,4 +133,60 @@ func TestConsumed(t *testing.T) {
 			t.Errorf("%s consumed %v, want %v", op, units[op], want)
 		}
 	}
+}
+
+// TestMeter compares what package cost computes with what the server says that it has consumed, without writes that are
+// refused, of which the server does not say it. Sizes are computed to a few bytes.
+func TestMeter(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var reads, writes float64
+	store := dynamodb.New(dynamodb.Config{Client: client(testserver.DynamoDB(t), nil), Table: "meter", Consumed: func(op string, n float64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if op == "GetItem" || op == "BatchGetItem" {
+			reads += n
+		} else {
+			writes += n
+		}
+	}})
+	ctx := t.Context()
+	if err := store.EnsureTable(ctx); err != nil {
+		t.Fatal(err)
+	}
+	meter := cost.NewMeter()
+	s := meter.Store(store)
+	want := func(ok bool, err error) {
+		t.Helper()
+		if !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	var keys []string
+	for i := range 12 {
+		key := fmt.Sprintf("run/%d", i)
+		keys = append(keys, key)
+		_, ok, err := s.Create(ctx, key, &unum.Record{Nonce: "0123456789", Width: 40, Value: make([]byte, i*1000), Expires: 1 << 40})
+		want(ok, err)
+		for m := range 20 {
+			_, ok, err = s.Add(ctx, key, "0123456789", 0, fmt.Sprintf("member-%d", m), false)
+			want(ok, err)
+		}
+		_, ok, err = s.Advance(ctx, key, "0123456789", 0, &unum.Record{Nonce: "0123456789", Step: 1, Value: make([]byte, i*250)})
+		want(ok, err)
+		_, err = s.Get(ctx, []string{key})
+		want(true, err)
+	}
+	_, err := s.Get(ctx, append(keys, "run/none"))
+	want(true, err)
+	want(true, s.Delete(ctx, keys))
+	usage, _ := meter.Usage("run")
+	near := func(what string, computed int64, consumed float64) {
+		if diff := float64(computed)/consumed - 1; diff < -0.02 || diff > 0.02 {
+			t.Errorf("%s: computed %d, consumed %v", what, computed, consumed)
+		}
+	}
+	near("reads", usage.ReadUnits, reads)
+	near("writes", usage.WriteUnits+usage.DeleteUnits, writes)
+	t.Logf("reads: computed %d, consumed %v; writes: %d, %v", usage.ReadUnits, reads, usage.WriteUnits+usage.DeleteUnits, writes)
 }

@@ -47,7 +47,7 @@ func (s *Store) PutBlob(ctx context.Context, name string, data []byte, until int
 		parts = [][]byte{nil}
 	}
 	write := func(first int, page [][]byte) error {
-		_, err := s.commit(ctx, func(b *firestore.WriteBatch) {
+		_, err := s.commit(ctx, func(b *batch) {
 			for i, part := range page {
 				c := &chunk{Data: part, Expires: expires(until)}
 				if first+i == 0 {
@@ -134,7 +134,7 @@ func (s *Store) DeleteBlobs(ctx context.Context, names []string) error {
 		refs, err := s.allParts(ctx, page)
 		if err == nil {
 			err = each(refs, writesPerRequest, func(_ int, refs []*firestore.DocumentRef) error {
-				_, err := s.commit(ctx, func(b *firestore.WriteBatch) {
+				_, err := s.commit(ctx, func(b *batch) {
 					for _, ref := range refs {
 						b.Delete(ref)
 					}

@@ -34,11 +34,14 @@ func New(client *firestore.Client, collection string) *Store {
 	return &Store{client: client, docs: client.Collection(collection), versions: newVersions()}
 }
 
-// commit makes the writes that fill collects, all or none. The client's other ways to do so are transactions, which cost a
-// round trip more, and bulk writers, which do not keep writes together.
-func (s *Store) commit(ctx context.Context, fill func(b *firestore.WriteBatch)) (results []*firestore.WriteResult, err error) {
+// batch is writes that are made all or none. What the client has instead of it are transactions, which cost a round trip
+// more, and bulk writers, which do not keep writes together.
+type batch = firestore.WriteBatch //nolint:staticcheck // see above
+
+// commit makes the writes that fill collects.
+func (s *Store) commit(ctx context.Context, fill func(b *batch)) (results []*firestore.WriteResult, err error) {
 	err = retry(ctx, func() error {
-		b := s.client.Batch() //nolint:staticcheck // see above
+		b := s.client.Batch() //nolint:staticcheck // see batch
 		fill(b)
 		results, err = b.Commit(ctx)
 		return err
@@ -154,7 +157,7 @@ func (s *Store) look(key string, snaps []*firestore.DocumentSnapshot, guess []st
 }
 
 // open adds the writes that make the scope of a record to a batch.
-func (s *Store) open(b *firestore.WriteBatch, scope []string, r *unum.Record) {
+func (s *Store) open(b *batch, scope []string, r *unum.Record) {
 	for _, name := range scope {
 		b.Set(s.docs.Doc(name), &shard{Expires: expires(r.Expires)})
 	}
@@ -168,7 +171,7 @@ func (s *Store) Create(ctx context.Context, key string, rec *unum.Record) (cur *
 	}
 	v := versionOf(rec, expires(0))
 	for range rounds {
-		results, err := s.commit(ctx, func(b *firestore.WriteBatch) {
+		results, err := s.commit(ctx, func(b *batch) {
 			b.Create(s.docs.Doc(recordPrefix+id(key)), encode(rec))
 			s.open(b, v.scope(key), rec)
 		})
@@ -218,7 +221,7 @@ func (s *Store) Advance(ctx context.Context, key, nonce string, from int64, rec 
 		if err != nil || !ok {
 			return cur, false, err
 		}
-		results, err := s.commit(ctx, func(b *firestore.WriteBatch) {
+		results, err := s.commit(ctx, func(b *batch) {
 			b.Update(s.docs.Doc(recordPrefix+id(key)), updates(rec), firestore.LastUpdateTime(v.updated))
 			scope := next.scope(key)
 			for _, name := range v.scope(key) {
@@ -254,7 +257,7 @@ func (s *Store) Add(ctx context.Context, key, nonce string, step int64, member s
 		if err != nil || !ok {
 			return cur, false, err
 		}
-		_, err = s.commit(ctx, func(b *firestore.WriteBatch) { s.unite(b, key, v, member, fails) })
+		_, err = s.commit(ctx, func(b *batch) { s.unite(b, key, v, member, fails) })
 		switch {
 		case err == nil:
 			found, err := s.load(ctx, op, []string{key})
@@ -269,7 +272,7 @@ func (s *Store) Add(ctx context.Context, key, nonce string, step int64, member s
 }
 
 // unite adds the writes that add a member to a batch.
-func (s *Store) unite(b *firestore.WriteBatch, key string, v version, member string, fails bool) {
+func (s *Store) unite(b *batch, key string, v version, member string, fails bool) {
 	union := firestore.ArrayUnion(member)
 	scope := v.scope(key)
 	switch {
@@ -326,10 +329,10 @@ func (s *Store) deletePage(ctx context.Context, keys []string) (left []string, e
 			writes += 1 + len(there[n].version.scope(there[n].key))
 			n++
 		}
-		batch := there[:n]
+		some := there[:n]
 		there = there[n:]
-		_, err := s.commit(ctx, func(b *firestore.WriteBatch) {
-			for _, d := range batch {
+		_, err := s.commit(ctx, func(b *batch) {
+			for _, d := range some {
 				b.Delete(s.docs.Doc(recordPrefix+id(d.key)), firestore.LastUpdateTime(d.version.updated))
 				for _, name := range d.version.scope(d.key) {
 					b.Delete(s.docs.Doc(name))
@@ -339,7 +342,7 @@ func (s *Store) deletePage(ctx context.Context, keys []string) (left []string, e
 		if err != nil && !refused(err) {
 			return nil, err
 		}
-		for _, d := range batch {
+		for _, d := range some {
 			s.versions.forget(d.key)
 			if err != nil {
 				left = append(left, d.key)
