@@ -59,7 +59,7 @@ func (r *Runtime) Start(ctx context.Context, run string, input []byte, timeout t
 	if err := r.limit(ctx, f, timeout); err != nil {
 		return false, err
 	}
-	return f.created, r.send(ctx, f.req, f.at)
+	return f.created, r.invoke(ctx, f.req, f.at)
 }
 
 // Begin is Start for the function that runs begin with, when a platform has delivered the input there: it executes the
@@ -75,7 +75,7 @@ func (r *Runtime) Begin(ctx context.Context, run string, input []byte, timeout t
 		}
 	}
 	if f.at != 0 && !f.begun {
-		return r.send(ctx, f.req, f.at)
+		return r.invoke(ctx, f.req, f.at)
 	}
 	return r.Execute(ctx, f.req, code)
 }
@@ -131,12 +131,7 @@ func (r *Runtime) limit(ctx context.Context, f *firstCall, timeout time.Duration
 	due := f.started + timeout.Milliseconds()
 	end := &protocol.End{Failed: true, Status: string(TimedOut), Now: due} // without an error, as in Step Functions
 	late := &protocol.Request{Version: protocol.Version, Run: f.req.Run, Function: f.req.Function, Lines: f.req.Lines, Cancel: end}
-	return r.send(ctx, late, due)
-}
-
-// send has a request delivered that does not come from an execution.
-func (r *Runtime) send(ctx context.Context, req *protocol.Request, at int64) error {
-	return protocol.Invoke(r.env(), &driver{ctx: ctx, r: r}, []protocol.Op{{Kind: protocol.OpInvoke, Request: req, At: at}})
+	return r.invoke(ctx, late, due)
 }
 
 // splitNonce returns what the nonce of a run's own record says.
@@ -253,8 +248,10 @@ func (r *Runtime) Forget(ctx context.Context, run string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Store.Delete(ctx, []string{run}); err != nil || cp.Ref == "" {
-		return err
+	if cp.Ref != "" { // before the record, without which nobody would find it
+		if err := r.Store.DeleteBlobs(ctx, []string{cp.Ref}); err != nil {
+			return err
+		}
 	}
-	return r.Store.DeleteBlobs(ctx, []string{cp.Ref})
+	return r.Store.Delete(ctx, []string{run})
 }

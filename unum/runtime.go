@@ -68,7 +68,7 @@ func (r *Runtime) Execute(ctx context.Context, req *protocol.Request, run Run) e
 	if req.Failure != nil && req.Attempt < r.Redeliveries {
 		again := *req
 		again.Failure, again.Attempt = nil, req.Attempt+1
-		return r.send(ctx, &again, r.now().Add(redeliveryDelay<<min(req.Attempt, 8)).UnixMilli())
+		return r.invoke(ctx, &again, r.now().Add(redeliveryDelay<<min(req.Attempt, 8)).UnixMilli())
 	}
 	fate, err := protocol.Execute(r.env(), &driver{ctx: ctx, r: r, run: run}, r.Program, req)
 	if err != nil {
@@ -221,6 +221,11 @@ func (d *driver) work(ctx context.Context, op *protocol.Op) (*protocol.Outcome, 
 		return nil, fmt.Errorf("the code of %s answered what is no JSON", op.Code)
 	}
 	return &out, nil
+}
+
+// invoke has a request delivered.
+func (r *Runtime) invoke(ctx context.Context, req *protocol.Request, at int64) error {
+	return protocol.Invoke(r.env(), &driver{ctx: ctx, r: r}, []protocol.Op{{Kind: protocol.OpInvoke, Request: req, At: at}})
 }
 
 // rootNonce is the nonce of a run's own record: it also says when the run was started, and with what.

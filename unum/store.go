@@ -25,8 +25,7 @@ type Store interface {
 	// Create puts rec at key if there is nothing. If there is, created is false and cur what is there.
 	Create(ctx context.Context, key string, rec *Record) (cur *Record, created bool, err error)
 	// Advance puts rec in the place of the record at key, if that has the nonce, Step == from and is not Ended.
-	// Otherwise advanced is false and cur what is there, nil for nothing. If rec.Step == from, the record keeps the Members
-	// and Failed that it has: those of rec may be old.
+	// Otherwise advanced is false and cur what is there, nil for nothing.
 	Advance(ctx context.Context, key, nonce string, from int64, rec *Record) (cur *Record, advanced bool, err error)
 	// Add adds member to the scope of the record at key, if that has the nonce, Step == step and is not Ended; with
 	// failed it makes it Failed if no other is. A member that is there already counts as added. cur is the whole

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/bits"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -136,20 +137,10 @@ func Explore(c Case, limit int) *Report {
 func (m *model) steps(w *world) (steps []step) {
 	last := int32(-1)
 	for _, p := range w.pending {
-		if p == last || !m.enabled(w, p) {
-			continue
+		if p != last && m.enabled(w, p) {
+			steps = m.deliveries(steps, w, p)
 		}
 		last = p
-		steps = m.ways(steps, w, step{kind: deliver, item: p}, m.start(w, p))
-		if m.requests.items[p].client != "" {
-			continue
-		}
-		if w.left.Duplicates > 0 {
-			steps = m.ways(steps, w, step{kind: duplicate, item: p}, m.start(w, p))
-		}
-		if w.left.Failures > 0 && m.requests.items[p].req.Failure == nil {
-			steps = append(steps, step{kind: giveUp, item: p})
-		}
 	}
 	last = -1
 	for _, e := range w.execs {
@@ -157,6 +148,22 @@ func (m *model) steps(w *world) (steps []step) {
 			steps = m.ways(steps, w, step{kind: proceed, item: e}, m.execs.items[e])
 		}
 		last = e
+	}
+	return steps
+}
+
+// deliveries adds what can happen to a request.
+func (m *model) deliveries(steps []step, w *world, p int32) []step {
+	x, r := m.start(w, p), m.requests.items[p]
+	steps = m.ways(steps, w, step{kind: deliver, item: p}, x)
+	if r.client != "" {
+		return steps
+	}
+	if w.left.Duplicates > 0 {
+		steps = m.ways(steps, w, step{kind: duplicate, item: p}, x)
+	}
+	if w.left.Failures > 0 && r.req.Failure == nil && r.req.Cancel == nil {
+		steps = append(steps, step{kind: giveUp, item: p})
 	}
 	return steps
 }
@@ -215,16 +222,14 @@ func (m *model) modes(steps []step, w *world, s step, x *execution) []step {
 	if w.left.Crashes == 0 && w.left.Repeats == 0 {
 		return steps
 	}
-	t := w.clone()
-	op := &x.node.ops[x.node.parts[s.part].op]
-	if op.Kind == protocol.OpInvoke {
+	if invokes(x.node) {
 		return m.crashes(steps, w, s, x.node)
 	}
-	a, changed, err := m.apply(t, op, x.node.parts[s.part].key)
+	answers, changed, err := m.carryOut(w.clone(), x, s, nil)
 	if err != nil || !changed {
 		return steps
 	}
-	if w.left.Repeats > 0 && (op.Kind == protocol.OpCreate || op.Kind == protocol.OpAdvance) {
+	if op := x.node.op(s.part); w.left.Repeats > 0 && (op.Kind == protocol.OpCreate || op.Kind == protocol.OpAdvance) {
 		r := s
 		r.mode = repeat
 		steps = append(steps, r)
@@ -233,13 +238,39 @@ func (m *model) modes(steps []step, w *world, s step, x *execution) []step {
 		c := s
 		c.mode = crash
 		steps = append(steps, c)
-		answers := slices.Clone(x.answers)
-		answers[s.part] = a
 		if n := m.settle(x.node, answers); n != nil && invokes(n) {
 			steps = m.crashes(steps, w, s, n)
 		}
 	}
 	return steps
+}
+
+// carryOut applies what an execution does in one step: one part of its operations, or all of them. changed says whether the
+// world is another one then.
+func (m *model) carryOut(t *world, x *execution, s step, say func(string, ...any)) (answers []answer, changed bool, err error) {
+	answers = slices.Clone(x.answers)
+	for i := s.part; i < len(answers); i++ {
+		op, key := x.node.op(i), x.node.parts[i].key
+		was := m.recordAt(t, run)
+		a, c, err := m.apply(t, op, key)
+		if s.mode == repeat && i == s.part {
+			a.ok = false
+		}
+		if say != nil {
+			say("%s", m.tellOp(op, key, a, s.mode))
+		}
+		if err == nil {
+			err = m.watch(was, m.recordAt(t, run), m.requests.items[x.node.request])
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		answers[i], changed = a, changed || c
+		if m.Fine {
+			break
+		}
+	}
+	return answers, changed, nil
 }
 
 // crashes adds the ways in which an execution can end within its invocations. None of them is crash.
@@ -260,8 +291,8 @@ func (m *model) crashes(steps []step, w *world, s step, n *node) []step {
 
 func invokes(n *node) bool { return len(n.ops) > 0 && n.ops[0].Kind == protocol.OpInvoke }
 
-// settle returns the node that follows once all parts have answers, beyond the run of user code, which touches nothing that
-// others see; nil while parts are missing.
+// settle returns the node that follows once all parts have answers, beyond what others cannot see: the run of user code, and
+// blobs whose names only this execution has. nil while parts are missing.
 func (m *model) settle(n *node, answers []answer) *node {
 	for _, a := range answers {
 		if !a.done {
@@ -269,7 +300,7 @@ func (m *model) settle(n *node, answers []answer) *node {
 		}
 	}
 	n = m.visit(n, 0, 0, answers)
-	for len(n.ops) > 0 && n.ops[0].Kind == protocol.OpRun {
+	for m.private(n) {
 		n = m.visit(n, 0, 0, []answer{{done: true, item: -1}})
 	}
 	return n
@@ -314,25 +345,14 @@ func (m *model) take(w *world, s step, say func(string, ...any)) (*world, error)
 	if len(n.parts) == 0 {
 		return t, m.finish(t, n)
 	}
-	answers := slices.Clone(x.answers)
-	p := n.parts[s.part]
-	op := &n.ops[p.op]
-	if op.Kind != protocol.OpInvoke {
-		a, _, err := m.apply(t, op, p.key)
-		if s.mode == repeat {
-			a.ok = false
-			t.left.Repeats--
-		}
-		if say != nil {
-			say("%s", m.tellOp(op, p.key, a, s.mode))
-		}
+	if !invokes(n) {
+		answers, _, err := m.carryOut(t, x, s, say)
 		if err != nil {
 			return t, err
 		}
-		if err := m.watch(w, t, op); err != nil {
-			return t, err
+		if s.mode == repeat {
+			t.left.Repeats--
 		}
-		answers[s.part] = a
 		if s.mode == crash {
 			return m.die(t, n, say)
 		}
@@ -356,13 +376,27 @@ func (m *model) take(w *world, s step, say func(string, ...any)) (*world, error)
 	return t, nil
 }
 
-// settleSeen is settle that notes what user code sees.
+func (m *model) private(n *node) bool {
+	if len(n.ops) != 1 {
+		return false
+	}
+	op := &n.ops[0]
+	return op.Kind == protocol.OpRun || op.Kind == protocol.OpPutBlob && strings.HasSuffix(op.Key, "~"+nonceOf(n.request, n.k))
+}
+
+// settleSeen is settle that notes what user code sees, and puts the blobs.
 func (m *model) settleSeen(t *world, n *node, answers []answer, say func(string, ...any), err *error) *node {
 	next := m.settle(n, answers)
 	if next == nil {
 		return nil
 	}
-	for at := next.parent; at != n; at = at.parent { // all of them run user code
+	for at := next.parent; at != n; at = at.parent {
+		if at.ops[0].Kind == protocol.OpPutBlob {
+			if _, _, e := m.apply(t, &at.ops[0], 0); e != nil {
+				*err = e
+			}
+			continue
+		}
 		if say != nil {
 			say("runs the code with %s", at.ops[0].Input)
 		}
@@ -373,17 +407,18 @@ func (m *model) settleSeen(t *world, n *node, answers []answer, say func(string,
 	return next
 }
 
-// see notes that somebody has seen a value.
+// see notes that user code has seen values.
 func (m *model) see(w *world, input []byte) error {
-	v := decodeValue(input)
-	if v.Inst == "" || v.Loose {
-		return nil
+	for _, v := range decodeValues(input) {
+		if v.Inst == "" || v.Loose {
+			continue
+		}
+		inst, exec := m.text(v.Inst), m.text(v.Exec)
+		if i, ok := find(w.seen, inst); ok && w.seen[i].val != exec {
+			return fmt.Errorf("two values of %s (%s) are seen: of the executions %s and %s", v.Node, v.Inst, m.texts.items[w.seen[i].val], v.Exec)
+		}
+		set(&w.seen, inst, exec)
 	}
-	inst, exec := m.text(v.Inst), m.text(v.Exec)
-	if i, ok := find(w.seen, inst); ok && w.seen[i].val != exec {
-		return fmt.Errorf("two values of %s (%s) are seen: of the executions %s and %s", v.Node, v.Inst, m.texts.items[w.seen[i].val], v.Exec)
-	}
-	set(&w.seen, inst, exec)
 	return nil
 }
 
@@ -420,7 +455,11 @@ func (m *model) invoke(t *world, n *node, s step, say func(string, ...any)) (*no
 // die ends an execution that the platform will repeat.
 func (m *model) die(t *world, n *node, say func(string, ...any)) (*world, error) {
 	t.left.Crashes--
-	insert(&t.pending, n.request)
+	if m.requests.items[n.request].client == "forget" && m.recordAt(t, run) == nil {
+		insert(&t.pending, m.client("again")) // it has done all there was to do
+	} else {
+		insert(&t.pending, n.request)
+	}
 	for at := n; at != nil; at = at.parent {
 		for i := range at.ops {
 			if op := &at.ops[i]; op.Kind == protocol.OpPutBlob {
@@ -457,13 +496,16 @@ func (m *model) finish(t *world, n *node) error {
 	return nil
 }
 
-// watch sees to it that a run ends once.
-func (m *model) watch(w, t *world, op *protocol.Op) error {
-	if op.Key != run || op.Kind != protocol.OpAdvance {
+// watch sees to it that a run ends once, and that nothing but somebody who forgets it takes its end away.
+func (m *model) watch(was, is *protocol.Record, by *request) error {
+	switch {
+	case was == nil || !was.Ended:
 		return nil
-	}
-	was, is := m.recordAt(w, run), m.recordAt(t, run)
-	if was != nil && was.Ended && (is == nil || string(is.Value) != string(was.Value)) {
+	case is == nil || is.Nonce != was.Nonce:
+		if by.client != "forget" {
+			return fmt.Errorf("the run has ended, and its record is gone")
+		}
+	case string(is.Value) != string(was.Value):
 		return fmt.Errorf("the run ends for a second time: %s, then %s", was.Value, is.Value)
 	}
 	return nil
@@ -517,10 +559,15 @@ func (m *model) checkResult(end *protocol.End) error {
 	return nil
 }
 
+// noise is what makes the nonce of a run long, and parked states.
+var noise = regexp.MustCompile(`-1-[0-9a-f]{16}|"parked":"[^"]*",?`)
+
 // tell returns what happens in a history.
 func (m *model) tell(w *world, steps []step) (lines []string) {
 	for _, s := range steps {
-		w, _ = m.take(w, s, func(f string, args ...any) { lines = append(lines, fmt.Sprintf(f, args...)) })
+		w, _ = m.take(w, s, func(f string, args ...any) {
+			lines = append(lines, noise.ReplaceAllString(fmt.Sprintf(f, args...), ""))
+		})
 	}
 	return lines
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,8 +29,7 @@ type Case struct {
 	Program Seq
 	Graph   *Graph // instead of Program
 	Bounds  Bounds
-	Inline  int  // bytes of a checkpoint that a record holds; 0: all
-	Payload int  // bytes of a request that the platform takes; 0: any
+	Large   bool // checkpoints and states are too large for records and requests, and go into blobs
 	Cancel  bool // somebody cancels the run at some time
 	Timeout bool // the run has a limit to its time, which comes at some time
 	Forget  bool // the result is deleted once the run has ended, and a run of the same id and input started after that
@@ -38,6 +38,9 @@ type Case struct {
 	Fine    bool
 	Mistake *Mistake
 }
+
+// largeState is more than what travels with a state in a request.
+const largeState = 4 << 10
 
 // run is the id of the run of all models.
 const run = "r"
@@ -225,19 +228,16 @@ func (m *model) execute(n *node) {
 
 // perform is an execution of a request, from its beginning.
 func (m *model) perform(io protocol.IO, r *request, nonce string) error {
-	if m.Mistake != nil {
+	if m.Mistake != nil && m.Mistake.Wrap != nil {
 		req := r.req
 		if req == nil {
 			req = &protocol.Request{Run: run, Lines: []protocol.Line{{}}}
 		}
 		io = m.Mistake.Wrap(io, req)
 	}
-	inline, payload := m.Inline, m.Payload
-	if inline == 0 {
-		inline = 1 << 20
-	}
-	if payload == 0 {
-		payload = 1 << 20
+	inline, payload := 1<<20, 1<<20
+	if m.Large {
+		inline, payload = 1, largeState
 	}
 	if r.client == "" {
 		_, err := protocol.Execute(&protocol.Env{Nonce: nonce, Expires: 1, Inline: inline, Payload: payload}, io, m.program, r.req)
@@ -255,7 +255,7 @@ func (m *model) perform(io protocol.IO, r *request, nonce string) error {
 	switch r.client {
 	case "start", "again":
 		id := run
-		if m.Mistake != nil && m.Mistake.NewID {
+		if m.Mistake != nil && m.Mistake.NewID && !strings.Contains(nonce, "k0") {
 			id += nonce
 		}
 		_, err = rt.Start(context.Background(), id, value{Node: "input"}.encode(), timeout)
@@ -370,7 +370,10 @@ func (m *model) under(n *node, answers []answer) int32 {
 
 func newModel(c Case) (*model, *world) {
 	m := &model{Case: c}
-	m.program = &program{c.Program}
+	m.program = &program{seq: c.Program}
+	if c.Large {
+		m.program = &program{seq: c.Program, pad: bytes.Repeat([]byte(" "), largeState)}
+	}
 	if c.Graph != nil {
 		m.program = &graphProgram{c.Graph}
 	}

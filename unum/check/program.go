@@ -1,8 +1,10 @@
 package check
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -106,6 +108,17 @@ func decodeValue(b []byte) (v value) {
 	return v
 }
 
+// decodeValues returns those of a list, or the one.
+func decodeValues(b []byte) (list []value) {
+	if b[0] != '[' {
+		return []value{decodeValue(b)}
+	}
+	if err := json.Unmarshal(b, &list); err != nil {
+		panic(fmt.Sprintf("%q is no list of values of the model: %v", b, err))
+	}
+	return list
+}
+
 // instance names an instance for those who see its value: its line and step, and whose line that is.
 func instance(run string, lines []protocol.Line) string {
 	own := len(lines) - 1
@@ -121,7 +134,10 @@ func instance(run string, lines []protocol.Line) string {
 
 // program runs a Seq. A node is known by its position: "2.0.1" is node 1 of line 0 of the fan-out that is node 2 of the run.
 // Function "f" + position is the node's, "e" + position of a line the entry of one that does not begin with a task.
-type program struct{ seq Seq }
+type program struct {
+	seq Seq
+	pad []byte // behind each state, so that it is too large to travel
+}
 
 type parked struct {
 	Pos string          `json:"p"`
@@ -152,7 +168,7 @@ func (p *program) enter(seq Seq, prefix string, i int, v []byte) *protocol.Plan 
 		b, _ := json.Marshal(parked{Pos: pos, V: v})
 		return &protocol.Plan{Fork: &protocol.Fork{Width: int64(len(n.Lines)), Concurrency: n.Limit, Parked: b}}
 	}
-	call := &protocol.Call{Function: "f" + pos, State: v}
+	call := &protocol.Call{Function: "f" + pos, State: p.state(v)}
 	switch {
 	case n.Wait:
 		call.Timer, call.At = true, 1000
@@ -166,8 +182,10 @@ func (p *program) begin(seq Seq, prefix string, v []byte) protocol.Call {
 	if plan := p.enter(seq, prefix, 0, v); plan.Continue != nil {
 		return *plan.Continue
 	}
-	return protocol.Call{Function: "e" + prefix, State: v}
+	return protocol.Call{Function: "e" + prefix, State: p.state(v)}
 }
+
+func (p *program) state(v []byte) []byte { return slices.Concat(bytes.TrimSpace(v), p.pad) }
 
 func (p *program) Entry(_ string, input []byte, _ int64) (protocol.Call, error) {
 	return p.begin(p.seq, "", input), nil
@@ -188,6 +206,9 @@ func (p *program) Work(req *protocol.Request, _ [][]byte) (protocol.Work, error)
 			return protocol.Work{}, fmt.Errorf("%s: no time has come", req.Function)
 		}
 		return protocol.Work{Plan: p.enter(seq, prefix, i+1, req.State)}, nil
+	}
+	if from := decodeValue(req.State).Node; i > 0 && !seq[i-1].Wait && from != prefix+strconv.Itoa(i-1) {
+		return protocol.Work{}, fmt.Errorf("%s does not take values of %s", req.Function, from)
 	}
 	return protocol.Work{Code: pos, Input: req.State, Unchecked: seq[i].Unchecked}, nil
 }

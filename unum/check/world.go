@@ -286,9 +286,6 @@ func (m *model) write(w *world, op *protocol.Op) (a answer, changed bool, err er
 		next = *op.Record
 	case op.Kind == protocol.OpAdvance && at(op.Step):
 		next = *op.Record
-		if next.Step == op.Step {
-			next.Members, next.Failed = cur.Members, cur.Failed
-		}
 	case op.Kind == protocol.OpAdd && at(op.Step):
 		next = *cur
 		if k, ok := slices.BinarySearch(cur.Members, op.Member); !ok {

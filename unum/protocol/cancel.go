@@ -73,16 +73,10 @@ func (x *execution) close(cur *Record, old *Checkpoint, refs []string, end *End)
 	if err != nil {
 		return nil, nil, err
 	}
-	_, done, err := x.write(Op{Kind: OpAdvance, Key: x.key(0), Nonce: cur.Nonce, Step: cur.Step, Record: &rec}, ref)
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case !done:
-		return nil, nil, x.sweep()
-	case len(cp.Names) == 0:
-		return &rec, cp, nil
+	cur, done, err := x.write(Op{Kind: OpAdvance, Key: x.key(0), Nonce: cur.Nonce, Step: cur.Step, Record: &rec}, ref)
+	if err == nil && !done {
+		cur, err = nil, x.sweep()
 	}
-	cur, err = x.root() // lines may have become members since it was read, whose names nobody else knows
 	return cur, cp, err
 }
 
@@ -140,6 +134,9 @@ func (x *execution) collect(g Garbage) error {
 // ended first, so that nothing is added below them that would not be found.
 func (x *execution) raze(s *Scope) error {
 	keys := s.keys()
+	if len(keys) == 0 {
+		return nil
+	}
 	recs, err := x.freeze(keys)
 	if err != nil {
 		return err

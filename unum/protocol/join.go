@@ -46,8 +46,8 @@ func (x *execution) endBranch(level int, end *End) error {
 	garbage.Scopes[0].Deep = cur.Failed != ""
 	ends := make([]*End, len(members))
 	for i, m := range members {
-		if ends[i] = m.End; m.End == nil {
-			return nil // made again, too, and ended by whoever collects
+		if ends[i] = m.End; m.End == nil || m.End.Failed != (at >= 0) {
+			return nil // made again, too, and with another outcome, or ended by whoever collects
 		}
 		garbage.add(m.Garbage)
 	}
