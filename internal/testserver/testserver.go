@@ -22,7 +22,7 @@ const (
 )
 
 // S3 starts versitygw on an empty directory and returns its URL. It lives as long as the test.
-func S3(t *testing.T) string {
+func S3(t testing.TB) string {
 	t.Helper()
 	program := need(t, root("bin", "versitygw"))
 	dir := t.TempDir()
@@ -38,37 +38,15 @@ func S3(t *testing.T) string {
 }
 
 // DynamoDB starts dynalite without tables and returns its URL. It lives as long as the test.
-func DynamoDB(t *testing.T) string {
+func DynamoDB(t testing.TB) string {
 	t.Helper()
 	program := need(t, root("engine", "integration", "awssdk", "testdata", "dynalite", "node_modules", "dynalite", "cli.js"))
-	host, port := free(t)
-	return start(t, net.JoinHostPort(host, port), node(t), program, "--host", host, "--port", port, "--createTableMs", "0")
-}
-
-// Node runs a script of a directory of testdata whose modules make tools installs, with additions to the environment, and
-// returns what it writes. dir is relative to the test's package.
-func Node(t *testing.T, dir, script string, env ...string) []byte {
-	t.Helper()
-	need(t, filepath.Join(dir, "node_modules", ".package-lock.json"))
-	cmd := exec.CommandContext(t.Context(), node(t), script)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
-	var problems strings.Builder
-	cmd.Stderr = &problems
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", script, err, problems.String())
-	}
-	return out
-}
-
-func node(t *testing.T) string {
-	t.Helper()
-	program, err := exec.LookPath("node")
+	node, err := exec.LookPath("node")
 	if err != nil {
 		missing(t, "node is missing: install Node.js 20 or later")
 	}
-	return program
+	host, port := free(t)
+	return start(t, net.JoinHostPort(host, port), node, program, "--host", host, "--port", port, "--createTableMs", "0")
 }
 
 // root returns a path in the checkout.
@@ -77,7 +55,7 @@ func root(elem ...string) string {
 	return filepath.Join(append([]string{filepath.Dir(file), "..", ".."}, elem...)...)
 }
 
-func need(t *testing.T, program string) string {
+func need(t testing.TB, program string) string {
 	t.Helper()
 	if _, err := os.Stat(program); err != nil {
 		missing(t, "there is no "+program+": make tools")
@@ -85,7 +63,7 @@ func need(t *testing.T, program string) string {
 	return program
 }
 
-func missing(t *testing.T, what string) {
+func missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatal(what)
@@ -94,7 +72,7 @@ func missing(t *testing.T, what string) {
 }
 
 // free returns an address that nobody listened at a moment ago.
-func free(t *testing.T) (host, port string) {
+func free(t testing.TB) (host, port string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -109,7 +87,7 @@ func free(t *testing.T) (host, port string) {
 }
 
 // start runs a server until the test ends and returns its URL once it listens.
-func start(t *testing.T, address, program string, args ...string) string {
+func start(t testing.TB, address, program string, args ...string) string {
 	t.Helper()
 	var output strings.Builder
 	cmd := exec.Command(program, args...)

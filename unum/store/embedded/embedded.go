@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/internal/wire"
 	"github.com/weftworks/weft/unum"
+	"github.com/weftworks/weft/unum/store/directory"
 	"github.com/weftworks/weft/unum/store/ratchet"
 )
 
@@ -57,7 +59,7 @@ type Store struct {
 	dir  string
 	log  *slog.Logger
 	db   *pebble.DB
-	lock *pebble.Lock
+	lock io.Closer
 
 	ops   chan *change
 	quit  chan struct{} // closed by Close
@@ -93,15 +95,12 @@ func Open(dir string, options *Options) (*Store, error) {
 		o.SweepEvery = sweepEvery
 	}
 	const op = "embedded.Open"
-	if err := makeDir(o.FS, dir); err != nil {
-		return nil, fault.New(op, fault.InvalidArgument, dir, "the directory cannot be made: %w", err)
-	}
-	lock, err := pebble.LockDirectory(dir, o.FS)
+	lock, err := directory.Take(op, o.FS, dir)
 	if err != nil {
-		return nil, fault.New(op, fault.Conflict, dir, "the directory is in use by another process, or cannot be locked; stop that process, or use its store through its address: %w", err)
+		return nil, err
 	}
-	db, err := pebble.Open(dir, &pebble.Options{
-		FS: o.FS, Lock: lock, FormatMajorVersion: pebble.FormatValueSeparation, MemTableSize: memTable, Logger: logger{o.Logger},
+	db, err := pebble.Open(o.FS.PathJoin(dir, "db"), &pebble.Options{
+		FS: o.FS, FormatMajorVersion: pebble.FormatValueSeparation, MemTableSize: memTable, Logger: logger{o.Logger},
 	})
 	if err != nil {
 		return nil, errors.Join(fault.New(op, fault.Unavailable, dir, "%w", err), lock.Close())
@@ -112,22 +111,6 @@ func Open(dir string, options *Options) (*Store, error) {
 		s.group.Go(func() { s.sweepAgain(o.SweepEvery) })
 	}
 	return s, nil
-}
-
-// makeDir makes a directory whose name survives a power cut: Pebble sees to what is in it.
-func makeDir(fs vfs.FS, dir string) error {
-	if err := fs.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	parent := fs.PathDir(dir)
-	if parent == "" {
-		parent = "."
-	}
-	d, err := fs.OpenDir(parent)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // Close ends the store: changes that have not been carried out fail.

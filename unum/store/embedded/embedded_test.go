@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -76,95 +74,9 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestPowerCuts cuts the power while clients advance lines and read each other's, again and again. What a client was told
-// of, by an answer or by a read, is there afterwards.
 func TestPowerCuts(t *testing.T) {
 	t.Parallel()
-	const lines, clients, cuts = 4, 6, 8
-	rng := rand.New(rand.NewPCG(3, 4))
-	fs := vfs.NewCrashableMem()
-	var seen [lines]atomic.Int64
-	for range cuts {
-		s, err := embedded.Open("data", quiet(fs))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		var group sync.WaitGroup
-		for range clients {
-			group.Go(func() { push(ctx, s, seen[:]) })
-		}
-		for seen[0].Load()%20 < 15 && ctx.Err() == nil { // somewhere in the middle
-			step(ctx, s, 0, seen[:])
-		}
-		var least [lines]int64
-		for i := range seen {
-			least[i] = seen[i].Load()
-		}
-		left := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
-		cancel()
-		group.Wait()
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		fs = left
-		check := openAgain(t, fs)
-		for i, want := range least {
-			recs, err := check.Get(t.Context(), []string{fmt.Sprint("line", i)})
-			if err != nil || want > 0 && (recs[0] == nil || recs[0].Step < want) {
-				t.Fatalf("line %d: %+v, %v; somebody has seen step %d", i, recs[0], err, want)
-			}
-			seen[i].Store(0)
-			if recs[0] != nil {
-				seen[i].Store(recs[0].Step)
-			}
-		}
-		if err := check.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func openAgain(t *testing.T, fs vfs.FS) *embedded.Store {
-	t.Helper()
-	s, err := embedded.Open("data", quiet(fs))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// push takes lines on until the context ends.
-func push(ctx context.Context, s *embedded.Store, seen []atomic.Int64) {
-	for ctx.Err() == nil {
-		step(ctx, s, rand.IntN(len(seen)), seen)
-	}
-}
-
-// step reads a line, notes what it sees, and takes it one step on.
-func step(ctx context.Context, s *embedded.Store, line int, seen []atomic.Int64) {
-	key := fmt.Sprint("line", line)
-	recs, err := s.Get(ctx, []string{key})
-	if err != nil {
-		return
-	}
-	if recs[0] == nil {
-		_, _, _ = s.Create(ctx, key, &unum.Record{Nonce: "n"}) // if it fails, the next reads
-		return
-	}
-	note(&seen[line], recs[0].Step)
-	if _, ok, err := s.Advance(ctx, key, "n", recs[0].Step, &unum.Record{Nonce: "n", Step: recs[0].Step + 1}); ok && err == nil {
-		note(&seen[line], recs[0].Step+1)
-	}
-}
-
-func note(seen *atomic.Int64, step int64) {
-	for {
-		old := seen.Load()
-		if old >= step || seen.CompareAndSwap(old, step) {
-			return
-		}
-	}
+	storetest.PowerCuts(t, func(fs vfs.FS) (storetest.Closer, error) { return embedded.Open("data", quiet(fs)) })
 }
 
 // TestReadsWaitForTheDisk reads what is being written while the disk syncs: nobody may see it yet.
@@ -223,4 +135,13 @@ func TestDiskFails(t *testing.T) {
 		t.Errorf("Get: %v", err)
 	}
 	_ = s.Close()
+}
+
+func BenchmarkStore(b *testing.B) {
+	s, err := embedded.Open(b.TempDir(), quiet(nil))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	storetest.Benchmark(b, s)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -224,7 +223,7 @@ func value(db pebble.Reader, key string, fn func([]byte) error) error {
 	if err != nil {
 		return fault.New("embedded", fault.Unavailable, key, "%w", err)
 	}
-	return errors.Join(fn(v), closer.(io.Closer).Close())
+	return errors.Join(fn(v), closer.Close())
 }
 
 // logger sends what Pebble says to slog.

@@ -15,3 +15,5 @@ func TestConformance(t *testing.T) {
 	sweep := func(_ context.Context, s unum.Store, now time.Time) error { s.(*memory.Store).Sweep(now); return nil }
 	storetest.Run(t, storetest.Options{Sweep: sweep}, func(*testing.T) unum.Store { return memory.New() })
 }
+
+func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, memory.New()) }
