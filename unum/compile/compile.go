@@ -29,7 +29,7 @@ func Machine(definition []byte, options Options) (*ir.App, error) {
 	if len(problems) > 0 {
 		return nil, problems.Err()
 	}
-	c := &compiler{def: def, options: options, glue: glue.New(def, options.Limits), places: map[*asl.State]string{}, functions: map[*asl.State][]*ir.Function{}, taken: map[string]bool{}}
+	c := &compiler{def: def, options: options, glue: glue.New(def, options.Limits), places: map[*asl.State]string{}, functions: map[*asl.State][]*ir.Function{}, taken: map[string]bool{}, sets: map[string]string{}, setsTaken: map[string]bool{}}
 	for place, st := range glue.Places(def) {
 		c.places[st] = place
 	}
@@ -45,8 +45,10 @@ type compiler struct {
 	glue      *glue.Machine
 	places    map[*asl.State]string
 	functions map[*asl.State][]*ir.Function
-	taken     map[string]bool // names of functions
-	rest      *ir.Function    // the one without code; nil: there is none yet
+	taken     map[string]bool   // names of functions
+	sets      map[string]string // names of sets, by that of the state that forks
+	setsTaken map[string]bool
+	rest      *ir.Function // the one without code; nil: there is none yet
 }
 
 // refuse reports all that cannot run without an orchestrator.
@@ -153,8 +155,19 @@ func (c *compiler) needRest() *ir.Function {
 	return c.rest
 }
 
+// setName makes a set's name of that of the state that forks: the same for the same.
+func (c *compiler) setName(state string) string {
+	if c.sets[state] == "" {
+		c.sets[state] = unique(state, c.setsTaken)
+	}
+	return c.sets[state]
+}
+
 // unique makes a function's name of a text.
-func (c *compiler) unique(text string) string {
+func (c *compiler) unique(text string) string { return unique(text, c.taken) }
+
+// unique makes a name of a text that is not taken, in small letters.
+func unique(text string, taken map[string]bool) string {
 	letter := func(r rune) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' }
 	name := strings.Map(func(r rune) rune {
 		if letter(r) || r >= '0' && r <= '9' || r == '_' || r == '-' {
@@ -167,9 +180,9 @@ func (c *compiler) unique(text string) string {
 	}
 	const nameChars, room = 60, 4 // what package ir takes; for a number behind it
 	name = name[:min(len(name), nameChars-room)]
-	for n, plain := 2, name; c.taken[strings.ToLower(name)]; n++ {
+	for n, plain := 2, name; taken[strings.ToLower(name)]; n++ {
 		name = fmt.Sprintf("%s-%d", plain, n)
 	}
-	c.taken[strings.ToLower(name)] = true
+	taken[strings.ToLower(name)] = true
 	return name
 }

@@ -52,12 +52,12 @@ func (c *compiler) follow(f *ir.Function, from func(*walk)) {
 	for _, e := range w.edges {
 		n := ir.Continuation{Kind: e.kind, To: e.to.Name, If: ir.ExitIs(e.guard), Concurrency: e.limit}
 		if e.set != nil {
-			n.Set = e.set.Name
+			n.Set = c.setName(e.set.Name)
 			n.Pop = true
 		}
 		if e.kind == ir.Map || e.guard != e.to.Name && e.kind == ir.Invoke {
-			if !slices.Contains(f.Sets, e.guard) {
-				f.Sets = append(f.Sets, e.guard)
+			if set := c.setName(e.guard); !slices.Contains(f.Sets, set) {
+				f.Sets = append(f.Sets, set)
 			}
 		}
 		f.Next = append(f.Next, n)
