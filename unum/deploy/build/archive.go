@@ -157,7 +157,7 @@ var zipEpoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 // write writes the archive, the same bytes for the same tree.
 func (t *tree) write(w io.Writer) error {
 	z := zip.NewWriter(w)
-	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestCompression) })
+	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.DefaultCompression) })
 	for _, name := range t.names() {
 		e := t.entries[name]
 		h := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: zipEpoch}

@@ -192,7 +192,7 @@ func (b *builder) note(name string, f File) {
 }
 
 // exec wrappers are executed with the command of the language's runtime as arguments.
-const execWrapper = "#!/bin/sh\nexec /opt/bootstrap \"$@\"\n"
+const execWrapper = "#!/bin/sh\nexec \"${0%/*}/bootstrap\" \"$@\"\n"
 
 // ExecWrapper is where the layer has the exec wrapper.
 const ExecWrapper = "/opt/weft-wrapper"
