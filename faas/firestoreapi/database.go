@@ -20,6 +20,7 @@ type store struct {
 	locks        map[string]*lock                // by the document's name
 	transactions map[string]*transaction
 	begun        int64
+	bill         Bill
 }
 
 func newStore(c Config) *store {
@@ -60,8 +61,11 @@ func (s *store) now() time.Time {
 	return t
 }
 
-// readTime is a time at which everything committed so far is to be seen. s.mu is held.
-func (s *store) readTime() *timestamppb.Timestamp {
+// charge bills reads, and returns a time at which everything committed so far is to be seen.
+func (s *store) charge(reads int) *timestamppb.Timestamp {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bill.Reads += int64(reads)
 	s.last = s.now()
 	return timestamppb.New(s.last)
 }
@@ -101,6 +105,7 @@ func (s *store) apply(writes []*pb.Write) (*pb.CommitResponse, error) {
 	now := s.now()
 	changed := make(map[string]*document)
 	out := &pb.CommitResponse{}
+	bill := s.bill
 	for _, w := range writes {
 		name := target(w)
 		cur, seen := changed[name]
@@ -112,6 +117,11 @@ func (s *store) apply(writes []*pb.Write) (*pb.CommitResponse, error) {
 			return nil, err
 		}
 		changed[name] = next
+		if _, deletes := w.GetOperation().(*pb.Write_Delete); deletes {
+			bill.Deletes++
+		} else {
+			bill.Writes++
+		}
 		result := &pb.WriteResult{TransformResults: results}
 		if next != nil {
 			result.UpdateTime = timestamppb.New(next.updated)
@@ -121,7 +131,7 @@ func (s *store) apply(writes []*pb.Write) (*pb.CommitResponse, error) {
 	for name, next := range changed {
 		s.put(name, next)
 	}
-	s.last = now
+	s.last, s.bill = now, bill
 	out.CommitTime = timestamppb.New(now)
 	return out, nil
 }

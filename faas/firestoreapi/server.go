@@ -95,6 +95,17 @@ func (s *Server) Len() int {
 	return n
 }
 
+// Bill is what Firestore would charge for, in documents.
+type Bill struct{ Reads, Writes, Deletes int64 }
+
+// Bill returns what was charged for since the server began: a read a document that was asked for, there or not, and for
+// a query that has found nothing; a write or a delete for each that was made, whether it has changed anything or not.
+func (s *Server) Bill() Bill {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	return s.store.bill
+}
+
 func (s *Server) intercept(ctx context.Context, full string, call func() error) error {
 	if s.store.config.Intercept == nil {
 		return call()

@@ -38,6 +38,7 @@ func (s *service) GetDocument(ctx context.Context, req *pb.GetDocumentRequest) (
 	if err != nil {
 		return nil, err
 	}
+	s.store.charge(1)
 	if doc == nil {
 		return nil, status.Errorf(codes.NotFound, "Document %q not found.", req.GetName())
 	}
@@ -119,9 +120,7 @@ func (s *service) readAll(ctx context.Context, tx *transaction, names []string, 
 			}
 		}
 	}
-	s.store.mu.Lock()
-	at := s.store.readTime()
-	s.store.mu.Unlock()
+	at := s.store.charge(len(names))
 	out := make([]*pb.BatchGetDocumentsResponse, len(names))
 	for i, doc := range docs {
 		out[i] = &pb.BatchGetDocumentsResponse{ReadTime: at, Result: &pb.BatchGetDocumentsResponse_Missing{Missing: names[i]}}
@@ -277,9 +276,7 @@ func (s *service) RunQuery(req *pb.RunQueryRequest, stream pb.Firestore_RunQuery
 			mask.FieldPaths = append(mask.FieldPaths, f.GetFieldPath())
 		}
 	}
-	s.store.mu.Lock()
-	at := s.store.readTime()
-	s.store.mu.Unlock()
+	at := s.store.charge(max(1, len(docs)))
 	// The first answer tells the time and the transaction, whatever was found.
 	if err := stream.Send(&pb.RunQueryResponse{Transaction: begun, ReadTime: at}); err != nil {
 		return err
@@ -334,6 +331,7 @@ func (s *service) ListDocuments(_ context.Context, req *pb.ListDocumentsRequest)
 		docs = withMissing(collections, collection, docs)
 	}
 	ids, next := page(slices.Sorted(maps.Keys(docs)), req.GetPageToken(), int(req.GetPageSize()))
+	s.store.bill.Reads += int64(max(1, len(ids)))
 	out := &pb.ListDocumentsResponse{NextPageToken: next}
 	for _, id := range ids {
 		doc := docs[id]

@@ -41,12 +41,34 @@ func S3(t testing.TB) string {
 func DynamoDB(t testing.TB) string {
 	t.Helper()
 	program := need(t, root("engine", "integration", "awssdk", "testdata", "dynalite", "node_modules", "dynalite", "cli.js"))
-	node, err := exec.LookPath("node")
+	host, port := free(t)
+	return start(t, net.JoinHostPort(host, port), node(t), program, "--host", host, "--port", port, "--createTableMs", "0")
+}
+
+// Node runs a script of a directory of testdata whose modules make tools installs, with additions to the environment, and
+// returns what it writes. dir is relative to the test's package.
+func Node(t testing.TB, dir, script string, env ...string) []byte {
+	t.Helper()
+	need(t, filepath.Join(dir, "node_modules", ".package-lock.json"))
+	cmd := exec.CommandContext(t.Context(), node(t), script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	var problems strings.Builder
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, problems.String())
+	}
+	return out
+}
+
+func node(t testing.TB) string {
+	t.Helper()
+	program, err := exec.LookPath("node")
 	if err != nil {
 		missing(t, "node is missing: install Node.js 20 or later")
 	}
-	host, port := free(t)
-	return start(t, net.JoinHostPort(host, port), node, program, "--host", host, "--port", port, "--createTableMs", "0")
+	return program
 }
 
 // root returns a path in the checkout.

@@ -35,7 +35,7 @@ func TestThePapersTransition(t *testing.T) {
 	u.execution(128, 200*time.Millisecond)
 	u.invoke(1000, false)
 	u.read(1500)
-	u.write(1500, true, true)
+	u.write(1500)
 	u.remove(1500)
 	u.Transitions = 1
 	r := book(t, "aws", "us-west-1", "2022-06-01").Report(u, 0)
@@ -79,14 +79,14 @@ func TestUnits(t *testing.T) {
 	for _, n := range []int{0, 1, 4096, 4097, 8192} {
 		u.read(n)
 	}
-	if u.Reads != 5 || u.ReadUnits != 1+1+1+2+2 || u.DocReads != 5 {
+	if u.Reads != 5 || u.ReadUnits != 1+1+1+2+2 {
 		t.Errorf("reads: %+v", u)
 	}
 	for _, n := range []int{0, 1, 1024, 1025, 400 << 10} {
-		u.write(n, true, false)
+		u.write(n)
 	}
-	u.write(2048, false, true) // refused
-	if u.Writes != 6 || u.WriteUnits != 1+1+1+2+400+2 || u.DocWrites != 5 || u.DocReads != 6 {
+	u.write(2048) // refused
+	if u.Writes != 6 || u.WriteUnits != 1+1+1+2+400+2 {
 		t.Errorf("writes: %+v", u)
 	}
 	u.invoke(100, false)
@@ -122,8 +122,9 @@ func TestReportOfGoogle(t *testing.T) {
 	u.execution(512, 20*time.Millisecond)
 	u.invoke(40<<10, false)
 	u.read(100)
-	u.write(100, true, false)
+	u.write(100)
 	u.remove(100)
+	u.documents(1, 1, 1)
 	r := book(t, "gcp", "", "").Report(u, 0)
 	near(t, "a million", r.Million, 0.40+0.05*14.5+0.30+0.90+0.10+4*0.40)
 	if r.Standard != 0 {

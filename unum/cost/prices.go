@@ -84,7 +84,7 @@ var Books = []Book{
 			{"Functions: GB-seconds", (0.0000025 + 0.000024/2) * million, func(u *Usage) float64 { return u.GBSeconds100 }},
 			{"Firestore: reads", 0.30, func(u *Usage) float64 { return float64(u.DocReads) }},
 			{"Firestore: writes", 0.90, func(u *Usage) float64 { return float64(u.DocWrites) }},
-			{"Firestore: deletes", 0.10, func(u *Usage) float64 { return float64(u.Deletes) }},
+			{"Firestore: deletes", 0.10, func(u *Usage) float64 { return float64(u.DocDeletes) }},
 			// A task is created, and delivered.
 			{"Cloud Tasks: operations", 0.40, func(u *Usage) float64 { return float64(2 * u.TaskChunks) }},
 		},

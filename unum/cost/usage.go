@@ -28,9 +28,11 @@ type Usage struct {
 	ReadUnits   int64 `json:"read_units"`
 	WriteUnits  int64 `json:"write_units"`
 	DeleteUnits int64 `json:"delete_units"`
-	// DocReads and DocWrites are documents as Firestore counts them. It deletes as many as Deletes.
-	DocReads  int64 `json:"doc_reads"`
-	DocWrites int64 `json:"doc_writes"`
+	// DocReads, DocWrites and DocDeletes are documents as Firestore counts them, of a unum/store/firestore that remembers
+	// what it has seen.
+	DocReads   int64 `json:"doc_reads"`
+	DocWrites  int64 `json:"doc_writes"`
+	DocDeletes int64 `json:"doc_deletes"`
 
 	// Transitions are those that Step Functions would charge for; 0: not known.
 	Transitions int64 `json:"transitions"`
@@ -54,6 +56,7 @@ func (u *Usage) Add(v *Usage) {
 	u.DeleteUnits += v.DeleteUnits
 	u.DocReads += v.DocReads
 	u.DocWrites += v.DocWrites
+	u.DocDeletes += v.DocDeletes
 	u.Transitions += v.Transitions
 }
 
@@ -81,20 +84,19 @@ func invokeUnits(n int) int64 {
 func (u *Usage) read(n int) {
 	u.Reads++
 	u.ReadUnits += units(n, readBytes)
-	u.DocReads++
 }
 
-// write counts a write that leaves an item of n bytes or, refused, has met one. conditional says that Firestore has to
-// read the document to decide.
-func (u *Usage) write(n int, done, conditional bool) {
+// write counts a write that leaves an item of n bytes or, refused, has met one.
+func (u *Usage) write(n int) {
 	u.Writes++
 	u.WriteUnits += units(n, writeBytes)
-	if done {
-		u.DocWrites++
-	}
-	if conditional {
-		u.DocReads++
-	}
+}
+
+// documents counts what Firestore was asked for.
+func (u *Usage) documents(reads, writes, deletes int) {
+	u.DocReads += int64(reads)
+	u.DocWrites += int64(writes)
+	u.DocDeletes += int64(deletes)
 }
 
 func (u *Usage) remove(n int) {
@@ -132,6 +134,17 @@ func itemBytes(key string, r *protocol.Record) int {
 	}
 	return n
 }
+
+// scopeDocs is how many documents the scope of a record has in package unum/store/firestore, besides that of the record.
+func scopeDocs(r *protocol.Record) int {
+	if r == nil || r.Ended || r.Width <= 0 {
+		return 0
+	}
+	return int(min((r.Width+31)/32, 16))
+}
+
+// blobDocs is how many documents a blob of n bytes has there.
+func blobDocs(n int) int { return int(units(n, 1_000_000)) }
 
 // attributeBytes is what the names of a record's attributes have, a letter each, its partition's shard, numbers and flags.
 const attributeBytes = 24

@@ -42,5 +42,7 @@
 //
 // Get: a read a record and document of its scope. Create, Advance: a write, and one more for each document of a scope that
 // is opened, a delete for each that is closed. Add: a write (two if it failed), and a read of the record and each document of
-// the scope. Delete: a delete a document, and a read of those that were not remembered.
+// the scope. Delete: a delete a document, and a read of those that were not remembered. TestBill holds package unum/cost to that.
+// In a fan-out of 512 each end of a branch so costs a write and 17 reads, 6.0 dollars a million at 2024's prices, a quarter
+// of a state transition of Step Functions.
 package firestore

@@ -10,6 +10,9 @@ import (
 	"github.com/weftworks/weft/unum/store/ratchet"
 )
 
+// TimeToLive is the field that a time-to-live policy of the collection has to be on. No field of it needs an index.
+const TimeToLive = "expires"
+
 // What one request has at most; Firestore allows 500 writes.
 const (
 	readsPerRequest  = 100
