@@ -138,7 +138,7 @@ func TestHTTPFunction(t *testing.T) {
 	if o := run(`{"do":"crash"}`); o.Kind != protocol.Broken || o.Error != "Runtime.ExitError" || !strings.Contains(o.Cause, "exit status 3") {
 		t.Errorf("%+v", o)
 	}
-	h.Timeout = 4 * time.Second
+	h.Timeout = 2 * time.Second
 	if o := run(`{"do":"sleep"}`); o.Kind != protocol.Broken || o.Error != "Sandbox.Timedout" {
 		t.Errorf("%+v", o)
 	}

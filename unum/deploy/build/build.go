@@ -128,8 +128,8 @@ type builder struct {
 	Options
 	used    map[string]Function // by name: those that the app uses
 	staging string
-	layer   int64  // the largest layer unpacked, in bytes
-	google  string // the runtime's program for Google
+	layer   int64 // the largest layer unpacked, in bytes
+	google  entry // the runtime's program for Google
 
 	mu    sync.Mutex
 	files map[string]File
@@ -224,8 +224,17 @@ func (b *builder) layers(ctx context.Context, m *Manifest) error {
 	if !b.Google {
 		return nil
 	}
-	return b.step("runtime for Google", func() (err error) {
-		b.google, err = b.Runtimes.find(ctx, flavour{arch: googleArch, google: true}, b.staging)
+	return b.step("runtime for Google", func() error {
+		binary, err := b.Runtimes.find(ctx, flavour{arch: googleArch, google: true}, b.staging)
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(binary)
+		if err != nil {
+			return fault.New("build", fault.ResourceNotFound, binary, "%w", err)
+		}
+		b.google = entry{path: binary, executable: true, size: info.Size()}
+		b.google.squeezed, err = squeeze(binary)
 		return err
 	})
 }
