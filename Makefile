@@ -58,6 +58,9 @@ sim: ## simulate SEEDS nodes (default 10000), break each rule once and see it ca
 	@for f in $(SIM_FAULTS); do go run ./sim/cmd/weft-sim -fault $$f -seeds 1000; done
 	go test -count=1 -run TestCrashAtEveryAccess ./sim -every 1
 
+check-protocol: ## every interleaving of small runs without an orchestrator, with larger bounds than the tests have; mistakes; random histories
+	go run ./unum/check/cmd/weft-check -deep -mistakes -walks $(SEEDS)
+
 fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | sort); do \
 	  for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]+)\(.*/\1/p' $$f); do \
@@ -85,4 +88,4 @@ lint: ## gofmt, go vet, golangci-lint and weftvet
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft
 
-.PHONY: help build run tools test race conformance test-aws crash sim fuzz bench bench-unum bench-jsonata lint clean
+.PHONY: help build run tools test race conformance test-aws crash sim check-protocol fuzz bench bench-unum bench-jsonata lint clean

@@ -153,7 +153,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add("main", a.runCommand(), a.testCommand(), a.devCommand(), a.serveCommand(), a.envCommand())
-	add("alone", a.compileCommand(), a.deployCommand(), a.destroyCommand())
+	add("alone", a.compileCommand(), a.buildCommand(), a.deployCommand(), a.destroyCommand())
 	add("server", a.machinesCommand(), a.workflowsCommand(), a.runsCommand(), a.mapRunsCommand(), a.entitiesCommand(), a.schedulesCommand(),
 		a.activitiesCommand())
 	add("other", a.logCommand(), a.versionCommand())

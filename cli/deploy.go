@@ -106,7 +106,7 @@ func (f *deployFlags) check() error {
 	case f.export != "" && f.export != "sam" && f.export != "terraform":
 		return usage("--export %q is not known; use sam or terraform", f.export)
 	}
-	return nil
+	return knownArch(f.arch)
 }
 
 func (a *app) deploy(ctx context.Context, path string, f *deployFlags) error {

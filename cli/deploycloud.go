@@ -2,20 +2,181 @@ package cli
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"slices"
 
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/weftworks/weft/cli/console"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/unum"
 	"github.com/weftworks/weft/unum/deploy"
+	"github.com/weftworks/weft/unum/deploy/aws"
+	"github.com/weftworks/weft/unum/deploy/build"
+	here "github.com/weftworks/weft/unum/deploy/local"
+	"github.com/weftworks/weft/unum/hosted"
+	"github.com/weftworks/weft/unum/ir"
+	"github.com/weftworks/weft/unum/platform/lambda"
+	store "github.com/weftworks/weft/unum/store/dynamodb"
 )
 
+// deployCloud deploys to a cloud, or writes a template.
 func (a *app) deployCloud(ctx context.Context, path string, f *deployFlags) error {
-	return fault.New("", fault.Unsupported, f.to, "not yet")
+	built, app, err := a.readBuild(ctx, path, f)
+	if err != nil {
+		return err
+	}
+	s, err := a.deployment(f, app.Name)
+	if err != nil {
+		return err
+	}
+	wanted, err := a.wanted(built, f)
+	if err != nil {
+		return err
+	}
+	if f.export != "" {
+		return a.writeTemplate(wanted, f)
+	}
+	target, err := a.openCloud(ctx, f)
+	if err != nil {
+		return err
+	}
+	s.Settings = map[string]string{"region": f.region, "profile": f.profile, "table": f.name, "prefix": aws.FunctionName(f.name, "")}
+	if err := a.apply(ctx, target, wanted, s, f); err != nil || f.dryRun {
+		return err
+	}
+	if err := here.SaveApp(directory(f.state, f.to, f.name), app); err != nil {
+		return err
+	}
+	if f.json {
+		return a.object(s)
+	}
+	if !f.quiet {
+		a.note("deployed %s/%s to %s; run it with weft runs start --on %s, or by invoking %s", f.to, f.name, f.region, f.name, aws.FunctionName(f.name, built.Entry))
+	}
+	return nil
 }
 
+// readBuild returns what is to be deployed: the build at path, or one of the application there, which is made below
+// the directory of deployments.
+func (a *app) readBuild(ctx context.Context, path string, f *deployFlags) (*aws.Package, *ir.App, error) {
+	arch := build.Arch(f.arch)
+	if beside(path, build.ManifestName) != "" {
+		m, err := build.Load(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		app, err := hosted.ReadApp(filepath.Join(path, "app"))
+		return &aws.Package{Manifest: m, Dir: path, Arch: arch}, app, err
+	}
+	app, err := a.readApplication(path, f.config)
+	if err != nil {
+		return nil, nil, err
+	}
+	out := filepath.Join(f.state, "build", plainName(app.Name))
+	if f.dryRun { // it leaves nothing behind
+		if out, err = os.MkdirTemp("", "weft-build-"); err != nil {
+			return nil, nil, err
+		}
+		defer os.RemoveAll(out)
+	} else if err := keepOutOfGit(f.state); err != nil {
+		return nil, nil, err
+	}
+	o, err := a.buildOptions(app, out)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Archs = []build.Arch{arch}
+	if f.quiet {
+		o.Progress = nil
+	}
+	m, err := build.Build(ctx, o)
+	return &aws.Package{Manifest: m, Dir: out, Arch: arch}, app.App, err
+}
+
+// wanted returns the resources of a build.
+func (a *app) wanted(p *aws.Package, f *deployFlags) ([]deploy.Resource, error) {
+	if f.to == toGCP {
+		return nil, fault.New("", fault.Unsupported, f.to, "weft deploy cannot create what Google Cloud needs yet; docs/unum-deploy.md says how to deploy the archives of weft build --google by gcloud")
+	}
+	return aws.Resources(p, f.name)
+}
+
+// openCloud opens the cloud that a deployment is on.
 func (a *app) openCloud(ctx context.Context, f *deployFlags) (deploy.Target, error) {
-	return nil, fault.New("", fault.Unsupported, f.to, "not yet")
+	t, err := aws.Open(ctx, f.region, f.profile)
+	if err != nil {
+		return nil, err
+	}
+	f.region = t.Region
+	return t, nil
 }
 
+// writeTemplate writes resources for another tool.
+func (a *app) writeTemplate(wanted []deploy.Resource, f *deployFlags) error {
+	if f.out == "" {
+		f.out = map[string]string{"sam": "template.yaml", "terraform": f.name + ".tf.json"}[f.export]
+	}
+	from, err := filepath.Abs(filepath.Dir(f.out))
+	if err != nil {
+		return err
+	}
+	relative := func(file string) (string, error) {
+		file, err := filepath.Abs(file)
+		if err != nil {
+			return "", err
+		}
+		rel, err := filepath.Rel(from, file)
+		return filepath.ToSlash(rel), err
+	}
+	var text []byte
+	if f.export == "sam" {
+		text, err = aws.SAM(wanted, "The application "+f.name+", which needs no orchestrator", relative)
+	} else {
+		text, err = aws.Terraform(wanted, relative)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(f.out, text, 0o644); err != nil {
+		return fault.New("", fault.Conflict, f.out, "cannot be written: %w", err)
+	}
+	if !f.quiet {
+		a.note("wrote %s to %s", console.Count(int64(len(wanted)), "resource"), f.out)
+	}
+	return nil
+}
+
+// cloudRuntime connects to the datastore and the platform of a deployment, without a program.
 func (a *app) cloudRuntime(ctx context.Context, s *deploy.State) (*unum.Runtime, func(), error) {
-	return nil, nil, fault.New("", fault.Unsupported, s.Target, "not yet")
+	if s.Target != toAWS {
+		return nil, nil, fault.New("", fault.Unsupported, s.Target+"/"+s.Name, "runs are started there by invoking the function that they begin with")
+	}
+	var options []func(*awsconfig.LoadOptions) error
+	if region := s.Settings["region"]; region != "" {
+		options = append(options, awsconfig.WithRegion(region))
+	}
+	if profile := s.Settings["profile"]; profile != "" {
+		options = append(options, awsconfig.WithSharedConfigProfile(profile))
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, nil, fault.New("", fault.InvalidArgument, s.Name, "the configuration of the AWS SDK cannot be read: %w", err)
+	}
+	return &unum.Runtime{
+		Store:    store.New(store.Config{Client: dynamodb.NewFromConfig(cfg), Table: s.Settings["table"]}),
+		Platform: hosted.Prefixed(lambda.New(cfg, lambda.Options{Queue: s.Attr("queue/delays", "url")}), s.Settings["prefix"]),
+	}, func() {}, nil
+}
+
+// architectures are what functions can be built for.
+var architectures = []string{string(build.ARM64), string(build.AMD64)}
+
+func knownArch(arch string) error {
+	if !slices.Contains(architectures, arch) {
+		return usage("--arch %q is not known; use arm64 or amd64", arch)
+	}
+	return nil
 }

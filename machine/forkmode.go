@@ -21,10 +21,9 @@ import (
 
 // forkPlan is what an interpreter in ForkMode knows of its definition.
 type forkPlan struct {
-	waits    []bool                    // by state index: the state, or one below it, can wait
-	reads    map[*asl.Graph][]string   // the variables that the states of a graph read
-	contexts bool                      // some expression may look at $$.Execution.Input
-	owners   map[*asl.Graph]*asl.State // of branches
+	waits    []bool                  // by state index: the state, or one below it, can wait
+	reads    map[*asl.Graph][]string // the variables that the states of a graph read
+	contexts bool                    // some expression may look at $$.Execution.Input
 }
 
 // out reports whether st's branches run elsewhere.
@@ -66,18 +65,35 @@ func branchesOf(st *asl.State) []*asl.Graph {
 }
 
 // mayReadInput reports whether a definition may look at the run's input after the run has begun: frames without it are
-// smaller. It looks at the text only, so it errs on the safe side.
+// smaller. It looks at the text only, so it errs on the safe side. What a path into the context object misses is told with
+// the whole object, in which the input is then null.
 func mayReadInput(text []byte) bool {
-	if bytes.Contains(text, []byte("$$")) || bytes.Contains(text, []byte(`\u`)) {
-		return true
+	return bytes.Contains(text, []byte(`\u`)) || beside(text, "$$", besideInput) || beside(text, "$states", ofStates)
+}
+
+var (
+	// besideInput are the parts of the context object in which the input is not.
+	besideInput = []string{".Map", ".State", ".Task", ".Execution.Id", ".Execution.Name", ".Execution.RoleArn", ".Execution.StartTime", ".Execution.Redrive"}
+	ofStates    = append([]string{".input", ".result", ".errorOutput"}, prefixed(".context", besideInput)...)
+)
+
+func prefixed(prefix string, all []string) []string {
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = prefix + s
 	}
-	for rest := text; ; {
-		i := bytes.Index(rest, []byte("$states"))
+	return out
+}
+
+// beside reports whether word stands somewhere with none of next behind it.
+func beside(text []byte, word string, next []string) bool {
+	for {
+		i := bytes.Index(text, []byte(word))
 		if i < 0 {
 			return false
 		}
-		rest = rest[i+len("$states"):]
-		if !slices.ContainsFunc([]string{".input", ".result", ".errorOutput"}, func(m string) bool { return bytes.HasPrefix(rest, []byte(m)) }) {
+		text = text[i+len(word):]
+		if !slices.ContainsFunc(next, func(n string) bool { return bytes.HasPrefix(text, []byte(n)) }) {
 			return true
 		}
 	}

@@ -237,21 +237,9 @@ func (r *Runtime) Cancel(ctx context.Context, run, errorName, cause string) (*De
 // Forget deletes the result of a run that has ended. From then on the id can be used again; a request of the old run that
 // some platform still delivers finds nothing to continue.
 func (r *Runtime) Forget(ctx context.Context, run string) error {
-	recs, err := r.Store.Get(ctx, []string{run})
-	if err != nil || recs[0] == nil {
-		return err
+	rec, err := protocol.Forget(r.env(), &driver{ctx: ctx, r: r}, run)
+	if err == nil && rec != nil && !rec.Ended {
+		err = fault.New("unum.forget", fault.Conflict, run, "the run has not ended: cancel it first")
 	}
-	if !recs[0].Ended {
-		return fault.New("unum.forget", fault.Conflict, run, "the run has not ended: cancel it first")
-	}
-	cp, err := protocol.DecodeCheckpoint(recs[0].Value)
-	if err != nil {
-		return err
-	}
-	if cp.Ref != "" { // before the record, without which nobody would find it
-		if err := r.Store.DeleteBlobs(ctx, []string{cp.Ref}); err != nil {
-			return err
-		}
-	}
-	return r.Store.Delete(ctx, []string{run})
+	return err
 }

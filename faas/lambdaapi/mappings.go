@@ -36,7 +36,7 @@ const (
 	pollAgain = time.Second
 )
 
-// mapping is an event source mapping. What it is does not change; State belongs to Server.mu.
+// mapping is an event source mapping. What has begun to poll does not change, but for State, which belongs to Server.mu.
 type mapping struct {
 	UUID                string
 	EventSourceArn      string
@@ -110,10 +110,16 @@ func (s *Server) addMapping(w http.ResponseWriter, m *mapping, enabled bool) err
 	if s.closed {
 		return &apiError{status: http.StatusServiceUnavailable, name: "ServiceException", message: "the endpoint is closing"}
 	}
+	reply(w, http.StatusAccepted, m)
+	s.begin(m, enabled)
+	return nil
+}
+
+// begin makes a mapping what it says, and has it polled if it is enabled. The caller holds mu.
+func (s *Server) begin(m *mapping, enabled bool) {
 	ctx, stop := context.WithCancel(context.Background())
 	m.stop = stop
 	s.mappings[m.UUID] = m
-	reply(w, http.StatusAccepted, m)
 	m.State = "Disabled"
 	if enabled {
 		m.State = "Enabled"
@@ -121,6 +127,52 @@ func (s *Server) addMapping(w http.ResponseWriter, m *mapping, enabled bool) err
 			s.alive.Go(func() { s.poll(ctx, m) })
 		}
 	}
+}
+
+// updateMapping is UpdateEventSourceMapping. Calls under way end as they were.
+func (s *Server) updateMapping(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		FunctionName          string
+		BatchSize             *int
+		Enabled               *bool
+		FunctionResponseTypes *[]string
+	}
+	if err := read(r, "UpdateEventSourceMapping", requestBytes, &in); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.mappings[r.PathValue("uuid")]
+	switch {
+	case was == nil:
+		return notFound("The resource you requested does not exist.")
+	case s.closed:
+		return &apiError{status: http.StatusServiceUnavailable, name: "ServiceException", message: "the endpoint is closing"}
+	}
+	m, enabled := *was, was.State == "Enabled"
+	if in.FunctionName != "" {
+		m.name = function.NameOf(in.FunctionName)
+		m.FunctionArn = s.service.ARN(m.name)
+		if _, err := s.service.Settings(m.name); err != nil {
+			return err
+		}
+	}
+	if in.BatchSize != nil {
+		m.BatchSize = *in.BatchSize
+	}
+	if m.BatchSize < 1 || m.BatchSize > mostBatch {
+		return outOfRange("batchSize", m.BatchSize, 1, mostBatch)
+	}
+	if in.Enabled != nil {
+		enabled = *in.Enabled
+	}
+	if in.FunctionResponseTypes != nil {
+		m.ResponseTypes = *in.FunctionResponseTypes
+	}
+	was.stop()
+	m.State, m.LastModified = "Updating", float64(time.Now().UnixMilli())/1000
+	reply(w, http.StatusAccepted, &m)
+	s.begin(&m, enabled)
 	return nil
 }
 

@@ -83,6 +83,16 @@ func TestMessagesReachFunctions(t *testing.T) {
 	if err != nil || len(list.EventSourceMappings) != 1 || *list.EventSourceMappings[0].State != "Enabled" {
 		t.Errorf("%+v %v", list, err)
 	}
+	changed, err := client.UpdateEventSourceMapping(t.Context(), &lambda.UpdateEventSourceMappingInput{UUID: mapping.UUID, BatchSize: aws.Int32(1)})
+	if err != nil || *changed.State != "Updating" || *changed.BatchSize != 1 || *changed.UUID != *mapping.UUID {
+		t.Errorf("%+v %v", changed, err)
+	}
+	if _, err := q.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: made.QueueUrl, MessageBody: aws.String("another")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := next(t, done); got != "another" {
+		t.Errorf("after the update came %s", got)
+	}
 	if out, err := client.DeleteEventSourceMapping(t.Context(), &lambda.DeleteEventSourceMappingInput{UUID: mapping.UUID}); err != nil || *out.State != "Deleting" {
 		t.Errorf("%+v %v", out, err)
 	}

@@ -108,6 +108,7 @@ func (s *Server) routes() {
 		"GET " + mappings + "/{$}":                          s.listMappings,
 		"GET " + mappings:                                   s.listMappings,
 		"GET " + mappings + "/{uuid}":                       s.getMapping,
+		"PUT " + mappings + "/{uuid}":                       s.updateMapping,
 		"DELETE " + mappings + "/{uuid}":                    s.deleteMapping,
 		"POST " + layers:                                    s.publishLayer,
 		"GET " + layers:                                     s.listLayer,

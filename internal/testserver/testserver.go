@@ -22,7 +22,7 @@ const (
 )
 
 // S3 starts versitygw on an empty directory and returns its URL. It lives as long as the test.
-func S3(t *testing.T) string {
+func S3(t testing.TB) string {
 	t.Helper()
 	program := need(t, root("bin", "versitygw"))
 	dir := t.TempDir()
@@ -38,7 +38,7 @@ func S3(t *testing.T) string {
 }
 
 // DynamoDB starts dynalite without tables and returns its URL. It lives as long as the test.
-func DynamoDB(t *testing.T) string {
+func DynamoDB(t testing.TB) string {
 	t.Helper()
 	program := need(t, root("engine", "integration", "awssdk", "testdata", "dynalite", "node_modules", "dynalite", "cli.js"))
 	host, port := free(t)
@@ -47,7 +47,7 @@ func DynamoDB(t *testing.T) string {
 
 // Node runs a script of a directory of testdata whose modules make tools installs, with additions to the environment, and
 // returns what it writes. dir is relative to the test's package.
-func Node(t *testing.T, dir, script string, env ...string) []byte {
+func Node(t testing.TB, dir, script string, env ...string) []byte {
 	t.Helper()
 	need(t, filepath.Join(dir, "node_modules", ".package-lock.json"))
 	cmd := exec.CommandContext(t.Context(), node(t), script)
@@ -62,7 +62,7 @@ func Node(t *testing.T, dir, script string, env ...string) []byte {
 	return out
 }
 
-func node(t *testing.T) string {
+func node(t testing.TB) string {
 	t.Helper()
 	program, err := exec.LookPath("node")
 	if err != nil {
@@ -77,7 +77,7 @@ func root(elem ...string) string {
 	return filepath.Join(append([]string{filepath.Dir(file), "..", ".."}, elem...)...)
 }
 
-func need(t *testing.T, program string) string {
+func need(t testing.TB, program string) string {
 	t.Helper()
 	if _, err := os.Stat(program); err != nil {
 		missing(t, "there is no "+program+": make tools")
@@ -85,7 +85,7 @@ func need(t *testing.T, program string) string {
 	return program
 }
 
-func missing(t *testing.T, what string) {
+func missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatal(what)
@@ -94,7 +94,7 @@ func missing(t *testing.T, what string) {
 }
 
 // free returns an address that nobody listened at a moment ago.
-func free(t *testing.T) (host, port string) {
+func free(t testing.TB) (host, port string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -109,7 +109,7 @@ func free(t *testing.T) (host, port string) {
 }
 
 // start runs a server until the test ends and returns its URL once it listens.
-func start(t *testing.T, address, program string, args ...string) string {
+func start(t testing.TB, address, program string, args ...string) string {
 	t.Helper()
 	var output strings.Builder
 	cmd := exec.Command(program, args...)

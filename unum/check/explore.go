@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/unum/protocol"
 )
 
@@ -487,10 +488,12 @@ func (m *model) orphan(t *world, name string) {
 
 // finish is the end of an execution.
 func (m *model) finish(t *world, n *node) error {
-	if n.err != nil {
+	client := m.requests.items[n.request].client
+	gone := fault.Is(n.err, fault.RunNotFound) || fault.Is(n.err, fault.ResourceNotFound)
+	if n.err != nil && !(client == "cancel" && m.Forget && gone) {
 		return fmt.Errorf("%s: %w", m.title(n, deliver), n.err)
 	}
-	if m.requests.items[n.request].client == "forget" {
+	if client == "forget" {
 		insert(&t.pending, m.client("again"))
 	}
 	return nil

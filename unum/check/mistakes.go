@@ -181,12 +181,6 @@ var Mistakes = []Mistake{
 		again.Step = a.Record.Step
 		return b.try(again, a)
 	}),
-	after("heads delete their record when a branch has failed", "the only branch fails late, caught", func(b *between, op *protocol.Op, a *protocol.Answer) error {
-		if parent, key := b.parent(); op.Kind == protocol.OpGet && parent != nil && op.Keys[0] == key && a.Records[0] != nil && a.Records[0].Failed != "" {
-			a.Records = []*protocol.Record{nil}
-		}
-		return nil
-	}),
 	{Name: "keys are without the nonce of the run", Case: "forget and start again", Wrap: func(io protocol.IO, req *protocol.Request) protocol.IO {
 		return &between{io: io, req: req, before: func(op *protocol.Op) {
 			op.Key = runNonce.ReplaceAllString(op.Key, run+"/")

@@ -51,17 +51,6 @@ func Each(n int, limit int64, line ...Node) Node {
 	return node
 }
 
-// size returns the number of nodes.
-func (s Seq) size() int {
-	n := len(s)
-	for _, node := range s {
-		for _, l := range node.Lines {
-			n += l.size()
-		}
-	}
-	return n
-}
-
 // may returns whether a run of the sequence can succeed, and whether it can fail.
 func (s Seq) may(broken bool) (succeed, fail bool) {
 	succeed = true
@@ -205,9 +194,11 @@ func (p *program) Work(req *protocol.Request, _ [][]byte) (protocol.Work, error)
 		if req.Timer == 0 {
 			return protocol.Work{}, fmt.Errorf("%s: no time has come", req.Function)
 		}
-		return protocol.Work{Plan: p.enter(seq, prefix, i+1, req.State)}, nil
+		v := decodeValue(req.State)
+		v.Node, v.Inst = pos, v.Inst+":waited"
+		return protocol.Work{Plan: p.enter(seq, prefix, i+1, v.encode())}, nil
 	}
-	if from := decodeValue(req.State).Node; i > 0 && !seq[i-1].Wait && from != prefix+strconv.Itoa(i-1) {
+	if from := decodeValue(req.State).Node; i > 0 && from != prefix+strconv.Itoa(i-1) {
 		return protocol.Work{}, fmt.Errorf("%s does not take values of %s", req.Function, from)
 	}
 	return protocol.Work{Code: pos, Input: req.State, Unchecked: seq[i].Unchecked}, nil

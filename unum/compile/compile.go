@@ -27,7 +27,7 @@ type Options struct {
 func Machine(definition []byte, options Options) (*ir.App, error) {
 	def, problems := asl.Parse(definition, asl.Options{Integrations: asl.AnyIntegration, Express: options.Express, Limits: options.Limits})
 	if len(problems) > 0 {
-		return nil, problems.Err()
+		return nil, fault.New("unum.compile", fault.InvalidDefinition, options.Name, "%v", problems.Err())
 	}
 	c := &compiler{def: def, options: options, glue: glue.New(def, options.Limits), places: map[*asl.State]string{}, functions: map[*asl.State][]*ir.Function{}, taken: map[string]bool{}, sets: map[string]string{}, setsTaken: map[string]bool{}}
 	for place, st := range glue.Places(def) {
@@ -140,7 +140,7 @@ func (c *compiler) app() *ir.App {
 // start marks the function with which the run begins.
 func (c *compiler) start() {
 	w := c.walk(func(w *walk) { w.enter(c.def.Graph.Start) })
-	if len(w.edges) == 1 && w.edges[0].kind == ir.Invoke && w.edges[0].to.Code != "" && !w.ends && !w.rests {
+	if len(w.edges) == 1 && w.edges[0].kind == ir.Invoke && w.edges[0].guard == w.edges[0].to.Name && w.edges[0].to.Code != "" && !w.ends && !w.rests {
 		w.edges[0].to.Start = true
 		return
 	}

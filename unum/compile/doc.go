@@ -8,6 +8,10 @@
 //
 //	app, err := compile.Machine(definition, compile.Options{Name: "orders"})
 //
+// A state that cannot do its own work, such as a path that finds nothing, ends the run. If that is at the head of a branch or
+// after a Wait, the end has to be made somewhere: where the run begins or, if there is one, in the function without code.
+// Those invocations are in no Continuations.
+//
 // What needs somebody to wait for is refused: activities, task tokens, jobs, integrations other than lambda:invoke, and
 // distributed Maps that read, batch or write objects.
 package compile

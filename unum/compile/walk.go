@@ -14,8 +14,9 @@ type walk struct {
 	at    where
 	seen  map[visit]bool
 	edges []edge
-	ends  bool // the run may end
-	rests bool // something is left to the function without code
+	ends  bool         // the run may end
+	rests bool         // something is left to the function without code
+	forks []*asl.State // at the heads of branches
 }
 
 // where a line is, seen from where the walk began.
@@ -79,6 +80,9 @@ func (c *compiler) fromRest(w *walk) {
 			if in.rests {
 				w.finished(g)
 			}
+			for _, inner := range in.forks {
+				w.fork(inner)
+			}
 		}
 		if st.Task != nil {
 			if after := c.walk(func(after *walk) { after.answered(st) }); after.rests {
@@ -92,9 +96,10 @@ func (c *compiler) fromRest(w *walk) {
 func (w *walk) answered(st *asl.State) {
 	w.next(st.NextState, st.Graph)
 	w.erred(st)
+	w.finished(st.Graph) // with the error, if nothing covers it
 }
 
-// erred walks from an error of a state.
+// erred walks from an error of a state that its retriers or catchers cover.
 func (w *walk) erred(st *asl.State) {
 	if len(st.Retry) > 0 {
 		w.later(func() { w.enter(st) })
@@ -102,7 +107,6 @@ func (w *walk) erred(st *asl.State) {
 	for i := range st.Catch {
 		w.enter(st.Catch[i].To)
 	}
-	w.finished(st.Graph)
 }
 
 // later walks on after a time that passes.
@@ -193,8 +197,19 @@ func queries(n *asl.Node) bool {
 
 // fork walks into the branches of a Parallel or a Map.
 func (w *walk) fork(st *asl.State) {
-	if !w.c.glue.Leaves(st) {
-		w.later(func() { w.answered(st) }) // there may be waits in it
+	switch {
+	case !w.c.glue.Leaves(st):
+		w.later(func() { // there may be waits in it
+			w.next(st.NextState, st.Graph)
+			w.erred(st)
+			if fails(st) {
+				w.finished(st.Graph)
+			}
+		})
+		return
+	case w.at.heads != nil: // it takes an instance of the line to open a scope
+		w.forks = append(w.forks, st)
+		w.left()
 		return
 	}
 	for i, g := range glue.Branches(st) {
@@ -257,6 +272,18 @@ func (w *walk) reach(f *ir.Function) {
 	if !slices.Contains(w.edges, e) {
 		w.edges = append(w.edges, e)
 	}
+}
+
+// fails reports whether a Parallel or a Map that is run in place may end in a Fail, or in an error that can be caught.
+func fails(st *asl.State) bool {
+	for _, g := range glue.Branches(st) {
+		for _, below := range g.States {
+			if below.Type == asl.Fail || below.QueryLanguage == asl.JSONata || fails(below) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // loops reports whether a line may come from st to st again without a function in between.

@@ -163,6 +163,9 @@ func awsConfig(ctx context.Context) (aws.Config, error) {
 	return cfg, nil
 }
 
+// Prefixed returns a platform that has prefix before the names that functions have in the application.
+func Prefixed(p unum.Platform, prefix string) unum.Platform { return prefixed{p, prefix} }
+
 // prefixed is a platform that calls functions by their names in a deployment.
 type prefixed struct {
 	unum.Platform

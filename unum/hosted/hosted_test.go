@@ -87,13 +87,12 @@ def charge(event, context):
 
 // cloud is a local platform with the functions of an application, each in processes of its own.
 type cloud struct {
-	t        *testing.T
-	runtime  *unum.Runtime // a client's
-	store    *memory.Store
-	service  *faas.Service
-	lambda   *httptest.Server
-	app      *ir.App
-	dir, env []string
+	t       *testing.T
+	runtime *unum.Runtime // a client's
+	store   *memory.Store
+	service *faas.Service
+	lambda  *httptest.Server
+	app     *ir.App
 
 	mu    sync.Mutex
 	lines []string

@@ -1,6 +1,9 @@
 package ir
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // exclusive reports whether b, which is written behind a, never fires when a does. What it does not see it takes for possible:
 // guards over $out exclude each other when one says not what the other says, or both compare the same with constants.
@@ -233,14 +236,14 @@ func (t *trial) indices(i int, innermost bool) bool {
 	if i == 0 {
 		return t.holds()
 	}
-	sizes := []int64{1 << 41} // larger than every index tried
+	sizes := []int64{math.MaxInt64} // larger than every index tried
 	if innermost && t.size {
 		sizes = t.near
 	}
 	f := &t.env.Frames[i]
 	for _, size := range sizes {
 		f.Size = size
-		for _, index := range append([]int64{size - 3, size - 2, size - 1}, t.near...) {
+		for _, index := range t.near {
 			if f.Index = index; index >= 0 && index < size && t.frame(i-1) {
 				return true
 			}

@@ -10,6 +10,7 @@ import (
 // together again. Apps that are compiled have none: their machine says it.
 type Shape struct {
 	app    *App
+	byName map[string]*Function
 	places map[string]*Place
 	Scopes []*Scope // outer ones before those inside
 	ps     Problems
@@ -46,7 +47,10 @@ const Invokes = -1
 
 // Shape finds the shape of an app. Problems are what keeps it from having one.
 func (a *App) Shape() (*Shape, Problems) {
-	s := &Shape{app: a, places: map[string]*Place{}}
+	s := &Shape{app: a, byName: make(map[string]*Function, len(a.Functions)), places: map[string]*Place{}}
+	for _, f := range a.Functions {
+		s.byName[f.Name] = f
+	}
 	s.basics()
 	if a.Machine != nil {
 		s.reach()
@@ -136,7 +140,7 @@ func (s *Shape) ways(f *Function, visit func(to *Function, in *Scope)) {
 	var fork *Scope
 	for i := range f.Next {
 		c := &f.Next[i]
-		to, in := s.app.Function(c.To), p.Scope
+		to, in := s.byName[c.To], p.Scope
 		switch {
 		case c.Kind == Map:
 			in = s.open(f, i, c.To)

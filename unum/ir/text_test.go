@@ -169,8 +169,8 @@ next:
 func TestWhatIsNotTheLanguage(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"version: 1\nname: a\nfunctions:\n- name: F\n  strat: true\n  next: {invok: G}\n": `
-x.yaml:5:3: function "F": a function has no key "strat"; did you mean "start"?
+		"version: 1\nname: a\nfunctions:\n- name: F\n  starts: true\n  next: {invok: G}\n": `
+x.yaml:5:3: function "F": a function has no key "starts"; did you mean "start"?
 x.yaml:6:10: function "F", next[0]: a continuation has no key "invok"; did you mean "invoke"?`,
 		"version: 2\nname: 1a\nfunctions: F\ntimeoutSeconds: 0\n": `
 x.yaml:1:10: the app: this is version 2 of the language, and version 1 is the newest that is known here; use a newer Weft

@@ -220,7 +220,7 @@ func (t *attempt) missing(i instance, c *Continuation) (name string, certain boo
 	}
 	certain = true
 	for _, r := range reads {
-		sure, there := t.all[instance{t.shape.app.Function(r.Function), -1, r.Index, t.shape.sizeOf(i.f, r.Function, i.size), i.iteration}]
+		sure, there := t.all[instance{t.shape.byName[r.Function], -1, r.Index, t.shape.sizeOf(i.f, r.Function, i.size), i.iteration}]
 		if certain = certain && sure; !there {
 			return r.String(), false
 		}

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -60,30 +61,34 @@ func (s *Shape) basics() {
 }
 
 func (s *Shape) targets(f *Function) {
-	names := make([]string, len(s.app.Functions))
-	for i, g := range s.app.Functions {
-		names[i] = g.Name
-	}
 	for i := range f.Next {
 		c := &f.Next[i]
 		if c.Kind < Invoke || c.Kind > Catch {
 			s.ps.add(c.pos, where(f, i), "", "the continuation has no kind")
 		}
-		if s.app.Function(c.To) == nil {
-			s.ps.add(c.pos, where(f, i), meant(c.To, names), "there is no function %q", c.To)
+		if s.byName[c.To] == nil {
+			s.ps.add(c.pos, where(f, i), s.meant(c.To), "there is no function %q", c.To)
 		}
 		if s.app.Machine == nil && (c.If.UsesExit() || c.Index.UsesExit() || c.Size.UsesExit()) {
 			s.ps.add(c.pos, where(f, i), "use $out", "$exit is of functions that are compiled from a machine")
 		}
 		for k := range c.Values {
-			if v := &c.Values[k]; s.app.Function(v.Function) == nil {
-				s.ps.add(v.pos, where(f, i), meant(v.Function, names), "%s: there is no function %q", v, v.Function)
+			if v := &c.Values[k]; s.byName[v.Function] == nil {
+				s.ps.add(v.pos, where(f, i), s.meant(v.Function), "%s: there is no function %q", v, v.Function)
 			}
 		}
 	}
 	if f.Glue != nil && s.app.Machine == nil {
 		s.ps.add(f.pos, where(f, -1), "", "there is glue, and the app has no machine")
 	}
+}
+
+// meant returns which function may be meant by a name, as a fix; "" if none comes near.
+func (s *Shape) meant(name string) string {
+	if len(s.ps) >= maxProblems {
+		return ""
+	}
+	return meant(name, slices.Sorted(maps.Keys(s.byName)))
 }
 
 // reach marks what is reached in a compiled app, whose scopes are its machine's.
@@ -95,7 +100,7 @@ func (s *Shape) reach() {
 		}
 		s.places[f.Name] = &Place{Function: f}
 		for i := range f.Next {
-			visit(s.app.Function(f.Next[i].To))
+			visit(s.byName[f.Next[i].To])
 		}
 	}
 	visit(s.app.Start())

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/weftworks/weft/unum/ir"
+	"github.com/weftworks/weft/unum/protocol"
 )
 
 // outputs runs an app and compares what it ends with.
@@ -160,6 +161,143 @@ func TestPartialFanIn(t *testing.T) {
 - {name: K, code: k}
 `, [][]string{{"a", "b", "c", "d"}, {"e", "f"}},
 		"k(j(h(g(f(a)) g(f(b))) h(g(f(b)) g(f(c))) h(g(f(c)) g(f(d)))) j(h(g(f(e)) g(f(f)))))")
+}
+
+// TestStarOfAnother takes all of two functions, of which one has a line less than the other.
+func TestStarOfAnother(t *testing.T) {
+	t.Parallel()
+	outputs(t, `
+- {name: A, start: true, next: {map: F}}
+- {name: F, code: f, next: {fanIn: G, values: [F-$0, F-($0 + 1)], if: $0 < $size - 1, $size: $size - 1}}
+- {name: G, code: g, next: {fanIn: J, values: [G-*, F-*], pop: true}}
+- {name: J, code: j}
+`, []string{"x", "y", "z"}, "j(g(f(x) f(y)) g(f(y) f(z)) f(x) f(y) f(z))")
+}
+
+// TestGraphsThatCannotGoOn have what only outputs bring about.
+func TestGraphsThatCannotGoOn(t *testing.T) {
+	t.Parallel()
+	outputs(t, `
+- {name: A, start: true, sets: [all], next: {map: F}}
+- {name: F, next: [{fanIn: G, set: all, size: $size, if: $out > 1}, {fanIn: H, set: all, size: $size, if: otherwise}]}
+- {name: G}
+- {name: H}
+`, []int{1, 2}, "Weft.Graph: a line came to the fan-in F#1, and another to F#0")
+	outputs(t, `
+- {name: A, start: true, sets: [all], next: {map: F}}
+- {name: F, next: {fanIn: G, set: all, size: 3}}
+- {name: G}
+`, []int{1, 2}, "Weft.Graph: the set all is to have 3 members, and A has fanned out to 2")
+	outputs(t, `
+- {name: O, start: true, next: {map: A}}
+- {name: A, sets: [all], next: {map: F}}
+- {name: F, next: {fanIn: G, set: all, size: 3}}
+- {name: G, next: {fanIn: H, values: [G-$0, G-($0 + 1)], if: $0 < $size - 1, $size: $size - 1}}
+- {name: H, next: {fanIn: K, values: [H-*], pop: true}}
+- {name: K}
+`, [][]int{{1, 2, 3}, {1, 2}, {1, 2, 3}}, "Weft.Graph: the set all is to have 3 members, and A has fanned out to 2")
+	outputs(t, `
+- {name: A, start: true, sets: [all], next: {map: F}}
+- {name: F, next: [{invoke: G, if: $out > 1, $0: $0 + 1}, {fanIn: H, set: all, size: $size, if: otherwise}]}
+- {name: G, next: {fanIn: H, set: all, size: $size}}
+- {name: H}
+`, []int{3}, "Weft.Graph: G would be number 1 of 1")
+	outputs(t, `
+- {name: A, start: true, next: [{invoke: B, if: $out}, {invoke: C, if: otherwise}]}
+- {name: B}
+- {name: C}
+`, 7, "Weft.Graph: A, next[0]: $out is 7, neither true nor false")
+}
+
+// TestPlans has what an instance of ExCamera's graph does, to the letter.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../ir/testdata/excamera.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := ir.Parse([]ir.File{{Name: "excamera.yaml", Text: text}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := New(app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		function string
+		index    int64
+		want     string
+	}{
+		{"vpxenc", 0, "start xcdec-0"},
+		{"vpxenc", 2, "start xcdec-2; reencode-2 of [vpxenc-2 xcdec-1]"},
+		{"vpxenc", 4, "reencode-4 of [vpxenc-4 xcdec-3]"},
+		{"xcdec", 0, "rebase-1 of [vpxenc-1 xcdec-0]"},
+		{"reencode", 3, "rebase-3 of [rebase-2 reencode-3]"},
+		{"rebase", 2, "rebase-3 of [rebase-2 reencode-3]"},
+		{"rebase", 4, "the end"},
+	} {
+		lines := []protocol.Line{{Nonce: "n", Step: 1}, {Name: "x", Step: 1, Index: c.index, Size: 5}}
+		plan, err := g.Plan(&protocol.Request{Function: c.function, Lines: lines}, nil, &protocol.Outcome{Kind: protocol.Returned, Output: []byte("1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := describe(plan); got != c.want {
+			t.Errorf("%s-%d: %s, want %s", c.function, c.index, got, c.want)
+		}
+	}
+	lines := []protocol.Line{{}, {Index: 4}, {Index: 7}}
+	if got := lineName("F", lines, ir.Frame{Index: 2, Iteration: 3}); got != "F-4.7.2~3" {
+		t.Errorf("the line is named %s", got)
+	}
+}
+
+func describe(plan *protocol.Plan) string {
+	if plan.Graph == nil {
+		return "the end"
+	}
+	var parts []string
+	for _, s := range plan.Graph.Start {
+		parts = append(parts, "start "+s.Line.Name)
+	}
+	for _, f := range plan.Graph.FanIns {
+		parts = append(parts, fmt.Sprint(f.Start.Line.Name, " of ", f.Values))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// TestTimes holds that a join is when the last line ended, and which functions leave no checkpoint.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	app, err := ir.Parse([]ir.File{{Name: "app.yaml", Text: []byte(`
+version: 1
+name: app
+functions:
+- {name: A, start: true, checkpoint: false, code: a, next: {map: F}}
+- {name: F, code: f, next: {fanIn: G, values: [F-*], pop: true}}
+- {name: G, code: g, next: {map: H, if: $out == 1}}
+- {name: H, next: {fanIn: A2, values: [H-*], pop: true}}
+- {name: A2}
+`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := New(app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"A": true, "F": false, "H": true} {
+		if w, err := g.Work(&protocol.Request{Function: name, Lines: []protocol.Line{{}}}, nil); err != nil || w.Unchecked != want {
+			t.Errorf("%s is unchecked: %v (%v)", name, w.Unchecked, err)
+		}
+	}
+	ends := []*protocol.End{{Output: []byte("1"), Now: 5, Into: "H#0"}, {Output: []byte("2"), Now: 9, Into: "H#0"}, {Output: []byte("3"), Now: 7, Into: "F#9"}}
+	if plan, err := g.Join("run", []protocol.Line{{}}, nil, ends, -1); err != nil || plan.End == nil || plan.End.Now != 9 {
+		t.Errorf("%+v (%v)", plan, err)
+	}
+	if _, err := g.Join("run", []protocol.Line{{}}, nil, ends[2:], -1); err == nil {
+		t.Error("a line ended into a continuation that is not there")
+	}
 }
 
 // TestTree folds in rounds: each is an iteration, whose names are its own.

@@ -23,6 +23,40 @@ func Cancel(env *Env, io IO, run, nonce string, end *End) (*Record, error) {
 	}
 }
 
+// Forget deletes the record of a run that has ended, after what its end may have left. It returns the record; nil if there is
+// none, and one that has not ended stays.
+func Forget(env *Env, io IO, run string) (*Record, error) {
+	x := &execution{env: env, io: io, req: &Request{Run: run}, lines: []Line{{}}}
+	cur, err := x.root()
+	if err != nil || cur == nil || !cur.Ended {
+		return cur, err
+	}
+	x.lines[0] = Line{Nonce: cur.Nonce, Step: cur.Step}
+	cps, refs, err := x.checkpoints([]*Record{cur})
+	if err != nil {
+		return nil, err
+	}
+	if cps[0] != nil {
+		x.leave(cur, cps[0])
+	}
+	x.garbage.Blobs = append(x.garbage.Blobs, refs...)
+	if err := x.sweep(); err != nil {
+		return nil, err
+	}
+	_, err = x.io.Do([]Op{{Kind: OpDelete, Keys: []string{run}}}) // the last, without which nobody would find the rest
+	return cur, err
+}
+
+// leave takes for garbage what the end of the run may have left, whose record is cur.
+func (x *execution) leave(cur *Record, cp *Checkpoint) {
+	x.garbage.add(cp.Garbage)
+	if cp.End.Run {
+		scope := cp.scope(x.below(0), cur.Step, cur)
+		scope.Deep = true
+		x.garbage.Scopes = append(x.garbage.Scopes, scope)
+	}
+}
+
 // root returns the record of the run.
 func (x *execution) root() (*Record, error) {
 	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: []string{x.key(0)}}})
@@ -32,7 +66,7 @@ func (x *execution) root() (*Record, error) {
 	return answers[0].Records[0], nil
 }
 
-// endAs ends the run, whose record is cur, and collects what was under way. It returns the record of the run once that has
+// endAs ends the run, whose record is cur, and takes what was under way for garbage. It returns the record of the run once that has
 // ended, nil if it has changed meanwhile. A run that was ended so before may not have been collected: it is now.
 func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
 	cps, refs, err := x.checkpoints([]*Record{cur})
@@ -41,6 +75,8 @@ func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
 	}
 	cp := cps[0]
 	switch {
+	case cp == nil && cur.Ended:
+		return cur, nil // somebody forgets it
 	case cp == nil && len(cur.Value) > 0:
 		return nil, nil // collected after cur was read
 	case cp == nil:
@@ -51,13 +87,10 @@ func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
 			return nil, err
 		}
 	}
-	if !cp.End.Run {
-		return cur, nil
+	if cp.End.Run {
+		x.leave(cur, cp)
 	}
-	x.garbage.add(cp.Garbage)
-	scope := cp.scope(x.below(0), cur.Step, cur)
-	scope.Deep = true
-	return cur, x.collect(Garbage{Scopes: []Scope{scope}})
+	return cur, nil
 }
 
 // close writes that the run has ended. The step and the scope stay as they are: nothing can follow a record that has ended,
@@ -80,28 +113,63 @@ func (x *execution) close(cur *Record, old *Checkpoint, refs []string, end *End)
 	return cur, cp, err
 }
 
-// sweep collects what an execution leaves.
+// sweep collects what an execution leaves. The record that it began with goes last: who repeats it after a crash finds what is
+// left only if that is there.
 func (x *execution) sweep() error {
+	dead, err := x.stillDead()
+	if err != nil {
+		return err
+	}
 	g := x.garbage
 	x.garbage = Garbage{}
-	if !x.dead {
-		return x.collect(g)
+	if dead {
+		parent := x.own - 1
+		line := Scope{Key: x.below(parent), Step: x.lines[parent].Step, Names: []string{x.lines[x.own].Name}, Deep: !x.record.Ended}
+		g.Scopes = append(slices.Clip(g.Scopes), line)
 	}
-	g.Scopes = append(slices.Clip(g.Scopes), Scope{Key: x.below(x.own - 1), Step: x.lines[x.own-1].Step, Names: []string{x.lines[x.own].Name}})
-	return x.collect(g)
+	mine, err := x.collect(g)
+	if err != nil || !mine {
+		return err
+	}
+	if ref := refOf(x.record); ref != "" && !slices.Contains(g.Blobs, ref) { // of a record that was made again
+		if _, err := x.io.Do([]Op{{Kind: OpDeleteBlobs, Keys: []string{ref}}}); err != nil {
+			return err
+		}
+	}
+	_, err = x.io.Do([]Op{{Kind: OpDelete, Keys: []string{x.key(x.own)}}})
+	return err
 }
 
-// collect deletes what nobody needs. It goes from the leaves up and ends with the record that the execution began with, so
-// that who repeats it finds what is left.
-func (x *execution) collect(g Garbage) error {
-	own, mine := x.key(x.own), false
+// stillDead says whether the record of the instance's line is to be deleted. A line that has not ended may have gone on in
+// another execution, which saw its scope: whoever collects the scope collects it, and what may be left to do with it.
+func (x *execution) stillDead() (bool, error) {
+	if !x.dead || x.record.Ended {
+		return x.dead, nil
+	}
+	recs, err := x.freeze([]string{x.key(x.own)})
+	if err != nil {
+		return false, err
+	}
+	if recs[0] == nil || recs[0].Nonce != x.record.Nonce {
+		x.garbage.addBlob(refOf(x.record)) // somebody has collected the record, who may not have seen what was in it
+		return false, nil
+	}
+	return recs[0].Step == x.record.Step, nil
+}
+
+// collect deletes what nobody needs, from the leaves up, so that who repeats it finds what is left. The record of the
+// instance's own line stays if it is among that: then mine is true.
+func (x *execution) collect(g Garbage) (mine bool, err error) {
+	own := x.key(x.own)
 	var keys []string
 	for i := range g.Scopes {
 		s := &g.Scopes[i]
 		if s.Deep {
-			if err := x.raze(s); err != nil {
-				return err
+			below, err := x.raze(s)
+			if err != nil {
+				return false, err
 			}
+			mine = mine || below
 		}
 		for _, key := range s.keys() {
 			if key == own {
@@ -119,31 +187,25 @@ func (x *execution) collect(g Garbage) error {
 		ops = append(ops, Op{Kind: OpDeleteBlobs, Keys: g.Blobs})
 	}
 	if len(ops) > 0 {
-		if _, err := x.io.Do(ops); err != nil || !mine {
-			return err
-		}
+		_, err = x.io.Do(ops)
 	}
-	if !mine {
-		return nil
-	}
-	_, err := x.io.Do([]Op{{Kind: OpDelete, Keys: []string{own}}})
-	return err
+	return mine, err
 }
 
 // raze collects what is below the lines of a scope that has not ended as it should. Some of the lines may be under way: they are
-// ended first, so that nothing is added below them that would not be found.
-func (x *execution) raze(s *Scope) error {
+// ended first, so that nothing is added below them that would not be found. mine is that of collect.
+func (x *execution) raze(s *Scope) (mine bool, err error) {
 	keys := s.keys()
 	if len(keys) == 0 {
-		return nil
+		return false, nil
 	}
 	recs, err := x.freeze(keys)
 	if err != nil {
-		return err
+		return false, err
 	}
 	cps, refs, err := x.checkpoints(recs)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var inner Garbage
 	for i, rec := range recs {
@@ -160,11 +222,10 @@ func (x *execution) raze(s *Scope) error {
 		}
 		inner.add(cp.Garbage)
 	}
-	if err := x.collect(inner); err != nil || len(refs) == 0 {
-		return err
+	if mine, err = x.collect(inner); err == nil && len(refs) > 0 {
+		_, err = x.io.Do([]Op{{Kind: OpDeleteBlobs, Keys: refs}})
 	}
-	_, err = x.io.Do([]Op{{Kind: OpDeleteBlobs, Keys: refs}})
-	return err
+	return mine, err
 }
 
 // freeze ends lines as they are and returns their records.

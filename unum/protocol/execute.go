@@ -83,6 +83,7 @@ type execution struct {
 	state   bool   // the State is here
 	inputs  [][]byte
 	record  *Record // with the instance's checkpoint
+	found   bool    // another execution has made it
 	garbage Garbage // what the execution collects at its end
 	dead    bool    // and its own line's record
 }
@@ -103,6 +104,7 @@ func (x *execution) run() (Fate, error) {
 		x.garbage.addBlob(x.req.StateRef)
 		return Past, nil
 	case stored:
+		x.found = true
 		return x.adopt(rec, Found)
 	}
 	if !x.state {
@@ -114,7 +116,28 @@ func (x *execution) run() (Fate, error) {
 // bury has the record of the instance's line deleted: the scope that the line belongs to is gone.
 func (x *execution) bury() {
 	x.dead = true
-	x.garbage.addBlob(refOf(x.record))
+	if x.record.Ended {
+		x.garbage.addBlob(refOf(x.record))
+	}
+}
+
+// abandon is bury for who may have been the one that joined at the end of the run and began to collect: it ended in
+// between if it finds its own checkpoint, which goes last, and not the records by which it would come to its join. The record
+// of the run has what is to be collected.
+func (x *execution) abandon() error {
+	x.bury()
+	if !x.found {
+		return nil
+	}
+	cur, err := x.root()
+	if err != nil || cur == nil || cur.Nonce != x.lines[0].Nonce || !cur.Ended {
+		return err
+	}
+	cps, _, err := x.checkpoints([]*Record{cur})
+	if err == nil && cps[0] != nil && cps[0].Joined {
+		x.garbage.add(cps[0].Garbage)
+	}
+	return err
 }
 
 // place is where a record says that the line is, seen from the instance.
@@ -244,6 +267,7 @@ func (x *execution) work() (Fate, error) {
 	case won:
 		return x.follow(cur, plan, Won)
 	case x.place(cur) == stored:
+		x.found = true
 		return x.adopt(cur, Lost)
 	}
 	x.garbage.addBlob(x.req.StateRef)
@@ -378,14 +402,17 @@ func (x *execution) adopt(rec *Record, fate Fate) (Fate, error) {
 // corpse is what follows when the blob of a record has been collected: the line has moved on since the record was read, or
 // the record would have been collected next, by an execution that ended in between.
 func (x *execution) corpse(rec *Record) (Fate, error) {
+	x.garbage.addBlob(x.req.StateRef)
+	if x.own == 0 {
+		return Past, nil // the record of a run is for Forget to delete
+	}
 	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: []string{x.key(x.own)}}})
 	if err != nil {
 		return 0, err
 	}
-	x.garbage.addBlob(x.req.StateRef)
 	if cur := answers[0].Records[0]; cur != nil && bytes.Equal(cur.Value, rec.Value) {
 		x.record = cur
-		x.bury()
+		return Past, x.abandon()
 	}
 	return Past, nil
 }
@@ -435,7 +462,11 @@ func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
 	return fate, x.endBranch(x.own, plan.End)
 }
 
+// refOf returns the blob that the value of a record is in; "" if it is in none.
 func refOf(rec *Record) string {
+	if rec == nil || len(rec.Value) == 0 {
+		return ""
+	}
 	if cp, err := DecodeCheckpoint(rec.Value); err == nil {
 		return cp.Ref
 	}

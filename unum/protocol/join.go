@@ -155,8 +155,7 @@ func (x *execution) refused(level int, cur *Record) error {
 			return x.resume(level-1, cur, cps[0])
 		}
 	}
-	x.bury()
-	return nil
+	return x.abandon()
 }
 
 // resume does what follows from the checkpoint that a join has made on the line at level.

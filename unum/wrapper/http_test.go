@@ -2,8 +2,10 @@ package wrapper
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -136,7 +138,7 @@ func TestHTTPFunction(t *testing.T) {
 	if o := run(`{"do":"crash"}`); o.Kind != protocol.Broken || o.Error != "Runtime.ExitError" || !strings.Contains(o.Cause, "exit status 3") {
 		t.Errorf("%+v", o)
 	}
-	h.Timeout = 4 * time.Second
+	h.Timeout = 2 * time.Second
 	if o := run(`{"do":"sleep"}`); o.Kind != protocol.Broken || o.Error != "Sandbox.Timedout" {
 		t.Errorf("%+v", o)
 	}
@@ -211,5 +213,46 @@ func TestLinked(t *testing.T) {
 	plain := Linked(Config{Name: "fn"}, func() (string, error) { return "plain", nil })
 	if out, err := plain.Invoke(t.Context(), []byte(`{}`)); err != nil || string(out) != `"plain"` {
 		t.Errorf("%s %v", out, err)
+	}
+}
+
+// Where a platform has its own way to deliver, its handler gets what has a request in it, whole, and nothing else.
+func TestPlatformsOwnDeliveries(t *testing.T) {
+	t.Parallel()
+	f := &fake{path: t.TempDir() + "/log"}
+	rig := &rig{t: t, log: f.path}
+	echo := function.Go(func(_ context.Context, in []byte) ([]byte, error) { return in, nil })
+	h := &HTTP{Timeout: time.Minute, Config: Config{Name: "fn", Runtime: f, Code: echo, Entry: true}}
+	h.Requests = func(handle func(context.Context, []byte) error) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil || int64(len(body)) != r.ContentLength {
+				t.Errorf("%d of %d bytes: %v", len(body), r.ContentLength, err)
+			}
+			var push struct{ Message struct{ Data []byte } }
+			if json.Unmarshal(body, &push) == nil && push.Message.Data != nil {
+				body = push.Message.Data
+			}
+			if err := handle(r.Context(), body); err != nil {
+				rw.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			rw.WriteHeader(http.StatusNoContent)
+		})
+	}
+	push, err := json.Marshal(map[string]any{"message": map[string]any{"data": []byte(request("b", `{"n":2}`))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for payload, want := range map[string]string{request("a", `{"n":1}`): "a", string(push): "b"} {
+		if code, _ := post(t, h, payload); code != http.StatusNoContent || rig.last().Run != want || rig.last().Outcome.Kind != protocol.Returned {
+			t.Errorf("%d %+v", code, rig.last())
+		}
+	}
+	if code, _ := post(t, h, request("c", `{"do":"no store"}`)); code != http.StatusServiceUnavailable {
+		t.Errorf("%d", code)
+	}
+	if code, body := post(t, h, `{"message":{"data":"eA=="}}`, "Ce-Id", "e"); code != http.StatusOK || body != `{"run":"e"}` {
+		t.Errorf("%d %s", code, body)
 	}
 }

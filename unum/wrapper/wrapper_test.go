@@ -326,7 +326,7 @@ func TestLanguagesUntouched(t *testing.T) {
 				crashed.Cause != `{"errorType":"Runtime.ExitError","errorMessage":"RequestId: `+fmt.Sprintf("request-%d", r.calls)+` Error: Runtime exited with error: exit status 3"}` {
 				t.Errorf("crash: %+v", crashed)
 			}
-			slow := r.run(`{"do":"sleep"}`, 4*time.Second) // a second of which is the runtime's
+			slow := r.run(`{"do":"sleep"}`, 3*time.Second) // a quarter of which is the runtime's
 			if slow.Kind != protocol.Broken || slow.Error != "Sandbox.Timedout" || !strings.Contains(slow.Cause, "Task timed out after") {
 				t.Errorf("sleep: %+v", slow)
 			}
@@ -501,5 +501,32 @@ func TestLogLinesAreUntouched(t *testing.T) {
 		if strings.Count("\n"+out+"\n", "\n"+want+"\n") != 1 {
 			t.Errorf("no line %q in\n%s", want, out)
 		}
+	}
+}
+
+// BenchmarkInvocation is a call of a Go function by its platform, without and with the wrapper between them.
+func BenchmarkInvocation(b *testing.B) {
+	source := &lambdaruntime.GoBuild{Source: "../../engine/function/lambdaruntime/testdata/echo", Name: "echo", BuildDir: b.TempDir()}
+	for name, launch := range map[string]lambdaruntime.Launcher{
+		"direct": source, "wrapped": wrapped{inner: source, log: filepath.Join(b.TempDir(), "log")},
+	} {
+		b.Run(name, func(b *testing.B) {
+			pool, err := lambdaruntime.New(lambdaruntime.Config{Name: "fn", Launch: launch, Processes: 1, Init: time.Minute, Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer pool.Close()
+			call := func(i int) {
+				req := &function.Request{Function: "fn", ID: fmt.Sprint("id-", i), Input: []byte(`{"Do":"add","N":1}`), Timeout: time.Minute}
+				if _, err := pool.Invoke(b.Context(), req); err != nil {
+					b.Fatal(err)
+				}
+			}
+			call(-1)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				call(i)
+			}
+		})
 	}
 }

@@ -292,12 +292,6 @@ func (t *Target) createMapping(ctx context.Context, r *deploy.Resource) (deploy.
 	return deploy.Attrs{"uuid": uuid}, err
 }
 
-func (t *Target) updateMapping(ctx context.Context, r *deploy.Resource, was *deploy.Observed) (deploy.Attrs, error) {
-	uuid := was.Attrs["uuid"]
-	_, err := t.Lambda.UpdateEventSourceMapping(ctx, &lambda.UpdateEventSourceMappingInput{UUID: &uuid, BatchSize: aws.Int32(int32(r.Spec.(*Mapping).Batch))})
-	return was.Attrs, err
-}
-
 // deleteMapping removes all that hands something to the function, which is the mapping's name.
 func (t *Target) deleteMapping(ctx context.Context, o *deploy.Owned) error {
 	out, err := t.Lambda.ListEventSourceMappings(ctx, &lambda.ListEventSourceMappingsInput{FunctionName: &o.Name})

@@ -77,7 +77,7 @@ func (t *Target) driver(id deploy.ID) (*driver, error) {
 	case "events":
 		return &driver{t.readEvents, t.createEvents, t.updateEvents, t.deleteEvents}, nil
 	case "mapping":
-		return &driver{t.readMapping, t.createMapping, t.updateMapping, t.deleteMapping}, nil
+		return &driver{t.readMapping, t.createMapping, nil, t.deleteMapping}, nil
 	}
 	return nil, fault.New("aws.target", fault.Internal, string(id), "AWS has no resources of this kind")
 }

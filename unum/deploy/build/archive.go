@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -42,6 +43,39 @@ type entry struct {
 	target     string
 	executable bool
 	size       int64
+	squeezed   *squeezed // nil: not yet
+}
+
+// squeezed is a file that has been compressed already: one that goes into many archives.
+type squeezed struct {
+	data []byte
+	crc  uint32
+}
+
+// squeeze compresses a file on disk.
+func squeeze(file string) (*squeezed, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fault.New("", fault.ResourceNotFound, file, "%w", err)
+	}
+	defer f.Close()
+	var b bytes.Buffer
+	w, err := compressor(&b)
+	if err != nil {
+		return nil, err
+	}
+	sum := crc32.NewIEEE()
+	if _, err := io.Copy(io.MultiWriter(w, sum), f); err != nil {
+		return nil, fault.New("", fault.InvalidArgument, file, "cannot package the file: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return &squeezed{crc: sum.Sum32(), data: b.Bytes()}, nil
+}
+
+func compressor(w io.Writer) (io.WriteCloser, error) {
+	return flate.NewWriter(w, flate.DefaultCompression)
 }
 
 func newTree() *tree { return &tree{entries: map[string]entry{}} }
@@ -154,10 +188,13 @@ func linkWithin(root, link string) (string, error) {
 // zipEpoch is the earliest time that the format can say.
 var zipEpoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// dosEpoch is the date of zipEpoch as the format has it: years since 1980, month 1, day 1.
+const dosEpoch = 1<<5 | 1
+
 // write writes the archive, the same bytes for the same tree.
 func (t *tree) write(w io.Writer) error {
 	z := zip.NewWriter(w)
-	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestCompression) })
+	z.RegisterCompressor(zip.Deflate, compressor)
 	for _, name := range t.names() {
 		e := t.entries[name]
 		h := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: zipEpoch}
@@ -169,10 +206,7 @@ func (t *tree) write(w io.Writer) error {
 		default:
 			h.SetMode(0o644)
 		}
-		f, err := z.CreateHeader(h)
-		if err == nil {
-			err = e.copy(f)
-		}
+		err := e.writeTo(z, h)
 		if err != nil {
 			return fault.New("", fault.InvalidArgument, name, "cannot package the file: %w", err)
 		}
@@ -187,6 +221,24 @@ func (t *tree) names() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+func (e *entry) writeTo(z *zip.Writer, h *zip.FileHeader) error {
+	if e.squeezed != nil {
+		h.ModifiedDate = dosEpoch
+		h.CRC32, h.CompressedSize64, h.UncompressedSize64 = e.squeezed.crc, uint64(len(e.squeezed.data)), uint64(e.size)
+		w, err := z.CreateRaw(h)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(e.squeezed.data)
+		return err
+	}
+	w, err := z.CreateHeader(h)
+	if err != nil {
+		return err
+	}
+	return e.copy(w)
 }
 
 func (e *entry) copy(w io.Writer) error {

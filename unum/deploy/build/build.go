@@ -128,8 +128,8 @@ type builder struct {
 	Options
 	used    map[string]Function // by name: those that the app uses
 	staging string
-	layer   int64  // the largest layer unpacked, in bytes
-	google  string // the runtime's program for Google
+	layer   int64 // the largest layer unpacked, in bytes
+	google  entry // the runtime's program for Google
 
 	mu    sync.Mutex
 	files map[string]File
@@ -192,7 +192,7 @@ func (b *builder) note(name string, f File) {
 }
 
 // exec wrappers are executed with the command of the language's runtime as arguments.
-const execWrapper = "#!/bin/sh\nexec /opt/bootstrap \"$@\"\n"
+const execWrapper = "#!/bin/sh\nexec \"${0%/*}/bootstrap\" \"$@\"\n"
 
 // ExecWrapper is where the layer has the exec wrapper.
 const ExecWrapper = "/opt/weft-wrapper"
@@ -224,8 +224,17 @@ func (b *builder) layers(ctx context.Context, m *Manifest) error {
 	if !b.Google {
 		return nil
 	}
-	return b.step("runtime for Google", func() (err error) {
-		b.google, err = b.Runtimes.find(ctx, flavour{arch: googleArch, google: true}, b.staging)
+	return b.step("runtime for Google", func() error {
+		binary, err := b.Runtimes.find(ctx, flavour{arch: googleArch, google: true}, b.staging)
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(binary)
+		if err != nil {
+			return fault.New("build", fault.ResourceNotFound, binary, "%w", err)
+		}
+		b.google = entry{path: binary, executable: true, size: info.Size()}
+		b.google.squeezed, err = squeeze(binary)
 		return err
 	})
 }

@@ -46,6 +46,14 @@ func App(dir string) (*ir.App, error) {
 	return ir.Parse([]ir.File{{Name: appFile, Text: text}})
 }
 
+// SaveApp writes the application of a deployment that is elsewhere, for those who start runs from here.
+func SaveApp(dir string, app *ir.App) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, appFile), app.JSON(), 0o600)
+}
+
 // Target is the files of this machine.
 type Target struct{}
 

@@ -24,10 +24,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -47,6 +49,9 @@ const (
 	// attempts and mostBackoff bound how often and how slowly a call is repeated that was throttled or failed in passing.
 	attempts    = 8
 	mostBackoff = 5 * time.Second
+	// connections is how many stay open while there is no use for them: those of a wide fan-out, which would otherwise
+	// begin each with a handshake (the SDK keeps 10).
+	connections = 128
 )
 
 // Options is what a Platform needs to know of a deployment.
@@ -64,12 +69,19 @@ type Platform struct {
 	opts   Options
 }
 
-// New returns the platform of a deployment. Calls that are throttled are repeated within bounds.
+// New returns the platform of a deployment. Calls that are throttled are repeated within bounds; an HTTP client of the
+// SDK's own keeps more connections than it does by itself.
 func New(cfg aws.Config, opts Options) *Platform {
 	retryer := func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, mostBackoff })
 	}
 	cfg.Retryer = retryer
+	if own, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok || cfg.HTTPClient == nil {
+		if own == nil {
+			own = awshttp.NewBuildableClient()
+		}
+		cfg.HTTPClient = own.WithTransportOptions(func(t *http.Transport) { t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, connections })
+	}
 	if opts.Function == nil {
 		opts.Function = func(name string) (string, error) { return name, nil }
 	}
@@ -181,22 +193,27 @@ func (p *Platform) Handler(handle func(ctx context.Context, payload []byte) erro
 	return func(ctx context.Context, payload json.RawMessage) (any, error) {
 		var e event
 		if err := json.Unmarshal(payload, &e); err == nil && len(e.Records) > 0 && e.Records[0].Source == "aws:sqs" {
-			return p.forwardAll(ctx, &e)
+			return p.takeAll(ctx, &e, handle)
 		}
-		request, err := destination.Unwrap(payload)
-		if err != nil {
-			return nil, err
-		}
-		return nil, handle(ctx, request)
+		return nil, execute(ctx, payload, handle)
 	}
 }
 
-// forwardAll forwards messages and reports those that it could not. It fails if there were none else.
-func (p *Platform) forwardAll(ctx context.Context, e *event) (*report, error) {
+// execute gives handle the request that an event is, or is the record of.
+func execute(ctx context.Context, payload []byte, handle func(ctx context.Context, payload []byte) error) error {
+	request, err := destination.Unwrap(payload)
+	if err != nil {
+		return err
+	}
+	return handle(ctx, request)
+}
+
+// takeAll takes messages and reports those that it could not. It fails if there were none else.
+func (p *Platform) takeAll(ctx context.Context, e *event, handle func(ctx context.Context, payload []byte) error) (*report, error) {
 	r := &report{Failures: []failed{}}
 	var all []error
 	for _, record := range e.Records {
-		if err := p.forward(ctx, record.Body); err != nil {
+		if err := p.take(ctx, record.Body, handle); err != nil {
 			r.Failures = append(r.Failures, failed{record.ID})
 			all = append(all, err)
 		}
@@ -207,11 +224,15 @@ func (p *Platform) forwardAll(ctx context.Context, e *event) (*report, error) {
 	return r, nil
 }
 
-// forward invokes the target of a message, or puts it back.
-func (p *Platform) forward(ctx context.Context, body string) error {
+// take invokes the target of a delayed message, or puts it back. Anything else in the queue is the record of a request that
+// Lambda has given up.
+func (p *Platform) take(ctx context.Context, body string, handle func(ctx context.Context, payload []byte) error) error {
 	var m message
 	if err := json.Unmarshal([]byte(body), &m); err != nil {
-		return fault.New("lambda.forward", fault.InvalidInput, p.opts.Queue, "a message of the delay queue is none of ours: %w", err)
+		return fault.New("lambda.take", fault.InvalidInput, p.opts.Queue, "a message of the delay queue is none of ours: %w", err)
+	}
+	if m.Function == "" {
+		return execute(ctx, []byte(body), handle)
 	}
 	if wait := time.Until(time.UnixMicro(m.At)); wait > 0 {
 		return p.delay(ctx, &m, wait)

@@ -3,6 +3,7 @@ package lambda_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -33,6 +34,7 @@ type cloud struct {
 	service  *faas.Service
 	platform *lambda.Platform
 	client   *awslambda.Client
+	queue    string       // its ARN
 	sent     atomic.Int64 // messages to the delay queue
 	failures func(ctx context.Context, payload []byte) error
 }
@@ -50,8 +52,11 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func newCloud(t *testing.T) *cloud {
-	c := &cloud{service: faas.New(faas.Config{Scale: 0.0001, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})}
 	queues := sqsapi.New(sqsapi.Config{})
+	c := &cloud{service: faas.New(faas.Config{Scale: 0.0001, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Deliver: func(_ context.Context, destination string, record []byte) error {
+			return queues.Send(destination, string(record))
+		}})}
 	api, err := lambdaapi.New(lambdaapi.Config{Service: c.service, Queues: queues})
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +80,7 @@ func newCloud(t *testing.T) *cloud {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.queue = queues.ARN("delays")
 	c.platform = lambda.New(cfg, lambda.Options{Queue: *queue.QueueUrl})
 	c.deploy(t, "timer", func(ctx context.Context, payload []byte) error { return c.failures(ctx, payload) })
 	_, err = c.client.CreateEventSourceMapping(t.Context(), &awslambda.CreateEventSourceMappingInput{FunctionName: aws.String("timer"),
@@ -136,4 +142,62 @@ func TestLongDelaysHop(t *testing.T) {
 			t.Errorf("it took %d messages, want 3", n)
 		}
 	})
+}
+
+// TestFailuresComeThroughTheQueue makes the delay queue the failure destination, as it is for the function that takes failures.
+func TestFailuresComeThroughTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		failed := make(chan []byte, 1)
+		c.failures = func(_ context.Context, payload []byte) error { failed <- payload; return nil }
+		c.deploy(t, "f", func(context.Context, []byte) error { return errors.New("no") })
+		_, err := c.client.PutFunctionEventInvokeConfig(t.Context(), &awslambda.PutFunctionEventInvokeConfigInput{FunctionName: aws.String("f"),
+			DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String(c.queue)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.platform.Invoke(t.Context(), "f", []byte(`{"v":1,"run":"r","lines":[{"step":1}]}`), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case got := <-failed:
+			if !strings.Contains(string(got), `"run":"r"`) || !strings.Contains(string(got), `"failure":`) {
+				t.Errorf("the function got %s", got)
+			}
+		case <-time.After(time.Hour):
+			t.Error("nothing came")
+		}
+	})
+}
+
+// BenchmarkInvoke measures an asynchronous invocation by Amazon's client over a loopback connection, 64 at a time, from the
+// call to the end of the execution.
+func BenchmarkInvoke(b *testing.B) {
+	s := faas.New(faas.Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	api, err := lambdaapi.New(lambdaapi.Config{Service: s})
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := httptest.NewServer(api)
+	defer server.Close()
+	if err := s.Register("f", function.Go(func(context.Context, []byte) ([]byte, error) { return nil, nil }), faas.Settings{}); err != nil {
+		b.Fatal(err)
+	}
+	p := lambda.New(aws.Config{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", "")}, lambda.Options{})
+	b.SetParallelism(32)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := p.Invoke(b.Context(), "f", []byte(`{"v":1}`), time.Time{}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	if err := s.Wait(b.Context()); err != nil {
+		b.Error(err)
+	}
+	if err := s.Close(b.Context()); err != nil {
+		b.Error(err)
+	}
 }

@@ -190,3 +190,11 @@ func TestMeter(t *testing.T) {
 	near("writes", usage.WriteUnits+usage.DeleteUnits, writes)
 	t.Logf("reads: computed %d, consumed %v; writes: %d, %v", usage.ReadUnits, reads, usage.WriteUnits+usage.DeleteUnits, writes)
 }
+
+func BenchmarkStore(b *testing.B) {
+	s := dynamodb.New(dynamodb.Config{Client: client(testserver.DynamoDB(b), nil), Table: "bench"})
+	if err := s.EnsureTable(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	storetest.Benchmark(b, s)
+}

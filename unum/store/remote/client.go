@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -90,8 +91,22 @@ func (c *Client) send(ctx context.Context, op, query string, body []byte, expire
 	}
 }
 
-// try posts a body once.
+// try posts a body once and returns the answer's.
 func (c *Client) try(ctx context.Context, op, query string, body []byte, expires string) ([]byte, error) {
+	answer, err := c.post(ctx, op, query, body, expires)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Close()
+	data, err := io.ReadAll(answer)
+	if err != nil {
+		return nil, c.away(ctx, op, err)
+	}
+	return data, nil
+}
+
+// post posts a body and returns the body of the answer, if that is no error.
+func (c *Client) post(ctx context.Context, op, query string, body []byte, expires string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/"+strings.ToLower(op)+query, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -101,21 +116,26 @@ func (c *Client) try(ctx context.Context, op, query string, body []byte, expires
 		req.Header.Set(expiresHeader, expires)
 	}
 	resp, err := c.http.Do(req)
-	if err == nil {
-		var data []byte
-		data, err = io.ReadAll(resp.Body)
-		_ = resp.Body.Close() // it is read
-		if err == nil && resp.StatusCode == http.StatusOK {
-			return data, nil
-		}
-		if err == nil {
-			return nil, refusal(op, c.base, resp.StatusCode, data)
-		}
+	if err != nil {
+		return nil, c.away(ctx, op, err)
 	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, questionBytes))
+	if err != nil {
+		return nil, c.away(ctx, op, err)
+	}
+	return nil, refusal(op, c.base, resp.StatusCode, data)
+}
+
+// away is the error of a server that is not reached, unless the caller has gone.
+func (c *Client) away(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
-	return nil, fault.New(op, fault.Unavailable, c.base, "the process that has the datastore is not reached: %w", err)
+	return fault.New(op, fault.Unavailable, c.base, "the process that has the datastore is not reached: %w", err)
 }
 
 // refusal returns the error that a server has answered.
@@ -258,16 +278,23 @@ func (c *Client) DeleteBlobs(ctx context.Context, keys []string) error {
 	return c.remove(ctx, "DeleteBlobs", keys)
 }
 
-// Keys implements unum.Lister, if the store that is served does.
+// Keys implements unum.Lister, if the store that is served does. It is not repeated: fn may have been called.
 func (c *Client) Keys(ctx context.Context, prefix string, fn func(key string) bool) error {
-	answer, _, err := c.ask(ctx, "Keys", &question{Keys: []string{prefix}})
+	answer, err := c.post(ctx, "Keys", "?prefix="+url.QueryEscape(prefix), nil, "")
 	if err != nil {
 		return err
 	}
-	for _, key := range answer.Keys {
-		if !fn(key) {
-			break
+	defer answer.Close()
+	lines := bufio.NewScanner(answer)
+	for lines.Scan() {
+		switch line := lines.Text(); {
+		case line == allKeys:
+			return nil
+		case strings.HasPrefix(line, noKey):
+			return refusal("Keys", c.base, http.StatusInternalServerError, []byte(line))
+		case !fn(line):
+			return nil
 		}
 	}
-	return nil
+	return c.away(ctx, "Keys", errors.Join(lines.Err(), io.ErrUnexpectedEOF))
 }

@@ -5,7 +5,7 @@
 // socket.
 //
 // An operation is a POST to its name in lower case, with and answered by JSON in which records are ratchet's bytes; blobs
-// are bodies. Errors keep their kind. What fails because the server is away or busy is repeated.
+// are bodies, keys lines. Errors keep their kind. What fails because the server is away or busy is repeated.
 //
 //	http.Serve(listener, remote.Handler(store, token))      // the process that has it
 //	s, err := remote.Open("unix:///tmp/weft/store.sock", token) // another

@@ -1,10 +1,12 @@
 package remote
 
 import (
+	"bufio"
 	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -16,7 +18,7 @@ import (
 
 // question is the body of a request that is no blob's.
 type question struct {
-	Keys   []string `json:"keys,omitempty"` // or the one key; of keys the prefix
+	Keys   []string `json:"keys,omitempty"` // or the one key
 	Nonce  string   `json:"nonce,omitempty"`
 	Step   int64    `json:"step,omitempty"`
 	Record []byte   `json:"record,omitempty"`
@@ -36,7 +38,6 @@ func (q *question) key() string {
 type reply struct {
 	Records [][]byte `json:"records,omitempty"`
 	Done    bool     `json:"done,omitempty"`
-	Keys    []string `json:"keys,omitempty"`
 	Error   *failure `json:"error,omitempty"`
 }
 
@@ -67,12 +68,13 @@ func Handler(store unum.Store, token string) http.Handler {
 	h := &handler{store, token}
 	mux := http.NewServeMux()
 	for name, op := range map[string]func(context.Context, *question) (reply, error){
-		"get": h.get, "create": h.create, "advance": h.advance, "add": h.add, "delete": h.delete, "deleteblobs": h.deleteBlobs, "keys": h.keys,
+		"get": h.get, "create": h.create, "advance": h.advance, "add": h.add, "delete": h.delete, "deleteblobs": h.deleteBlobs,
 	} {
 		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) { serve(w, r, op) })
 	}
 	mux.HandleFunc("POST /putblob", h.putBlob)
 	mux.HandleFunc("POST /getblob", h.getBlob)
+	mux.HandleFunc("POST /keys", h.keys)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		want, got := []byte("Bearer "+token), []byte(r.Header.Get("Authorization"))
 		if token == "" || subtle.ConstantTimeCompare(want, got) != 1 {
@@ -104,13 +106,17 @@ func say(w http.ResponseWriter, status int, answer reply) {
 	_ = json.NewEncoder(w).Encode(answer) // who asked may have gone
 }
 
-// refuse answers with an error.
-func refuse(w http.ResponseWriter, err error) {
+func failureOf(err error) *failure {
 	f := &failure{Kind: fault.KindOf(err).String(), Message: err.Error()}
 	var known *fault.Error
 	if errors.As(err, &known) {
 		f.Op, f.Subject, f.Message = known.Op, known.Subject, known.Message()
 	}
+	return f
+}
+
+// refuse answers with an error.
+func refuse(w http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
 	switch fault.KindOf(err) {
 	case fault.Unauthorized:
@@ -122,7 +128,7 @@ func refuse(w http.ResponseWriter, err error) {
 	case fault.Internal, fault.Corrupt:
 		status = http.StatusInternalServerError
 	}
-	say(w, status, reply{Error: f})
+	say(w, status, reply{Error: failureOf(err)})
 }
 
 func (h *handler) get(ctx context.Context, q *question) (reply, error) {
@@ -172,20 +178,34 @@ func (h *handler) deleteBlobs(ctx context.Context, q *question) (reply, error) {
 	return reply{}, h.store.DeleteBlobs(ctx, q.Keys)
 }
 
-func (h *handler) keys(ctx context.Context, q *question) (answer reply, err error) {
+// The lines of an answer to "keys": keys, and then allKeys, or a reply with an error, which begins with noKey. Keys have no
+// spaces.
+const (
+	allKeys = " all"
+	noKey   = " "
+)
+
+func (h *handler) keys(w http.ResponseWriter, r *http.Request) {
 	l, ok := h.store.(unum.Lister)
 	if !ok {
-		return reply{}, fault.New("Keys", fault.Unsupported, "", "this datastore cannot say what it keeps")
+		refuse(w, fault.New("Keys", fault.Unsupported, "", "this datastore cannot say what it keeps"))
+		return
 	}
-	prefix := ""
-	if len(q.Keys) > 0 {
-		prefix = q.Keys[0]
-	}
-	err = l.Keys(ctx, prefix, func(key string) bool {
-		answer.Keys = append(answer.Keys, key)
-		return true
+	w.Header().Set("Content-Type", "text/plain; charset=us-ascii")
+	lines := bufio.NewWriter(w)
+	defer lines.Flush() //nolint:errcheck // who asked may have gone
+	err := l.Keys(r.Context(), r.URL.Query().Get("prefix"), func(key string) bool {
+		_, err := fmt.Fprintln(lines, key)
+		return err == nil
 	})
-	return answer, err
+	if err == nil {
+		fmt.Fprintln(lines, allKeys)
+		return
+	}
+	text, err := json.Marshal(reply{Error: failureOf(err)})
+	if err == nil {
+		fmt.Fprintf(lines, "%s%s\n", noKey, text)
+	}
 }
 
 // putBlob takes the blob as the body; its key is in the query, since it is text of any length.

@@ -1,10 +1,12 @@
 package remote_test
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -122,6 +124,48 @@ func TestErrorsKeepTheirKind(t *testing.T) {
 		}
 		server.Close()
 	}
+}
+
+// TestKeysThatEnd has the store fail in the middle of its keys, and the server go away.
+func TestKeysThatEnd(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(remote.Handler(failing{memory.New()}, token))
+	defer server.Close()
+	n := 0
+	err := client(t, server.URL, token).Keys(t.Context(), "", func(string) bool { n++; return true })
+	if n != 1 || !fault.Is(err, fault.Corrupt) {
+		t.Errorf("%d keys, %v", n, err)
+	}
+	cut := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a\nb\n")) }))
+	defer cut.Close()
+	n = 0
+	err = client(t, cut.URL, token).Keys(t.Context(), "", func(string) bool { n++; return true })
+	if n != 2 || !fault.Is(err, fault.Unavailable) {
+		t.Errorf("%d keys, %v", n, err)
+	}
+}
+
+// failing has a key, and then fails.
+type failing struct{ *memory.Store }
+
+func (failing) Keys(_ context.Context, _ string, fn func(string) bool) error {
+	fn("key")
+	return fault.New("Keys", fault.Corrupt, "", "words")
+}
+
+func FuzzHandler(f *testing.F) {
+	h := remote.Handler(memory.New(), token)
+	for _, op := range []string{"get", "create", "advance", "add", "delete", "putblob", "getblob", "deleteblobs", "keys"} {
+		f.Add(op, []byte(`{"keys":["k"],"nonce":"n","step":1,"record":"AQE=","member":"m"}`))
+	}
+	f.Fuzz(func(t *testing.T, op string, body []byte) {
+		req := httptest.NewRequest(http.MethodPost, "/"+url.PathEscape(op), bytes.NewReader(body))
+		req.Header.Set("Authorization", "Bearer "+token)
+		answer := httptest.NewRecorder()
+		if h.ServeHTTP(answer, req); answer.Code >= 500 && answer.Code != http.StatusInternalServerError {
+			t.Errorf("%s %q: %d", op, body, answer.Code)
+		}
+	})
 }
 
 func TestNotADatastore(t *testing.T) {
