@@ -400,11 +400,20 @@ func (x *execution) adopt(rec *Record, fate Fate) (Fate, error) {
 	if err != nil {
 		return 0, err
 	}
-	if plan == nil {
-		x.garbage.addBlob(x.req.StateRef)
+	if plan != nil {
+		return x.follow(rec, plan, fate)
+	}
+	x.garbage.addBlob(x.req.StateRef)
+	if !x.head || x.own == 0 || x.state {
 		return Past, nil
 	}
-	return x.follow(rec, plan, fate)
+	// What a head works on is gone: the line has moved on, or has been made again.
+	scope, err := x.scope()
+	if err == nil && scope == nil {
+		x.record = rec
+		x.bury()
+	}
+	return Past, err
 }
 
 // corpse is what follows when the blob of a record has been collected: the line has moved on since the record was read, or
