@@ -232,7 +232,8 @@ func (m *model) modes(steps []step, w *world, s step, x *execution) []step {
 		return m.crashes(steps, w, s, x.node)
 	}
 	answers, changed, err := m.carryOut(w.clone(), x, s, nil)
-	if err != nil || !changed {
+	// Of two that delete the same key only the first changes something: so that they can change places, either may crash.
+	if deletes := m.lazy && x.node.op(s.part).Kind == protocol.OpDelete; err != nil || !changed && !deletes {
 		return steps
 	}
 	if op := x.node.op(s.part); w.left.Repeats > 0 && (op.Kind == protocol.OpCreate || op.Kind == protocol.OpAdvance) {

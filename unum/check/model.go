@@ -97,6 +97,8 @@ type node struct {
 	had     []answer          // the same, by parts
 	sees    []sight           // of the values that the code takes which runs here
 	looked  bool
+	scopes  []protocol.Scope // that the execution has read of as garbage
+	added   []*protocol.Op   // the additions that it has made to scopes
 	request int32
 	k       int // of its nonce
 	depth   int
@@ -156,6 +158,7 @@ func (m *model) visit(n *node, request int32, k int, answers []answer) *node {
 		for i, a := range answers {
 			c.draws = append(c.draws, m.drawsOf(n.op(i), a.item)...)
 		}
+		m.learn(c)
 	}
 	m.nodes++
 	c.id = m.nodes

@@ -73,12 +73,17 @@ func (m *model) reduced(w *world) []step {
 		return m.steps(w)
 	}
 	all := m.actors(w)
+	for i := range all {
+		if a := &all[i]; !a.pending && m.decided(w, a) {
+			return m.ways(nil, w, step{kind: proceed, item: a.item}, m.execs.items[a.item])
+		}
+	}
 	for _, a := range all {
 		if a.lines == nil {
 			continue
 		}
 		for level := len(a.lines.keys) - 1; level > 0; level-- {
-			if m.private(w, all, a.lines, level) {
+			if m.private(w, all, a.lines, level) || m.buried(w, all, a.lines, level) {
 				return m.stepsOf(w, all, a.lines.keys[level], level)
 			}
 		}
@@ -172,6 +177,8 @@ type fork struct {
 	limit  bool
 	lines  []Seq
 	names  []string
+	// garbage is of whoever reads the record.
+	garbage []protocol.Scope
 }
 
 func (m *model) forkOf(rec *protocol.Record) *fork {
@@ -183,12 +190,15 @@ func (m *model) forkOf(rec *protocol.Record) *fork {
 	}
 	f := &fork{}
 	m.forks[string(rec.Value)] = f
+	if len(rec.Value) == 0 {
+		return f
+	}
 	cp, err := protocol.DecodeCheckpoint(rec.Value)
 	if err != nil {
 		f.joined, f.limit = true, true
 		return f
 	}
-	f.joined, f.limit = cp.Joined, cp.Concurrency > 0
+	f.joined, f.limit, f.garbage = cp.Joined, cp.Concurrency > 0, cp.Garbage.Scopes
 	var park parked
 	if p, ok := m.program.(*program); ok && json.Unmarshal(cp.Parked, &park) == nil {
 		seq, _, k := p.at(park.Pos)
