@@ -131,6 +131,12 @@ func (m *model) follow(n, c *node) {
 // split takes the class of a node apart, of which not all are alike, and those of the nodes before them, if they are not any more.
 func (m *model) split(n *node, level int) {
 	m.stale = true
+	if m.splits++; m.splits > maxAlike {
+		m.apart = true
+	}
+	if m.apart {
+		return
+	}
 	old := n.class[level]
 	list := slices.Clone(old.nodes)
 	m.classes[level][n.sign[level]] = slices.DeleteFunc(m.classes[level][n.sign[level]], func(c *class) bool { return c == old })

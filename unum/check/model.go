@@ -68,6 +68,7 @@ type model struct {
 	fallible bool // a line can fail
 	classes  [levels]map[string][]*class
 	stale    bool // nodes were taken for alike that are not
+	splits   int
 	apart    bool // no nodes are taken for alike
 	lazy     bool // executions draw their nonce when others come to see it
 }

@@ -61,3 +61,33 @@ func TestReduction(t *testing.T) {
 		})
 	}
 }
+
+// TestReductionOfMistakes compares what the two say of a protocol that is broken, in cases that break and others.
+func TestReductionOfMistakes(t *testing.T) {
+	t.Parallel()
+	for i := range Mistakes {
+		t.Run(Mistakes[i].Name, func(t *testing.T) {
+			t.Parallel()
+			broken, whole := 0, 0
+			for _, c := range Cases(false) {
+				if c.Cancel || c.Timeout {
+					continue // some mistakes leave those who end lines no end
+				}
+				c.Mistake = &Mistakes[i]
+				m, first := newModel(c)
+				all := m.search(first, 800, m.steps, nil)
+				if all.Broken == nil && !all.Complete {
+					continue // too many worlds to compare with
+				}
+				few := Search(c, 20_000)
+				if (all.Broken == nil) != (few.Broken == nil) || few.Broken == nil && !few.Complete {
+					t.Errorf("%s: %v of all histories, %v of those that are left", c.Name, all.Broken, few.Broken)
+				}
+				if whole++; all.Broken != nil {
+					broken++
+				}
+			}
+			t.Logf("broken in %d of %d cases", broken, whole)
+		})
+	}
+}

@@ -1,9 +1,10 @@
 package check
 
 import (
-	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -114,8 +115,23 @@ func nonceOf(request int32, k int) string { return fmt.Sprintf("N%dk%dN", reques
 
 func draw(request int32, k int) int64 { return int64(request)<<8 | int64(k) }
 
+// packed is how JSON has bytes: states and what is parked.
+var packed = regexp.MustCompile(`"[A-Za-z0-9+/]{16,}=*"`)
+
+// unpack appends to a text what is packed in it.
+func unpack(s string) string {
+	all := s
+	for _, p := range packed.FindAllString(s, -1) {
+		if b, err := base64.StdEncoding.DecodeString(strings.Trim(p, `"`)); err == nil {
+			all += " " + unpack(string(b))
+		}
+	}
+	return all
+}
+
 // drawsIn returns the nonces in a text.
 func drawsIn(s string) (draws []int64) {
+	s = unpack(s)
 	for {
 		i := strings.IndexByte(s, 'N')
 		if i < 0 {
@@ -363,12 +379,12 @@ func (m *model) named(w *world, n *node) *node {
 func tells(op *protocol.Op, nonce string) bool {
 	if op.Request != nil {
 		b, err := json.Marshal(op.Request)
-		if err != nil || bytes.Contains(b, []byte(nonce)) {
+		if err != nil || strings.Contains(unpack(string(b)), nonce) {
 			return true
 		}
 	}
 	in := func(s string) bool { return strings.Contains(s, nonce) }
-	if op.Record != nil && (in(op.Record.Nonce) || in(string(op.Record.Value))) {
+	if op.Record != nil && (in(op.Record.Nonce) || in(unpack(string(op.Record.Value)))) {
 		return true
 	}
 	return in(op.Key) || slices.ContainsFunc(op.Keys, in) || in(op.Nonce) || in(string(op.Data))
