@@ -32,7 +32,7 @@ const (
 )
 
 // Parse reads an app: one file with all its functions, or AppFile (app.yml, app.json) and a file for each function. Files are
-// YAML or JSON. The error is Problems; what it finds is how the text is written, not what it means: see Validate.
+// YAML or JSON. machine.asl.json may lie beside without belonging to it. The error is Problems; what it finds is how the text is written, not what it means: see Validate.
 func Parse(files []File) (*App, error) {
 	r := &reader{files: map[string]*File{}, used: map[string]bool{}}
 	for i := range files {
@@ -47,7 +47,8 @@ func Parse(files []File) (*App, error) {
 		r.app(n, app)
 	}
 	for _, f := range files {
-		if !r.used[f.Name] && len(r.ps) == 0 {
+		// A definition beside that the app does not name is the same workflow for an orchestrator.
+		if !r.used[f.Name] && f.Name != machineFile && len(r.ps) == 0 {
 			r.ps.add(pos{file: f.Name}, "", "name it under functions in "+main.Name+", or remove it", "the file belongs to no function of the app")
 		}
 	}
