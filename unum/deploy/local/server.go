@@ -44,8 +44,8 @@ const (
 const closing = 10 * time.Second
 
 // Serve answers on a loopback listener until ctx ends: Lambda's API, so that the AWS CLI and SDKs can invoke functions, the
-// datastore, and what runs have used. Where it listens is written into dir, for Dial.
-func (h *Host) Serve(ctx context.Context, l net.Listener, dir string) error {
+// datastore, and what runs have used. Where it listens is written into dir, for Dial; ready is called then.
+func (h *Host) Serve(ctx context.Context, l net.Listener, dir string, ready func()) error {
 	api, err := lambdaapi.New(lambdaapi.Config{Service: h.service})
 	if err != nil {
 		return err
@@ -61,6 +61,7 @@ func (h *Host) Serve(ctx context.Context, l net.Listener, dir string) error {
 	if err := writeAddress(dir, &at); err != nil {
 		return errors.Join(err, api.Close())
 	}
+	ready()
 	stop := context.AfterFunc(ctx, func() {
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
 		defer cancel()
