@@ -32,16 +32,19 @@ func (a *app) deployCloud(ctx context.Context, path string, f *deployFlags) erro
 	if err != nil {
 		return err
 	}
-	wanted, err := a.wanted(built, f)
+	var target deploy.Target
+	if f.export == "" {
+		if target, err = a.openCloud(ctx, f); err != nil {
+			return err
+		}
+	}
+	built.Region = f.region
+	wanted, err := aws.Resources(built, f.name)
 	if err != nil {
 		return err
 	}
 	if f.export != "" {
 		return a.writeTemplate(wanted, f)
-	}
-	target, err := a.openCloud(ctx, f)
-	if err != nil {
-		return err
 	}
 	s.Settings = map[string]string{"region": f.region, "profile": f.profile, "table": f.name, "prefix": aws.FunctionName(f.name, "")}
 	if err := a.apply(ctx, target, wanted, s, f); err != nil || f.dryRun {
@@ -96,16 +99,11 @@ func (a *app) readBuild(ctx context.Context, path string, f *deployFlags) (*aws.
 	return &aws.Package{Manifest: m, Dir: out, Arch: arch}, app.App, err
 }
 
-// wanted returns the resources of a build.
-func (a *app) wanted(p *aws.Package, f *deployFlags) ([]deploy.Resource, error) {
+// openCloud opens the cloud that a deployment is on.
+func (a *app) openCloud(ctx context.Context, f *deployFlags) (deploy.Target, error) {
 	if f.to == toGCP {
 		return nil, fault.New("", fault.Unsupported, f.to, "weft deploy cannot create what Google Cloud needs yet; docs/unum-deploy.md says how to deploy the archives of weft build --google by gcloud")
 	}
-	return aws.Resources(p, f.name)
-}
-
-// openCloud opens the cloud that a deployment is on.
-func (a *app) openCloud(ctx context.Context, f *deployFlags) (deploy.Target, error) {
 	t, err := aws.Open(ctx, f.region, f.profile)
 	if err != nil {
 		return nil, err

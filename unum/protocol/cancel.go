@@ -50,7 +50,7 @@ func Forget(env *Env, io IO, run string) (*Record, error) {
 // leave takes for garbage what the end of the run may have left, whose record is cur.
 func (x *execution) leave(cur *Record, cp *Checkpoint) {
 	x.garbage.add(cp.Garbage)
-	if cp.End.Run {
+	if cp.End != nil && cp.End.Run {
 		scope := cp.scope(x.below(0), cur.Step, cur)
 		scope.Deep = true
 		x.garbage.Scopes = append(x.garbage.Scopes, scope)
@@ -87,7 +87,7 @@ func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
 			return nil, err
 		}
 	}
-	if cp.End.Run {
+	if cp.End != nil && cp.End.Run {
 		x.leave(cur, cp)
 	}
 	return cur, nil
