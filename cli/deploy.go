@@ -245,6 +245,9 @@ by the same command.`,
 			if err != nil {
 				return err
 			}
+			if err := f.unserved(); err != nil {
+				return err
+			}
 			if err := a.apply(cmd.Context(), target, nil, s, &f); err != nil || f.dryRun {
 				return err
 			}
@@ -265,6 +268,19 @@ by the same command.`,
 	fl.StringVar(&f.region, "region", "", "aws: `REGION` (default the one it was deployed to)")
 	fl.StringVar(&f.profile, "profile", "", "aws: `PROFILE` of the SDK's configuration")
 	return cmd
+}
+
+// unserved refuses to take away the records that a server is using.
+func (f *deployFlags) unserved() error {
+	if f.to != toLocal || f.dryRun {
+		return nil
+	}
+	c, err := here.Dial(directory(f.state, f.to, f.name), nil)
+	if err != nil {
+		return nil // nobody answers
+	}
+	c.Close()
+	return fault.New("", fault.Conflict, f.name, "a server runs this deployment: end it first (Ctrl-C, where weft deploy --to local --serve was called)")
 }
 
 // openTarget returns where a deployment is.

@@ -159,6 +159,9 @@ func TestRunsOnADeployment(t *testing.T) {
 	}
 	runs(ExitNotFound, "show", "run-2")
 	runs(ExitNotFound, "cost", "run-2")
+	if code, _, stderr := weft("destroy", "local", "--state", state); code != ExitConflict || !strings.Contains(stderr, "end it first") {
+		t.Errorf("destroyed under a server: exit %d, %s", code, stderr)
+	}
 	w.signals <- os.Interrupt
 	if code := <-served; code != ExitOK {
 		t.Errorf("the server ended with %d: %s", code, w.err.String())

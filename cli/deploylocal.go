@@ -305,8 +305,9 @@ func (a *app) serveLocal(ctx context.Context, s *deploy.State, dir string, f *de
 		case <-ctx.Done():
 		}
 	}()
-	a.note("serving local/%s at http://%s (Lambda's API); start runs with weft runs start --on %s", s.Name, l.Addr(), s.Name)
-	err = h.Serve(ctx, l, dir)
+	err = h.Serve(ctx, l, dir, func() {
+		a.note("serving local/%s at http://%s (Lambda's API); start runs with weft runs start --on %s", s.Name, l.Addr(), s.Name)
+	})
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
 	defer cancel()
 	return errors.Join(err, h.Close(ending))

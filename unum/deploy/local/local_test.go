@@ -175,21 +175,16 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- h.Serve(ctx, l, dir) }()
-	var c *Client
-	for {
-		if c, err = Dial(dir, h.cfg.Program); err == nil {
-			break
-		}
-		if !fault.Is(err, fault.Unavailable) {
-			t.Fatal(err)
-		}
-		select {
-		case err := <-served:
-			t.Fatal(err)
-		case <-time.After(time.Millisecond):
-		}
+	served, ready := make(chan error, 1), make(chan struct{})
+	go func() { served <- h.Serve(ctx, l, dir, func() { close(ready) }) }()
+	select {
+	case err := <-served:
+		t.Fatal(err)
+	case <-ready:
+	}
+	c, err := Dial(dir, h.cfg.Program)
+	if err != nil {
+		t.Fatal(err)
 	}
 	defer c.Close()
 	start(t, c.Runtime, "run-2", "1")
