@@ -9,6 +9,7 @@ VERSITYGW   := v1.8.0
 FUZZTIME    ?= 10s
 SEEDS       ?= 10000
 ROUNDS      ?= 200
+RUNS        ?= 10000
 SIM_FAULTS  := ack-before-sync reuse-positions skip-dedup drop-outbox early-snapshot early-invoke early-reply early-cut keep-locks keep-requests stale-replies stale-steps lose-events keep-messages forget-times repeat-times hasty-times silent-ends keep-turns ignore-turns
 BENCH       ?=
 
@@ -53,6 +54,9 @@ test-aws: ## drive Weft with the AWS SDK for Go and, where present, the aws comm
 crash: ## kill -9 a serving weft, and a bank of durable Go code, ROUNDS times each (default 200)
 	WEFT_CRASH_ROUNDS=$(ROUNDS) go test -count=1 -v -timeout=60m ./test/crash
 
+chaos: $(DYNALITE)/node_modules/.package-lock.json ## text processing without an orchestrator, RUNS times (default 10000), where everything goes wrong
+	WEFT_CHAOS_RUNS=$(RUNS) go test -count=1 -v -timeout=60m ./test/chaos
+
 sim: ## simulate SEEDS nodes (default 10000), break each rule once and see it caught, crash at every access to the disk
 	go run ./sim/cmd/weft-sim -seeds $(SEEDS)
 	@for f in $(SIM_FAULTS); do go run ./sim/cmd/weft-sim -fault $$f -seeds 1000; done
@@ -88,4 +92,4 @@ lint: ## gofmt, go vet, golangci-lint and weftvet
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft
 
-.PHONY: help build run tools test race conformance test-aws crash sim check-protocol fuzz bench bench-unum bench-jsonata lint clean
+.PHONY: help build run tools test race conformance test-aws crash chaos sim check-protocol fuzz bench bench-unum bench-jsonata lint clean

@@ -110,6 +110,14 @@ func (x *execution) run() (Fate, error) {
 	if !x.state {
 		return Past, nil // collected meanwhile: the line has just moved on
 	}
+	if len(x.inputs) > 0 {
+		// Lines whose scope is gone may be there again, for as long as late duplicates of them take to find that out. What was
+		// read before the scope was seen is not of those.
+		if scope, err := x.scope(); err != nil || scope == nil {
+			x.garbage.addBlob(x.req.StateRef)
+			return Past, err
+		}
+	}
 	return x.work()
 }
 
@@ -392,11 +400,20 @@ func (x *execution) adopt(rec *Record, fate Fate) (Fate, error) {
 	if err != nil {
 		return 0, err
 	}
-	if plan == nil {
-		x.garbage.addBlob(x.req.StateRef)
+	if plan != nil {
+		return x.follow(rec, plan, fate)
+	}
+	x.garbage.addBlob(x.req.StateRef)
+	if !x.head || x.own == 0 || x.state {
 		return Past, nil
 	}
-	return x.follow(rec, plan, fate)
+	// What a head works on is gone: the line has moved on, or has been made again.
+	scope, err := x.scope()
+	if err == nil && scope == nil {
+		x.record = rec
+		x.bury()
+	}
+	return Past, err
 }
 
 // corpse is what follows when the blob of a record has been collected: the line has moved on since the record was read, or
@@ -481,19 +498,31 @@ func (x *execution) verify() (alive bool, err error) {
 	if !x.head || x.own == 0 {
 		return true, nil
 	}
-	parent := x.lines[x.own-1]
-	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: []string{x.key(x.own - 1)}}})
+	scope, err := x.scope()
 	if err != nil {
 		return false, err
 	}
-	scope := answers[0].Records[0]
-	if scope == nil || scope.Nonce != parent.Nonce || scope.Step != parent.Step || scope.Ended {
+	if scope == nil {
 		x.bury()
 		return false, nil
 	}
 	// Nobody needs the branch if another has failed. But its record has to stay: it may be the one that has failed, and
 	// whoever joins collects it.
 	return scope.Failed == "", nil
+}
+
+// scope returns the record with the scope that the instance's line belongs to, nil if that is gone.
+func (x *execution) scope() (*Record, error) {
+	parent := x.lines[x.own-1]
+	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: []string{x.key(x.own - 1)}}})
+	if err != nil {
+		return nil, err
+	}
+	rec := answers[0].Records[0]
+	if rec == nil || rec.Nonce != parent.Nonce || rec.Step != parent.Step || rec.Ended {
+		return nil, nil
+	}
+	return rec, nil
 }
 
 // request returns the request for the instance that a call is of; lines are its own from then on.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/unum/deploy"
+	platform "github.com/weftworks/weft/unum/platform/gcp"
 )
 
 // Target is Google Cloud, by its clients.
@@ -38,22 +39,33 @@ type Target struct {
 }
 
 // Options are what the clients are opened with, besides what they find by themselves: other endpoints and credentials.
-type Options struct {
-	GRPC  []option.ClientOption // functions, Firestore's administration, accounts
-	HTTP  []option.ClientOption // the project's policy, Cloud Run
-	Tasks []option.ClientOption // Cloud Tasks, by gRPC
+type Options struct{ Functions, Firestore, Accounts, Tasks, Projects, Run []option.ClientOption }
+
+// OptionsOf returns those of where gcloud's variables say that the APIs are.
+func OptionsOf(env func(string) string) (o Options, err error) {
+	for api, options := range map[string]*[]option.ClientOption{
+		"CLOUDFUNCTIONS": &o.Functions, "FIRESTORE": &o.Firestore, "IAM": &o.Accounts, "CLOUDTASKS": &o.Tasks,
+	} {
+		if *options, err = platform.Endpoint(env, api); err != nil {
+			return o, err
+		}
+	}
+	if o.Projects, err = platform.HTTPEndpoint(env, "CLOUDRESOURCEMANAGER"); err == nil {
+		o.Run, err = platform.HTTPEndpoint(env, "RUN")
+	}
+	return o, err
 }
 
 // Open returns a target, to be closed. It connects to nothing yet.
 func Open(ctx context.Context, o Options) (*Target, error) {
 	t := &Target{}
 	var errs [6]error
-	t.Functions, errs[0] = functions.NewFunctionClient(ctx, o.GRPC...)
-	t.Firestore, errs[1] = firestore.NewFirestoreAdminClient(ctx, o.GRPC...)
-	t.Accounts, errs[2] = iam.NewIamClient(ctx, o.GRPC...)
+	t.Functions, errs[0] = functions.NewFunctionClient(ctx, o.Functions...)
+	t.Firestore, errs[1] = firestore.NewFirestoreAdminClient(ctx, o.Firestore...)
+	t.Accounts, errs[2] = iam.NewIamClient(ctx, o.Accounts...)
 	t.Tasks, errs[3] = cloudtasks.NewClient(ctx, o.Tasks...)
-	t.Projects, errs[4] = cloudresourcemanager.NewService(ctx, o.HTTP...)
-	t.Run, errs[5] = run.NewService(ctx, o.HTTP...)
+	t.Projects, errs[4] = cloudresourcemanager.NewService(ctx, o.Projects...)
+	t.Run, errs[5] = run.NewService(ctx, o.Run...)
 	for i, c := range []io.Closer{t.Functions, t.Firestore, t.Accounts, t.Tasks} {
 		if errs[i] == nil {
 			t.closers = append(t.closers, c)

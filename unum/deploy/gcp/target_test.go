@@ -138,10 +138,8 @@ func project(t *testing.T, c gcfapi.Config) *world {
 		t.Cleanup(func() { _ = conn.Close() })
 		return []option.ClientOption{option.WithGRPCConn(conn)}
 	}
-	w.Target, err = Open(t.Context(), Options{
-		GRPC: dial(api.Addr()), Tasks: dial(tasks.Addr()),
-		HTTP: []option.ClientOption{option.WithEndpoint(api.URL()), option.WithHTTPClient(&http.Client{Transport: w})},
-	})
+	grpc, rest := dial(api.Addr()), []option.ClientOption{option.WithEndpoint(api.URL()), option.WithHTTPClient(&http.Client{Transport: w})}
+	w.Target, err = Open(t.Context(), Options{Functions: grpc, Firestore: grpc, Accounts: grpc, Tasks: dial(tasks.Addr()), Projects: rest, Run: rest})
 	if err != nil {
 		t.Fatal(err)
 	}

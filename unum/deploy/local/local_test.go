@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -137,6 +138,31 @@ func TestRecordsComeAndGo(t *testing.T) {
 	}
 }
 
+// TestRunsGoOn closes an application while its runs are under way. They end in the next process that opens its directory.
+func TestRunsGoOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const runs = 20
+	h := open(t, Config{Dir: dir})
+	for i := range runs {
+		start(t, h.Runtime, fmt.Sprintf("run-%d", i), "20")
+	}
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = h.Close(now)
+	h = open(t, Config{Dir: dir})
+	defer shut(t, h)
+	for i := range runs {
+		run := fmt.Sprintf("run-%d", i)
+		if d := finish(t, h, run); d.Status != unum.Succeeded || string(d.Output) != "42" {
+			t.Errorf("%s ended %+v", run, d)
+		}
+		if keys, err := h.Keys(t.Context(), run); err != nil || !slices.Equal(keys, []string{run}) {
+			t.Errorf("the datastore has %v, %v", keys, err)
+		}
+	}
+}
+
 // TestCounts counts by hand: Start creates the run's record and invokes the start; that reads, writes and invokes the
 // branches; each reads its record, writes it and joins; the last reads the members, and invokes the end.
 func TestCounts(t *testing.T) {
@@ -175,21 +201,16 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- h.Serve(ctx, l, dir) }()
-	var c *Client
-	for {
-		if c, err = Dial(dir, h.cfg.Program); err == nil {
-			break
-		}
-		if !fault.Is(err, fault.Unavailable) {
-			t.Fatal(err)
-		}
-		select {
-		case err := <-served:
-			t.Fatal(err)
-		case <-time.After(time.Millisecond):
-		}
+	served, ready := make(chan error, 1), make(chan bool)
+	go func() { served <- h.Serve(ctx, l, dir, func() { close(ready) }) }()
+	select {
+	case <-ready:
+	case err := <-served:
+		t.Fatal(err)
+	}
+	c, err := Dial(dir, h.cfg.Program)
+	if err != nil {
+		t.Fatal(err)
 	}
 	defer c.Close()
 	start(t, c.Runtime, "run-2", "1")
