@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 
+	cloudtasks "cloud.google.com/go/cloudtasks/apiv2"
+	"cloud.google.com/go/firestore"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -15,15 +20,21 @@ import (
 	"github.com/weftworks/weft/unum/deploy"
 	"github.com/weftworks/weft/unum/deploy/aws"
 	"github.com/weftworks/weft/unum/deploy/build"
+	"github.com/weftworks/weft/unum/deploy/gcp"
 	here "github.com/weftworks/weft/unum/deploy/local"
 	"github.com/weftworks/weft/unum/hosted"
 	"github.com/weftworks/weft/unum/ir"
+	platform "github.com/weftworks/weft/unum/platform/gcp"
 	"github.com/weftworks/weft/unum/platform/lambda"
 	store "github.com/weftworks/weft/unum/store/dynamodb"
+	firestorestore "github.com/weftworks/weft/unum/store/firestore"
 )
 
 // deployCloud deploys to a cloud, or writes a template.
 func (a *app) deployCloud(ctx context.Context, path string, f *deployFlags) error {
+	if err := a.placeOf(f); err != nil {
+		return err
+	}
 	built, app, err := a.readBuild(ctx, path, f)
 	if err != nil {
 		return err
@@ -32,21 +43,22 @@ func (a *app) deployCloud(ctx context.Context, path string, f *deployFlags) erro
 	if err != nil {
 		return err
 	}
-	var target deploy.Target
-	if f.export == "" {
-		if target, err = a.openCloud(ctx, f); err != nil {
+	if f.export != "" {
+		wanted, err := aws.Resources(built, f.name)
+		if err != nil {
 			return err
 		}
+		return a.writeTemplate(wanted, f)
 	}
-	built.Region = f.region
-	wanted, err := aws.Resources(built, f.name)
+	target, closeTarget, err := a.openCloud(ctx, f)
 	if err != nil {
 		return err
 	}
-	if f.export != "" {
-		return a.writeTemplate(wanted, f)
+	defer closeTarget()
+	wanted, err := f.wanted(built, s)
+	if err != nil {
+		return err
 	}
-	s.Settings = map[string]string{"region": f.region, "profile": f.profile, "table": f.name, "prefix": aws.FunctionName(f.name, "")}
 	if err := a.apply(ctx, target, wanted, s, f); err != nil || f.dryRun {
 		return err
 	}
@@ -57,9 +69,43 @@ func (a *app) deployCloud(ctx context.Context, path string, f *deployFlags) erro
 		return a.object(s)
 	}
 	if !f.quiet {
-		a.note("deployed %s/%s to %s; run it with weft runs start --on %s, or by invoking %s", f.to, f.name, f.region, f.name, aws.FunctionName(f.name, built.Entry))
+		a.note("deployed %s/%s to %s; run it with weft runs start --on %s", f.to, f.name, f.region, f.name)
 	}
 	return nil
+}
+
+// placeOf completes where on Google Cloud a deployment is; AWS's SDK knows where by itself.
+func (a *app) placeOf(f *deployFlags) error {
+	if f.to != toGCP {
+		return nil
+	}
+	f.project = cmp.Or(f.project, a.Env("GOOGLE_CLOUD_PROJECT"))
+	f.region = cmp.Or(f.region, a.Env("GOOGLE_CLOUD_REGION"))
+	switch {
+	case f.project == "":
+		return usage("no project is known: give --project, or set GOOGLE_CLOUD_PROJECT")
+	case f.region == "":
+		return usage("no region is known: give --region, or set GOOGLE_CLOUD_REGION")
+	}
+	return nil
+}
+
+// wanted returns the resources of a build, and notes in the state what those need to know who start runs.
+func (f *deployFlags) wanted(p *aws.Package, s *deploy.State) ([]deploy.Resource, error) {
+	if f.to == toAWS {
+		p.Region = f.region
+		s.Settings = map[string]string{"region": f.region, "profile": f.profile, "table": f.name, "prefix": aws.FunctionName(f.name, "")}
+		return aws.Resources(p, f.name)
+	}
+	place := gcp.Place{Project: f.project, Region: f.region}
+	targets, err := marshal(place.Targets(p.Manifest, f.name))
+	if err != nil {
+		return nil, err
+	}
+	s.Settings = map[string]string{
+		"project": f.project, "region": f.region, "collection": f.name, "queue": place.QueueName(f.name), "account": place.Email(f.name), "targets": string(targets),
+	}
+	return place.Resources(p.Manifest, p.Dir, f.name)
 }
 
 // readBuild returns what is to be deployed: the build at path, or one of the application there, which is made below
@@ -91,7 +137,7 @@ func (a *app) readBuild(ctx context.Context, path string, f *deployFlags) (*aws.
 	if err != nil {
 		return nil, nil, err
 	}
-	o.Archs = []build.Arch{arch}
+	o.Archs, o.Google = []build.Arch{arch}, f.to == toGCP
 	if f.quiet {
 		o.Progress = nil
 	}
@@ -99,17 +145,21 @@ func (a *app) readBuild(ctx context.Context, path string, f *deployFlags) (*aws.
 	return &aws.Package{Manifest: m, Dir: out, Arch: arch}, app.App, err
 }
 
-// openCloud opens the cloud that a deployment is on.
-func (a *app) openCloud(ctx context.Context, f *deployFlags) (deploy.Target, error) {
+// openCloud opens the cloud that a deployment is on, and returns what closes it.
+func (a *app) openCloud(ctx context.Context, f *deployFlags) (deploy.Target, func(), error) {
 	if f.to == toGCP {
-		return nil, fault.New("", fault.Unsupported, f.to, "weft deploy cannot create what Google Cloud needs yet; docs/unum-deploy.md says how to deploy the archives of weft build --google by gcloud")
+		t, err := gcp.Open(ctx, gcp.Options{})
+		if err != nil {
+			return nil, nil, err
+		}
+		return t, func() { _ = t.Close() }, nil // nothing is under way
 	}
 	t, err := aws.Open(ctx, f.region, f.profile)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f.region = t.Region
-	return t, nil
+	return t, func() {}, nil
 }
 
 // writeTemplate writes resources for another tool.
@@ -149,8 +199,8 @@ func (a *app) writeTemplate(wanted []deploy.Resource, f *deployFlags) error {
 
 // cloudRuntime connects to the datastore and the platform of a deployment, without a program.
 func (a *app) cloudRuntime(ctx context.Context, s *deploy.State) (*unum.Runtime, func(), error) {
-	if s.Target != toAWS {
-		return nil, nil, fault.New("", fault.Unsupported, s.Target+"/"+s.Name, "runs are started there by invoking the function that they begin with")
+	if s.Target == toGCP {
+		return googleRuntime(ctx, s)
 	}
 	var options []func(*awsconfig.LoadOptions) error
 	if region := s.Settings["region"]; region != "" {
@@ -167,6 +217,29 @@ func (a *app) cloudRuntime(ctx context.Context, s *deploy.State) (*unum.Runtime,
 		Store:    store.New(store.Config{Client: dynamodb.NewFromConfig(cfg), Table: s.Settings["table"]}),
 		Platform: hosted.Prefixed(lambda.New(cfg, lambda.Options{Queue: s.Attr("queue/delays", "url")}), s.Settings["prefix"]),
 	}, func() {}, nil
+}
+
+// googleRuntime is cloudRuntime on Google Cloud.
+func googleRuntime(ctx context.Context, s *deploy.State) (*unum.Runtime, func(), error) {
+	var targets map[string]string
+	if err := json.Unmarshal([]byte(s.Settings["targets"]), &targets); err != nil {
+		return nil, nil, fault.New("", fault.Corrupt, s.Name, "what is remembered of the deployment has no addresses of functions: deploy it again")
+	}
+	records, err := firestore.NewClient(ctx, s.Settings["project"])
+	if err != nil {
+		return nil, nil, fault.New("", fault.Unauthorized, s.Name, "Firestore cannot be opened: %w", err)
+	}
+	tasks, err := cloudtasks.NewClient(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(fault.New("", fault.Unauthorized, s.Name, "Cloud Tasks cannot be opened: %w", err), records.Close())
+	}
+	closeAll := func() { _ = errors.Join(records.Close(), tasks.Close()) } // nothing is under way
+	p, err := platform.New(tasks, platform.Config{Queue: s.Settings["queue"], Targets: targets, ServiceAccount: s.Settings["account"]})
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	return &unum.Runtime{Store: firestorestore.New(records, s.Settings["collection"]), Platform: p}, closeAll, nil
 }
 
 // architectures are what functions can be built for.

@@ -175,12 +175,12 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	served, ready := make(chan error, 1), make(chan struct{})
+	served, ready := make(chan error, 1), make(chan bool)
 	go func() { served <- h.Serve(ctx, l, dir, func() { close(ready) }) }()
 	select {
+	case <-ready:
 	case err := <-served:
 		t.Fatal(err)
-	case <-ready:
 	}
 	c, err := Dial(dir, h.cfg.Program)
 	if err != nil {
