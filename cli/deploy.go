@@ -273,7 +273,7 @@ func (a *app) openTarget(ctx context.Context, s *deploy.State, f *deployFlags) (
 	if s.Target == toLocal {
 		if c, err := here.Dial(directory(f.state, s.Target, s.Name), nil); err == nil {
 			c.Close()
-			return nil, nil, fault.New("", fault.Conflict, s.Target+"/"+s.Name, "the deployment is served by another process: end that first")
+			return nil, nil, fault.New("", fault.Conflict, s.Target+"/"+s.Name, "the deployment is served by another process: end that first (Ctrl-C, where weft deploy --to local --serve was called)")
 		}
 		return here.Target{}, func() {}, nil
 	}

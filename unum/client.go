@@ -56,7 +56,7 @@ func (r *Runtime) Start(ctx context.Context, run string, input []byte, timeout t
 	if err != nil || f.begun {
 		return false, err
 	}
-	if err := r.limit(ctx, f, timeout); err != nil {
+	if err := r.deadlines(ctx, f, timeout); err != nil {
 		return false, err
 	}
 	return f.created, r.invoke(ctx, f.req, f.at)
@@ -70,7 +70,7 @@ func (r *Runtime) Begin(ctx context.Context, run string, input []byte, timeout t
 		return err
 	}
 	if !f.begun {
-		if err := r.limit(ctx, f, timeout); err != nil {
+		if err := r.deadlines(ctx, f, timeout); err != nil {
 			return err
 		}
 	}
@@ -85,6 +85,7 @@ type firstCall struct {
 	req     *protocol.Request
 	started int64 // Unix milliseconds
 	at      int64 // when it is to execute, Unix milliseconds; 0: now
+	expires int64 // when its time is up; 0: never
 	created bool  // the run was made by this call
 	begun   bool  // it has checkpointed, or the run has ended
 }
@@ -119,19 +120,27 @@ func (r *Runtime) first(ctx context.Context, run string, input []byte) (*firstCa
 	f.req = &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, State: call.State, Lines: []protocol.Line{{Nonce: rec.Nonce, Step: 1}}}
 	if call.Timer {
 		f.req.Timer = call.At
+	} else {
+		f.expires = call.Expires
 	}
 	return f, nil
 }
 
-// limit has a run ended when its time is up.
-func (r *Runtime) limit(ctx context.Context, f *firstCall, timeout time.Duration) error {
-	if timeout <= 0 {
-		return nil
+// deadlines has the first instance told when its time is up, and the run ended when that of the run is.
+func (r *Runtime) deadlines(ctx context.Context, f *firstCall, timeout time.Duration) error {
+	var ops []protocol.Op
+	if f.expires != 0 {
+		late := *f.req
+		late.Timer, late.Expired = f.expires, true
+		ops = append(ops, protocol.Op{Kind: protocol.OpInvoke, Request: &late, At: f.expires})
 	}
-	due := f.started + timeout.Milliseconds()
-	end := &protocol.End{Failed: true, Status: string(TimedOut), Now: due} // without an error, as in Step Functions
-	late := &protocol.Request{Version: protocol.Version, Run: f.req.Run, Function: f.req.Function, Lines: f.req.Lines, Cancel: end}
-	return r.invoke(ctx, late, due)
+	if timeout > 0 {
+		due := f.started + timeout.Milliseconds()
+		end := &protocol.End{Failed: true, Status: string(TimedOut), Now: due} // without an error, as in Step Functions
+		late := &protocol.Request{Version: protocol.Version, Run: f.req.Run, Function: f.req.Function, Lines: f.req.Lines, Cancel: end}
+		ops = append(ops, protocol.Op{Kind: protocol.OpInvoke, Request: late, At: due})
+	}
+	return protocol.Invoke(r.env(), &driver{ctx: ctx, r: r}, ops)
 }
 
 // splitNonce returns what the nonce of a run's own record says.

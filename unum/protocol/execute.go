@@ -263,6 +263,12 @@ func (x *execution) work() (Fate, error) {
 		}
 	}
 	if unchecked && plan.Continue != nil {
+		if x.req.Hops > 0 { // or a line that only waits, again and again, would outlive its run
+			if alive, err := x.verify(); err != nil || !alive {
+				x.garbage.addBlob(x.req.StateRef)
+				return Past, err
+			}
+		}
 		next := x.garbage
 		next.addBlob(x.req.StateRef)
 		x.garbage = Garbage{} // it is the next one's, which checkpoints in this one's place
@@ -503,7 +509,9 @@ func (x *execution) verify() (alive bool, err error) {
 		return false, err
 	}
 	if scope == nil {
-		x.bury()
+		if x.record != nil { // else the branch has none yet
+			x.bury()
+		}
 		return false, nil
 	}
 	// Nobody needs the branch if another has failed. But its record has to stay: it may be the one that has failed, and

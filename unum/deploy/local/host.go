@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -84,6 +85,11 @@ func Open(cfg Config) (*Host, error) {
 	}
 	if err := h.service.Register(carrier, platform.Function(h.execute), faas.Settings{}); err != nil {
 		return nil, errors.Join(err, h.Close(context.Background()))
+	}
+	if cfg.Dir != "" {
+		if err := h.service.Keep(filepath.Join(cfg.Dir, "requests")); err != nil {
+			return nil, errors.Join(err, h.Close(context.Background()))
+		}
 	}
 	return h, nil
 }

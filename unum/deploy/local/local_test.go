@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -134,6 +135,31 @@ func TestRecordsComeAndGo(t *testing.T) {
 	}
 	if keys, err := h.Keys(t.Context(), "run-1"); err != nil || !slices.Equal(keys, []string{"run-1"}) {
 		t.Errorf("the datastore has %v, %v", keys, err)
+	}
+}
+
+// TestRunsGoOn closes an application while its runs are under way. They end in the next process that opens its directory.
+func TestRunsGoOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const runs = 20
+	h := open(t, Config{Dir: dir})
+	for i := range runs {
+		start(t, h.Runtime, fmt.Sprintf("run-%d", i), "20")
+	}
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = h.Close(now)
+	h = open(t, Config{Dir: dir})
+	defer shut(t, h)
+	for i := range runs {
+		run := fmt.Sprintf("run-%d", i)
+		if d := finish(t, h, run); d.Status != unum.Succeeded || string(d.Output) != "42" {
+			t.Errorf("%s ended %+v", run, d)
+		}
+		if keys, err := h.Keys(t.Context(), run); err != nil || !slices.Equal(keys, []string{run}) {
+			t.Errorf("the datastore has %v, %v", keys, err)
+		}
 	}
 }
 

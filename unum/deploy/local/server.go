@@ -44,7 +44,7 @@ const (
 const closing = 10 * time.Second
 
 // Serve answers on a loopback listener until ctx ends: Lambda's API, so that the AWS CLI and SDKs can invoke functions, the
-// datastore, and what runs have used. Where it listens is written into dir, for Dial; ready is called then.
+// datastore, and what runs have used. Where it listens is written into dir, for Dial; then ready is called, which may be nil.
 func (h *Host) Serve(ctx context.Context, l net.Listener, dir string, ready func()) error {
 	api, err := lambdaapi.New(lambdaapi.Config{Service: h.service})
 	if err != nil {
@@ -61,7 +61,9 @@ func (h *Host) Serve(ctx context.Context, l net.Listener, dir string, ready func
 	if err := writeAddress(dir, &at); err != nil {
 		return errors.Join(err, api.Close())
 	}
-	ready()
+	if ready != nil {
+		ready()
+	}
 	stop := context.AfterFunc(ctx, func() {
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
 		defer cancel()
