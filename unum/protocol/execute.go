@@ -61,7 +61,7 @@ func Execute(env *Env, io IO, p Program, req *Request) (Fate, error) {
 		_, err := Cancel(env, io, req.Run, req.Lines[0].Nonce, req.Cancel)
 		return Passed, err
 	}
-	x := &execution{env: env, io: io, program: p, req: req, lines: slices.Clone(req.Lines)}
+	x := &execution{env: env, io: io, program: p, req: req, lines: slices.Clone(req.Lines), tally: req.Tally}
 	x.own = len(x.lines) - 1
 	x.head = x.lines[x.own].Nonce == ""
 	fate, err := x.run()
@@ -84,6 +84,7 @@ type execution struct {
 	inputs  [][]byte
 	record  *Record // with the instance's checkpoint
 	found   bool    // another execution has made it
+	tally   Tally   // of the line, for what follows
 	garbage Garbage // what the execution collects at its end
 	dead    bool    // and its own line's record
 }
@@ -269,11 +270,14 @@ func (x *execution) work() (Fate, error) {
 				return Past, err
 			}
 		}
+		x.tally.Hops++
+		x.tally.Entered += plan.Entered
 		next := x.garbage
 		next.addBlob(x.req.StateRef)
 		x.garbage = Garbage{} // it is the next one's, which checkpoints in this one's place
 		return Passed, x.invokeNext(x.own, x.lines[x.own].Step, x.req.Hops+1, plan.Continue, next)
 	}
+	x.tally = x.req.Tally.count(plan, out)
 	cur, won, err := x.checkpoint(plan, out)
 	switch {
 	case err != nil:
@@ -318,9 +322,9 @@ func (x *execution) seal(function string, step int64, plan *Plan, out *Outcome) 
 	case plan.Fork != nil:
 		f := plan.Fork
 		cp.Fork, cp.Parked, cp.Concurrency, cp.Names = true, f.Parked, f.Concurrency, f.Names
-		rec.Width = f.Width
+		rec.Width, cp.Tally = f.Width, x.tally
 	case plan.End != nil:
-		cp.End, rec.Ended = plan.End, true
+		cp.End, rec.Ended, cp.Tally = plan.End, true, x.tally
 	case plan.Graph != nil:
 		cp.Outcome, rec.Ended = out, true
 	default:
@@ -407,6 +411,7 @@ func (x *execution) adopt(rec *Record, fate Fate) (Fate, error) {
 		return 0, err
 	}
 	if plan != nil {
+		x.tally = x.req.Tally.count(plan, cps[0].Outcome)
 		return x.follow(rec, plan, fate)
 	}
 	x.garbage.addBlob(x.req.StateRef)
@@ -550,9 +555,9 @@ func (x *execution) request(lines []Line, call *Call, collect Garbage) *Request 
 const Version = 1
 
 // invocations returns the operations that make a call.
-func (x *execution) invocations(lines []Line, hops int, call *Call, inputs []string, collect Garbage) []Op {
+func (x *execution) invocations(lines []Line, tally Tally, hops int, call *Call, inputs []string, collect Garbage) []Op {
 	req := x.request(lines, call, collect)
-	req.Inputs, req.Hops = inputs, hops
+	req.Tally, req.Inputs, req.Hops = tally, inputs, hops
 	ops := []Op{{Kind: OpInvoke, Request: req, At: call.At}}
 	if call.Expires != 0 && !call.Timer {
 		late := *req
@@ -608,7 +613,7 @@ func Invoke(env *Env, io IO, ops []Op) (err error) {
 func (x *execution) invokeNext(level int, step int64, hops int, call *Call, collect Garbage) error {
 	lines := slices.Clone(x.lines[:level+1])
 	lines[level].Step = step
-	return x.invoke(x.invocations(lines, hops, call, nil, collect))
+	return x.invoke(x.invocations(lines, x.tally, hops, call, nil, collect))
 }
 
 // invokeHeads invokes the heads that may begin of the lines of a scope, which the last of lines has opened: from is 0, or
@@ -631,7 +636,7 @@ func (x *execution) invokeHeads(lines []Line, f *Fork, from, now int64) error {
 		if len(f.Names) > 0 {
 			head.Name = f.Names[i]
 		}
-		ops = append(ops, x.invocations(append(slices.Clone(lines), head), 0, &call, nil, Garbage{})...)
+		ops = append(ops, x.invocations(append(slices.Clone(lines), head), Tally{Entered: call.Entered}, 0, &call, nil, Garbage{})...)
 	}
 	return x.invoke(ops)
 }
