@@ -1,16 +1,11 @@
 package cli
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 
-	cloudtasks "cloud.google.com/go/cloudtasks/apiv2"
-	"cloud.google.com/go/firestore"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -20,14 +15,11 @@ import (
 	"github.com/weftworks/weft/unum/deploy"
 	"github.com/weftworks/weft/unum/deploy/aws"
 	"github.com/weftworks/weft/unum/deploy/build"
-	"github.com/weftworks/weft/unum/deploy/gcp"
 	here "github.com/weftworks/weft/unum/deploy/local"
 	"github.com/weftworks/weft/unum/hosted"
 	"github.com/weftworks/weft/unum/ir"
-	platform "github.com/weftworks/weft/unum/platform/gcp"
 	"github.com/weftworks/weft/unum/platform/lambda"
 	store "github.com/weftworks/weft/unum/store/dynamodb"
-	firestorestore "github.com/weftworks/weft/unum/store/firestore"
 )
 
 // deployCloud deploys to a cloud, or writes a template.
@@ -74,22 +66,6 @@ func (a *app) deployCloud(ctx context.Context, path string, f *deployFlags) erro
 	return nil
 }
 
-// placeOf completes where on Google Cloud a deployment is; AWS's SDK knows where by itself.
-func (a *app) placeOf(f *deployFlags) error {
-	if f.to != toGCP {
-		return nil
-	}
-	f.project = cmp.Or(f.project, a.Env("GOOGLE_CLOUD_PROJECT"))
-	f.region = cmp.Or(f.region, a.Env("GOOGLE_CLOUD_REGION"))
-	switch {
-	case f.project == "":
-		return usage("no project is known: give --project, or set GOOGLE_CLOUD_PROJECT")
-	case f.region == "":
-		return usage("no region is known: give --region, or set GOOGLE_CLOUD_REGION")
-	}
-	return nil
-}
-
 // wanted returns the resources of a build, and notes in the state what those need to know who start runs.
 func (f *deployFlags) wanted(p *aws.Package, s *deploy.State) ([]deploy.Resource, error) {
 	if f.to == toAWS {
@@ -97,15 +73,7 @@ func (f *deployFlags) wanted(p *aws.Package, s *deploy.State) ([]deploy.Resource
 		s.Settings = map[string]string{"region": f.region, "profile": f.profile, "table": f.name, "prefix": aws.FunctionName(f.name, "")}
 		return aws.Resources(p, f.name)
 	}
-	place := gcp.Place{Project: f.project, Region: f.region}
-	targets, err := marshal(place.Targets(p.Manifest, f.name))
-	if err != nil {
-		return nil, err
-	}
-	s.Settings = map[string]string{
-		"project": f.project, "region": f.region, "collection": f.name, "queue": place.QueueName(f.name), "account": place.Email(f.name), "targets": string(targets),
-	}
-	return place.Resources(p.Manifest, p.Dir, f.name)
+	return f.onGoogle(p.Manifest, p.Dir, s)
 }
 
 // readBuild returns what is to be deployed: the build at path, or one of the application there, which is made below
@@ -137,7 +105,9 @@ func (a *app) readBuild(ctx context.Context, path string, f *deployFlags) (*aws.
 	if err != nil {
 		return nil, nil, err
 	}
-	o.Archs, o.Google = []build.Arch{arch}, f.to == toGCP
+	if o.Archs = []build.Arch{arch}; f.to == toGCP {
+		o.Archs, o.Google = nil, true
+	}
 	if f.quiet {
 		o.Progress = nil
 	}
@@ -148,11 +118,7 @@ func (a *app) readBuild(ctx context.Context, path string, f *deployFlags) (*aws.
 // openCloud opens the cloud that a deployment is on, and returns what closes it.
 func (a *app) openCloud(ctx context.Context, f *deployFlags) (deploy.Target, func(), error) {
 	if f.to == toGCP {
-		t, err := gcp.Open(ctx, gcp.Options{})
-		if err != nil {
-			return nil, nil, err
-		}
-		return t, func() { _ = t.Close() }, nil // nothing is under way
+		return a.openGoogle(ctx)
 	}
 	t, err := aws.Open(ctx, f.region, f.profile)
 	if err != nil {
@@ -200,7 +166,7 @@ func (a *app) writeTemplate(wanted []deploy.Resource, f *deployFlags) error {
 // cloudRuntime connects to the datastore and the platform of a deployment, without a program.
 func (a *app) cloudRuntime(ctx context.Context, s *deploy.State) (*unum.Runtime, func(), error) {
 	if s.Target == toGCP {
-		return googleRuntime(ctx, s)
+		return a.googleRuntime(ctx, s)
 	}
 	var options []func(*awsconfig.LoadOptions) error
 	if region := s.Settings["region"]; region != "" {
@@ -217,29 +183,6 @@ func (a *app) cloudRuntime(ctx context.Context, s *deploy.State) (*unum.Runtime,
 		Store:    store.New(store.Config{Client: dynamodb.NewFromConfig(cfg), Table: s.Settings["table"]}),
 		Platform: hosted.Prefixed(lambda.New(cfg, lambda.Options{Queue: s.Attr("queue/delays", "url")}), s.Settings["prefix"]),
 	}, func() {}, nil
-}
-
-// googleRuntime is cloudRuntime on Google Cloud.
-func googleRuntime(ctx context.Context, s *deploy.State) (*unum.Runtime, func(), error) {
-	var targets map[string]string
-	if err := json.Unmarshal([]byte(s.Settings["targets"]), &targets); err != nil {
-		return nil, nil, fault.New("", fault.Corrupt, s.Name, "what is remembered of the deployment has no addresses of functions: deploy it again")
-	}
-	records, err := firestore.NewClient(ctx, s.Settings["project"])
-	if err != nil {
-		return nil, nil, fault.New("", fault.Unauthorized, s.Name, "Firestore cannot be opened: %w", err)
-	}
-	tasks, err := cloudtasks.NewClient(ctx)
-	if err != nil {
-		return nil, nil, errors.Join(fault.New("", fault.Unauthorized, s.Name, "Cloud Tasks cannot be opened: %w", err), records.Close())
-	}
-	closeAll := func() { _ = errors.Join(records.Close(), tasks.Close()) } // nothing is under way
-	p, err := platform.New(tasks, platform.Config{Queue: s.Settings["queue"], Targets: targets, ServiceAccount: s.Settings["account"]})
-	if err != nil {
-		closeAll()
-		return nil, nil, err
-	}
-	return &unum.Runtime{Store: firestorestore.New(records, s.Settings["collection"]), Platform: p}, closeAll, nil
 }
 
 // architectures are what functions can be built for.

@@ -1,9 +1,11 @@
-// Package gcp deploys applications to Google Cloud, by Google's own clients: Cloud Run functions, a queue of Cloud Tasks,
-// the project's Firestore. Credentials are those that the clients find by themselves.
+// Package gcp deploys applications to Cloud Run functions, Firestore and Cloud Tasks, by Google's own clients. Credentials are those
+// that the clients find by themselves.
 //
-//	account   the functions' service account      grant     what it may do in the project
-//	database  Firestore's default database        expiry    the time to live of the application's collection
-//	queue     all requests, delayed or not        function  one for each of the application
+//	account   functions: what functions run as; tasks: in whose name the queue calls them
+//	database  records and blobs, with their time to live and without indexes
+//	queue     all requests, delayed or not
+//	grant     a role for an account on one of these, and on nothing else
+//	function  one for each of the application
 //
-// The database is the project's, and stays when a deployment is destroyed; what is left of its records expires.
+// Names are Google's full names, so that an application that is deployed to another project or region is another.
 package gcp
