@@ -22,6 +22,7 @@ type bench struct {
 	t        *testing.T
 	store    *memory.Store
 	platform *virtual.Platform
+	code     unum.Run
 }
 
 func newBench(t *testing.T, definition string, code unum.Run) *bench {
@@ -34,7 +35,7 @@ func newBench(t *testing.T, definition string, code unum.Run) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, store: memory.New(), platform: virtual.New(began)}
+	b := &bench{t: t, store: memory.New(), platform: virtual.New(began), code: code}
 	b.Runtime = &unum.Runtime{Store: b.store, Platform: b.platform, Program: p, Now: b.platform.Now}
 	b.platform.Execute = func(ctx context.Context, _ string, payload []byte) error { return b.Handle(ctx, payload, code) }
 	b.platform.Fail = func(ctx context.Context, _ string, payload []byte, err error) error {
