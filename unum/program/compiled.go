@@ -150,7 +150,12 @@ func (p *Compiled) plan(x *glue.Exit, now int64) (*protocol.Plan, error) {
 		return nil, err
 	case x.Kind == glue.Fork:
 		x.Asked = now
-		return &protocol.Plan{Entered: x.Entered, Fork: &protocol.Fork{Width: int64(x.Width), Concurrency: int64(x.Concurrency), Parked: x.AppendBinary(nil)}}, nil
+		fork := &protocol.Fork{Width: int64(x.Width), Concurrency: int64(x.Concurrency)}
+		if fork.TooWide() {
+			return p.refused(x, now)
+		}
+		fork.Parked = x.AppendBinary(nil)
+		return &protocol.Plan{Entered: x.Entered, Fork: fork}, nil
 	case x.Kind == glue.End && x.At <= now:
 		return &protocol.Plan{Entered: x.Entered, End: end(x)}, nil
 	}
@@ -160,6 +165,17 @@ func (p *Compiled) plan(x *glue.Exit, now int64) (*protocol.Plan, error) {
 	}
 	c.Function = f
 	return &protocol.Plan{Entered: x.Entered, Continue: &c}, nil
+}
+
+// refused fails a fork that is too wide for a record.
+func (p *Compiled) refused(fork *glue.Exit, now int64) (*protocol.Plan, error) {
+	why := &glue.Exit{Error: "States.DataLimitExceeded", HasError: true, HasCause: true,
+		Cause: fmt.Sprintf("The state '%s' has %d branches, more than the datastore keeps together. Use fewer, or nest them.", fork.State.Name, fork.Width)}
+	x, err := p.m.Resume(fork.Frame, glue.Failure(fork.ID, fork.At, why))
+	if err != nil {
+		return nil, err
+	}
+	return p.plan(x, now)
 }
 
 func end(x *glue.Exit) *protocol.End {

@@ -111,6 +111,7 @@ func (c *Checkpoint) scope(prefix string, step int64, rec *Record) Scope {
 func (g *Garbage) add(other Garbage) {
 	g.Scopes = append(g.Scopes, other.Scopes...)
 	g.Blobs = append(g.Blobs, other.Blobs...)
+	g.Lists = append(g.Lists, other.Lists...)
 }
 
 func (g *Garbage) addBlob(name string) {

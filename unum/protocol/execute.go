@@ -99,7 +99,8 @@ func (x *execution) run() (Fate, error) {
 	if err != nil {
 		return 0, err
 	}
-	x.garbage = Garbage{Scopes: slices.Clip(x.req.Collect.Scopes), Blobs: slices.Clip(x.req.Collect.Blobs)}
+	c := &x.req.Collect
+	x.garbage = Garbage{Scopes: slices.Clip(c.Scopes), Blobs: slices.Clip(c.Blobs), Lists: slices.Clip(c.Lists)}
 	switch x.place(rec) {
 	case past:
 		x.garbage.addBlob(x.req.StateRef)
@@ -570,8 +571,8 @@ func (x *execution) invocations(lines []Line, tally Tally, hops int, call *Call,
 // invoke carries out invocations.
 func (x *execution) invoke(ops []Op) error { return Invoke(x.env, x.io, ops) }
 
-// Invoke carries out invocations, all at once. A state that makes a request too large for the platform goes into a blob before,
-// whose name is made of what is in it: whoever repeats the invocation repeats that.
+// Invoke carries out invocations, all at once. What makes a request too large for the platform goes into blobs before, whose
+// names are made of what is in them: whoever repeats the invocation repeats that.
 func Invoke(env *Env, io IO, ops []Op) (err error) {
 	var puts []Op
 	for i := range ops {
@@ -582,21 +583,11 @@ func Invoke(env *Env, io IO, ops []Op) (err error) {
 		if env.Payload == 0 || len(op.Payload) <= env.Payload {
 			continue
 		}
-		req := *op.Request
-		if len(req.State) > 0 {
-			sum := sha256.Sum256(req.State)
-			name := fmt.Sprintf("~%x", sum[:12])
-			req.StateRef = string(appendBelow([]byte(Below(req.Run, req.Lines)), req.Lines[len(req.Lines)-1].Step, name))
-			puts = append(puts, Op{Kind: OpPutBlob, Key: req.StateRef, Data: req.State})
-			req.State = nil
-			if op.Payload, err = json.Marshal(&req); err != nil {
-				return err
-			}
-			op.Request = &req
+		more, err := refer(op, env.Payload)
+		if err != nil {
+			return err
 		}
-		if len(op.Payload) > env.Payload {
-			return fault.New("unum.invoke", fault.LimitExceeded, req.Run, "the request for %s has %d bytes without its state, and the platform takes %d", req.Function, len(op.Payload), env.Payload)
-		}
+		puts = append(puts, more...)
 	}
 	if len(puts) > 0 {
 		if _, err := io.Do(puts); err != nil {
@@ -607,6 +598,38 @@ func Invoke(env *Env, io IO, ops []Op) (err error) {
 		_, err = io.Do(ops)
 	}
 	return err
+}
+
+// refer makes a request smaller than most bytes by references to its state, and if that is not enough to what it is to
+// collect. It returns the writes of those.
+func refer(op *Op, most int) (puts []Op, err error) {
+	req := *op.Request
+	put := func(data []byte) (name string) {
+		sum := sha256.Sum256(data)
+		name = string(appendBelow([]byte(Below(req.Run, req.Lines)), req.Lines[len(req.Lines)-1].Step, fmt.Sprintf("~%x", sum[:12])))
+		puts = append(puts, Op{Kind: OpPutBlob, Key: name, Data: data})
+		return name
+	}
+	if len(req.State) > 0 {
+		req.StateRef, req.State = put(req.State), nil
+		if op.Payload, err = json.Marshal(&req); err != nil {
+			return nil, err
+		}
+	}
+	if len(op.Payload) > most {
+		list, err := json.Marshal(&req.Collect)
+		if err != nil {
+			return nil, err
+		}
+		req.Collect = Garbage{Lists: []string{put(list)}}
+		if op.Payload, err = json.Marshal(&req); err != nil {
+			return nil, err
+		}
+	}
+	if op.Request = &req; len(op.Payload) > most {
+		return nil, fault.New("unum.invoke", fault.LimitExceeded, req.Run, "the request for %s has %d bytes without its state, and the platform takes %d", req.Function, len(op.Payload), most)
+	}
+	return puts, nil
 }
 
 // invokeNext invokes the instance that takes step on the line at level, after hops others that have left no checkpoint.

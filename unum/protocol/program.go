@@ -52,6 +52,8 @@ type Line struct {
 type Garbage struct {
 	Scopes []Scope  `json:"scopes,omitempty"`
 	Blobs  []string `json:"blobs,omitempty"`
+	// Lists are blobs with more garbage in each: of a request that is too small for all of it.
+	Lists []string `json:"lists,omitempty"`
 }
 
 // Scope names the lines of a fan-out: those below step Step of the line below which keys begin with Key (see Below).
@@ -139,6 +141,25 @@ type Fork struct {
 	Concurrency int64    // lines that may be under way at a time; 0: all
 	Parked      []byte   // what the program needs to start branches and to go on after the join
 	Names       []string // of the lines; nil: their indices
+}
+
+// NamesBytes bounds the names of a fork's lines together, all of which the record of the line that forks has to hold in the
+// end, beside little else: lines by index are up to 20,244 then. A program opens no wider scope.
+const NamesBytes = 88 << 10
+
+// TooWide reports whether no record can hold the names of the fork's lines.
+func (f *Fork) TooWide() bool {
+	bytes := f.Width // of indices: the last digits, and then those before
+	for least := int64(10); least < f.Width; least *= 10 {
+		bytes += f.Width - least
+	}
+	if len(f.Names) > 0 {
+		bytes = 0
+	}
+	for _, name := range f.Names {
+		bytes += int64(len(name))
+	}
+	return bytes > NamesBytes
 }
 
 // Graph is what an instance of a hand-written graph does, whose value others read by its line's name. It is the last of its
