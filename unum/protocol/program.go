@@ -28,7 +28,8 @@ type Request struct {
 	Attempt int `json:"attempt,omitempty"`
 	// Cancel asks for no work: the time of the run is up (of the one with the nonce in Lines), and it ends so if it has not
 	// ended.
-	Cancel *End `json:"cancel,omitempty"`
+	Cancel *End  `json:"cancel,omitempty"`
+	Tally  Tally `json:"tally,omitzero"` // of the line so far
 	// Collect names what nobody needs once the instance has checkpointed.
 	Collect Garbage `json:"collect,omitzero"`
 }
@@ -51,6 +52,8 @@ type Line struct {
 type Garbage struct {
 	Scopes []Scope  `json:"scopes,omitempty"`
 	Blobs  []string `json:"blobs,omitempty"`
+	// Lists are blobs with more garbage in each: of a request that is too small for all of it.
+	Lists []string `json:"lists,omitempty"`
 }
 
 // Scope names the lines of a fan-out: those below step Step of the line below which keys begin with Key (see Below).
@@ -79,7 +82,8 @@ type Outcome struct {
 	Output json.RawMessage `json:"output,omitempty"`
 	Error  string          `json:"error,omitempty"`
 	Cause  string          `json:"cause,omitempty"`
-	Now    int64           `json:"now"` // Unix milliseconds when it ended
+	Now    int64           `json:"now"`              // Unix milliseconds when it ended
+	Millis int64           `json:"millis,omitempty"` // that the code has taken
 }
 
 // Call is an invocation to make.
@@ -91,6 +95,8 @@ type Call struct {
 	// Expires is when the instance's time is up: a second request, delivered then with Timer set, races with the first.
 	// 0: never.
 	Expires int64
+	// Entered is Plan.Entered for a call that begins a line.
+	Entered int64
 	// View is what the instance sees of its fan-out where that is not as before; nil: as before.
 	View *View
 }
@@ -120,6 +126,9 @@ type End struct {
 
 // Plan is what follows an outcome: exactly one of its parts.
 type Plan struct {
+	// Entered is how many states the program has passed through to come here, each retry of a task being one more.
+	Entered int64
+
 	Continue *Call
 	Fork     *Fork
 	End      *End
@@ -132,6 +141,25 @@ type Fork struct {
 	Concurrency int64    // lines that may be under way at a time; 0: all
 	Parked      []byte   // what the program needs to start branches and to go on after the join
 	Names       []string // of the lines; nil: their indices
+}
+
+// NamesBytes bounds the names of a fork's lines together, all of which the record of the line that forks has to hold in the
+// end, beside little else: lines by index are up to 20,244 then. A program opens no wider scope.
+const NamesBytes = 88 << 10
+
+// TooWide reports whether no record can hold the names of the fork's lines.
+func (f *Fork) TooWide() bool {
+	bytes := f.Width // of indices: the last digits, and then those before
+	for least := int64(10); least < f.Width; least *= 10 {
+		bytes += f.Width - least
+	}
+	if len(f.Names) > 0 {
+		bytes = 0
+	}
+	for _, name := range f.Names {
+		bytes += int64(len(name))
+	}
+	return bytes > NamesBytes
 }
 
 // Graph is what an instance of a hand-written graph does, whose value others read by its line's name. It is the last of its
