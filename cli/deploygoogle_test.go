@@ -309,7 +309,11 @@ func TestDeployGoogle(t *testing.T) {
 		t.Errorf("left are %v and %d functions, %v", queues, len(g.serving), err)
 	}
 	call(ExitNotFound, "runs", "show", "run-1", "--on", "gcp")
-	g.refuse = 0
+	file := filepath.Join(t.TempDir(), "hello.tf.json")
+	call(ExitOK, "deploy", dir, "--to", "gcp", "--export", "terraform", "-o", file)
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "google_cloudfunctions2_function") || !strings.Contains(string(text), "/build/functions/greet-google.zip") {
+		t.Errorf("the template: %s, %v", text, err)
+	}
 	if stdout, _ := call(ExitOK, "deploy", dir, "--to", "gcp", "--dry-run"); !strings.Contains(stdout, ", 0 as they are") {
 		t.Errorf("there is still something: %s", stdout)
 	}
