@@ -35,6 +35,9 @@ func (s *Server) setPolicy(resource string, p *iampb.Policy) (*iampb.Policy, err
 		return nil, status.Error(codes.Aborted, "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.")
 	}
 	for _, b := range p.GetBindings() {
+		if b.GetCondition() != nil && p.GetVersion() != 3 {
+			return nil, invalid("Conditional role bindings require policy version 3.")
+		}
 		if !strings.HasPrefix(b.GetRole(), "roles/") && !strings.Contains(b.GetRole(), "/roles/") {
 			return nil, invalid("Role %q is not supported for this resource.", b.GetRole())
 		}

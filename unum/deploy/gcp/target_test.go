@@ -251,10 +251,13 @@ func TestDeploy(t *testing.T) {
 	if did := deployed(t, w, resources(t, b, s), s); !slices.Equal(did, want) {
 		t.Errorf("after changes by somebody else: %v", did)
 	}
+	if names := left(t, w); !slices.Contains(names, "roles/datastore.user of user:somebody@example.com") {
+		t.Errorf("with somebody else there are %v", names)
+	}
 	if did := deployed(t, w, nil, s); len(did) != 9 || len(s.Resources) != 0 {
 		t.Errorf("destroyed: %v, left %v", did, s.Resources)
 	}
-	if names := left(t, w); !slices.Equal(names, []string{"roles/viewer of user:somebody@example.com"}) {
+	if names := left(t, w); !slices.Equal(names, []string{"roles/datastore.user of user:somebody@example.com"}) {
 		t.Errorf("left are %v", names)
 	}
 }
@@ -272,7 +275,7 @@ func (w *world) changeAll(t *testing.T, s *deploy.State) {
 	}
 	if err == nil {
 		_, err = w.Projects.Projects.SetIamPolicy("p", &cloudresourcemanager.SetIamPolicyRequest{Policy: &cloudresourcemanager.Policy{
-			Bindings: []*cloudresourcemanager.Binding{{Role: "roles/viewer", Members: []string{"user:somebody@example.com"}}},
+			Bindings: []*cloudresourcemanager.Binding{{Role: roleRecords, Members: []string{"user:somebody@example.com"}}},
 		}}).Context(ctx).Do()
 	}
 	if err == nil {
