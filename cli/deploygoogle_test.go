@@ -298,7 +298,7 @@ func TestDeployGoogle(t *testing.T) {
 	if strings.TrimSpace(stdout) != `{"out":"hello Ada/HELLO/Broken"}` {
 		t.Errorf("the result: %s%s%s", stdout, stderr, g.words)
 	}
-	if stdout, _ := call(ExitOK, "runs", "show", "run-1", "--on", "hello"); !strings.Contains(stdout, "SUCCEEDED") || !strings.Contains(stdout, "gcp/hello") {
+	if stdout, _ := call(ExitOK, "runs", "show", "run-1", "--on", "hello"); !strings.Contains(stdout, "SUCCEEDED") || !strings.Contains(stdout, "gcp/hello") || !strings.Contains(stdout, "Firestore: reads") {
 		t.Errorf("the run: %s", stdout)
 	}
 	if _, stderr := call(ExitOK, "destroy", "gcp"); !strings.Contains(stderr, "destroyed gcp/hello") {

@@ -264,7 +264,11 @@ func (o *on) report(ctx context.Context, ses *connection, d *unum.Description) (
 		took = d.Stopped.Sub(d.Started)
 	}
 	prices := o.prices
-	if prices == "" {
+	switch {
+	case prices != "":
+	case ses.state.Target == toGCP:
+		prices = "gcp us-central1"
+	default:
 		prices = "aws us-east-1"
 	}
 	book, err := priceBook(prices)
@@ -342,6 +346,6 @@ it, and functions are taken to have 128 MiB.`,
 		},
 	}
 	o = onFlags(cmd)
-	cmd.Flags().StringVar(&o.prices, "prices", "aws us-east-1", "`CLOUD REGION [DATE]` of the prices")
+	cmd.Flags().StringVar(&o.prices, "prices", "", "`CLOUD REGION [DATE]` of the prices (default \"aws us-east-1\", of a deployment on gcp \"gcp us-central1\")")
 	return cmd
 }

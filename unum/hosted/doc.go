@@ -27,6 +27,7 @@
 //	WEFT_QUEUE        the URL of an SQS queue for what has to wait; functions are invoked on AWS Lambda
 //	WEFT_TASKS        a Cloud Tasks queue, projects/P/locations/L/queues/Q; functions are invoked by HTTP, at the URLs of
 //	                  WEFT_TARGETS ({"function": "https://…"}), in the name of WEFT_SERVICE_ACCOUNT
+//	                  (CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDTASKS says where Cloud Tasks is, if not at Google's)
 //	WEFT_PLATFORM     "http://host:port" of a Lambda endpoint of Weft's (faas/lambdaapi)
 //
 // Of HTTP functions: PORT is where deliveries come in, WEFT_TIMEOUT how long the platform waits for one.
