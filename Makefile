@@ -9,6 +9,7 @@ VERSITYGW   := v1.8.0
 FUZZTIME    ?= 10s
 SEEDS       ?= 10000
 ROUNDS      ?= 200
+RUNS        ?= 10000
 SIM_FAULTS  := ack-before-sync reuse-positions skip-dedup drop-outbox early-snapshot early-invoke early-reply early-cut keep-locks keep-requests stale-replies stale-steps lose-events keep-messages forget-times repeat-times hasty-times silent-ends keep-turns ignore-turns
 BENCH       ?=
 
@@ -17,7 +18,15 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 build: ## build bin/weft
-	CGO_ENABLED=0 go build -trimpath -o bin/weft ./cmd/weft
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/weft ./cmd/weft
+
+RELEASE := CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags '-s -w'
+release: ## build what a release has into bin: weft, and the runtime of deployed functions beside it
+	for arch in arm64 amd64; do \
+	  GOARCH=$$arch $(RELEASE) -o bin/weft-linux-$$arch ./cmd/weft; \
+	  GOARCH=$$arch $(RELEASE) -tags lambda.norpc,weft_aws -o bin/weft-function-linux-$$arch ./cmd/weft-function; \
+	done
+	GOARCH=amd64 $(RELEASE) -o bin/weft-function-google-linux-amd64 ./cmd/weft-function
 
 run: ## count the words of the Go source tree (examples/wordcount)
 	go run ./cmd/weft run examples/wordcount
@@ -52,6 +61,9 @@ test-aws: ## drive Weft with the AWS SDK for Go and, where present, the aws comm
 
 crash: ## kill -9 a serving weft, and a bank of durable Go code, ROUNDS times each (default 200)
 	WEFT_CRASH_ROUNDS=$(ROUNDS) go test -count=1 -v -timeout=60m ./test/crash
+
+chaos: $(DYNALITE)/node_modules/.package-lock.json ## text processing without an orchestrator, RUNS times (default 10000), where everything goes wrong
+	WEFT_CHAOS_RUNS=$(RUNS) go test -count=1 -v -timeout=60m ./test/chaos
 
 sim: ## simulate SEEDS nodes (default 10000), break each rule once and see it caught, crash at every access to the disk
 	go run ./sim/cmd/weft-sim -seeds $(SEEDS)
@@ -88,4 +100,4 @@ lint: ## gofmt, go vet, golangci-lint and weftvet
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft
 
-.PHONY: help build run tools test race conformance test-aws crash sim check-protocol fuzz bench bench-unum bench-jsonata lint clean
+.PHONY: help build release run tools test race conformance test-aws crash chaos sim check-protocol fuzz bench bench-unum bench-jsonata lint clean

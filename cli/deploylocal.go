@@ -5,16 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/cli/console"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/unum"
@@ -79,9 +76,7 @@ func priceBook(text string) (*cost.Book, error) {
 // localHost is a local deployment that runs in this process.
 type localHost struct {
 	*here.Host
-	fns     *functions
-	machine *asl.Machine // nil: written by hand
-	calls   *recorder
+	fns *functions
 }
 
 // openHost opens a deployment. watch may be nil.
@@ -94,10 +89,7 @@ func (a *app) openHost(s *deploy.State, dir string, watch func(here.Change)) (*l
 	if err != nil {
 		return nil, err
 	}
-	h := &localHost{calls: &recorder{}}
-	if app.Machine != nil {
-		h.machine, _ = asl.Parse(app.Machine, asl.Options{Integrations: asl.AnyIntegration}) // it was valid when it was compiled
-	}
+	h := &localHost{}
 	if h.fns, err = openFunctions(s.Settings["config"], functionOptions{log: a.logger(), say: func(text string) { a.note("%s", text) }}); err != nil {
 		return nil, err
 	}
@@ -113,7 +105,7 @@ func (a *app) openHost(s *deploy.State, dir string, watch func(here.Change)) (*l
 	}
 	h.Host, err = here.Open(here.Config{
 		App: app, Program: prog, Functions: h.fns, Memory: func(code string) int { return memory[code] }, Dir: here.Records(dir),
-		Watch: watch, Called: h.calls.called, Log: a.logger(),
+		Watch: watch, Log: a.logger(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, h.fns.Close())
@@ -208,9 +200,7 @@ func (a *app) driveLocal(ctx context.Context, h *localHost, r *localRun) error {
 // report prices a run that has ended.
 func (h *localHost) report(r *localRun, d *unum.Description) *cost.Report {
 	used, _ := h.Meter.Usage(r.id)
-	if h.machine != nil {
-		used.Transitions = h.calls.transitions(h.machine, d, r.input)
-	}
+	used.Transitions = cost.Charged(d.Tally)
 	return r.book.Report(used, d.Stopped.Sub(d.Started))
 }
 
@@ -220,7 +210,7 @@ func (a *app) tellEnd(ctx context.Context, h *localHost, r *localRun, d *unum.De
 	if err != nil {
 		return err
 	}
-	a.note("%s: %s in %s; left of its records: %s", r.id, colourStatus(a.errStyle(), string(d.Status)), console.Elapsed(d.Stopped.Sub(d.Started)), records(left, r.id))
+	a.note("run %s: %s in %s; left of its records: %s", r.id, colourStatus(a.errStyle(), string(d.Status)), console.Elapsed(d.Stopped.Sub(d.Started)), records(left, r.id))
 	return report.Text(a.Err)
 }
 
@@ -307,8 +297,9 @@ func (a *app) serveLocal(ctx context.Context, s *deploy.State, dir string, f *de
 		case <-ctx.Done():
 		}
 	}()
-	a.note("serving local/%s at http://%s (Lambda's API); start runs with weft runs start --on %s", s.Name, l.Addr(), s.Name)
-	err = h.Serve(ctx, l, dir)
+	err = h.Serve(ctx, l, dir, func() {
+		a.note("serving local/%s at http://%s (Lambda's API); start runs with weft runs start --on %s", s.Name, l.Addr(), s.Name)
+	})
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
 	defer cancel()
 	return errors.Join(err, h.Close(ending))
@@ -328,70 +319,4 @@ func listenLoopback(address string) (net.Listener, error) {
 		return nil, fault.New("", fault.Conflict, address, "cannot listen there: %w", err)
 	}
 	return l, nil
-}
-
-// recordView shows what happens to records, a line each.
-type recordView struct {
-	w     io.Writer
-	style console.Style
-	run   string // whose id is left out; "": of all
-	began time.Time
-
-	mu   sync.Mutex
-	head bool
-}
-
-var marks = map[here.What]string{here.Appeared: "+", here.Advanced: "~", here.Joined: "·", here.Ended: "=", here.Vanished: "-"}
-
-func (v *recordView) show(c here.Change) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if !v.head {
-		v.head = true
-		fmt.Fprintln(v.w, v.style.Dim("  seconds    record                step  function"))
-	}
-	key := v.place(c.Key)
-	text := fmt.Sprintf("%s %-8s  %-20s  %4d  %s", marks[c.What], c.What, console.Clean(key), c.Record.Step, v.detail(&c))
-	switch c.What {
-	case here.Appeared:
-		text = v.style.Green(text)
-	case here.Ended:
-		text = v.style.Cyan(text)
-	case here.Vanished:
-		text = v.style.Red(text)
-	}
-	fmt.Fprintf(v.w, "  %7.3f  %s\n", c.Time.Sub(v.began).Seconds(), text)
-}
-
-// place is a record's key without what is the same in all of a run.
-func (v *recordView) place(key string) string {
-	run, below, inner := strings.Cut(key, "/")
-	if v.run != "" {
-		run = "(run)"
-	}
-	if !inner {
-		return run
-	}
-	if _, lines, ok := strings.Cut(below, "/"); ok { // the first is the run's nonce
-		below = lines
-	}
-	if v.run != "" {
-		return "/" + below
-	}
-	return run + "/" + below
-}
-
-// detail says what there is to a change.
-func (v *recordView) detail(c *here.Change) string {
-	switch {
-	case c.What == here.Joined:
-		return fmt.Sprintf("%s has ended: %d of %d", c.Member, len(c.Record.Members), c.Record.Width)
-	case c.What == here.Vanished:
-		return ""
-	case c.Record.Step == 0:
-		return "the run begins"
-	case c.Record.Width > 0:
-		return fmt.Sprintf("%s  opens %s", c.Function, console.Count(c.Record.Width, "line"))
-	}
-	return c.Function
 }

@@ -32,7 +32,8 @@ type Description struct {
 	Output  json.RawMessage `json:"output,omitempty"` // of a run that has succeeded
 	Error   *string         `json:"error,omitempty"`  // of one that has not; nil when it has none
 	Cause   *string         `json:"cause,omitempty"`
-	Steps   int64           `json:"steps"` // checkpoints on the run's own line so far
+	Steps   int64           `json:"steps"`           // checkpoints on the run's own line so far
+	Tally   *protocol.Tally `json:"tally,omitempty"` // of a run that has ended: what it took at least
 }
 
 // maxRunID bounds run ids: keys grow from them.
@@ -117,7 +118,7 @@ func (r *Runtime) first(ctx context.Context, run string, input []byte) (*firstCa
 		return nil, err
 	}
 	f.at = call.At
-	f.req = &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, State: call.State, Lines: []protocol.Line{{Nonce: rec.Nonce, Step: 1}}}
+	f.req = &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, State: call.State, Tally: protocol.Tally{Entered: call.Entered}, Lines: []protocol.Line{{Nonce: rec.Nonce, Step: 1}}}
 	if call.Timer {
 		f.req.Timer = call.At
 	} else {
@@ -179,7 +180,7 @@ func (r *Runtime) describe(ctx context.Context, run string, rec *Record) (*Descr
 	if end == nil {
 		return nil, fault.New("unum.describe", fault.Corrupt, run, "the record of the run has ended without a result")
 	}
-	d.Stopped = time.UnixMilli(end.Now).UTC()
+	d.Stopped, d.Tally = time.UnixMilli(end.Now).UTC(), &cp.Tally
 	switch {
 	case !end.Failed:
 		d.Status, d.Output = Succeeded, end.Output

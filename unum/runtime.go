@@ -210,7 +210,9 @@ func (d *driver) work(ctx context.Context, op *protocol.Op) (*protocol.Outcome, 
 	if op.Code == "" {
 		return &protocol.Outcome{Kind: protocol.Returned, Output: op.Input, Now: d.r.now().UnixMilli()}, nil
 	}
+	began := d.r.now()
 	out := d.run(ctx, op.Code, op.Input)
+	out.Millis = d.r.now().Sub(began).Milliseconds()
 	if err := context.Cause(ctx); err != nil {
 		return nil, err // the platform has taken the time away: what the code came to is nothing to go by
 	}

@@ -37,6 +37,9 @@ func TestMistakes(t *testing.T) {
 			if r.Broken == nil {
 				t.Fatal("not caught:", r)
 			}
+			if reduced := Search(c, 1_000_000); reduced.Broken == nil {
+				t.Fatal("not caught by the reduced search:", reduced)
+			}
 			t.Logf("caught in %s by %d lines:\n%s", c.Name, len(r.Trace), r)
 		})
 	}

@@ -182,7 +182,11 @@ func (m *model) enabled(w *world, p int32) bool {
 }
 
 func (m *model) start(w *world, p int32) *execution {
-	n := m.first(p, m.freshNonce(w, p))
+	k := undrawn
+	if !m.lazy {
+		k = m.freshNonce(w, p)
+	}
+	n := m.first(p, k)
 	return &execution{n, make([]answer, len(n.parts))}
 }
 
@@ -223,11 +227,13 @@ func (m *model) modes(steps []step, w *world, s step, x *execution) []step {
 	if w.left.Crashes == 0 && w.left.Repeats == 0 {
 		return steps
 	}
+	x = m.drawn(w, x, s)
 	if invokes(x.node) {
 		return m.crashes(steps, w, s, x.node)
 	}
 	answers, changed, err := m.carryOut(w.clone(), x, s, nil)
-	if err != nil || !changed {
+	// Of two that delete the same key only the first changes something: so that they can change places, either may crash.
+	if deletes := m.lazy && x.node.op(s.part).Kind == protocol.OpDelete; err != nil || !changed && !deletes {
 		return steps
 	}
 	if op := x.node.op(s.part); w.left.Repeats > 0 && (op.Kind == protocol.OpCreate || op.Kind == protocol.OpAdvance) {
@@ -301,7 +307,7 @@ func (m *model) settle(n *node, answers []answer) *node {
 		}
 	}
 	n = m.visit(n, 0, 0, answers)
-	for m.private(n) {
+	for m.secret(n) {
 		n = m.visit(n, 0, 0, []answer{{done: true, item: -1}})
 	}
 	return n
@@ -342,6 +348,7 @@ func (m *model) take(w *world, s step, say func(string, ...any)) (*world, error)
 			inner("    N%dk%d: "+f, append([]any{x.node.request, x.node.k}, args...)...)
 		}
 	}
+	x = m.drawn(t, x, s)
 	n := x.node
 	if len(n.parts) == 0 {
 		return t, m.finish(t, n)
@@ -377,7 +384,7 @@ func (m *model) take(w *world, s step, say func(string, ...any)) (*world, error)
 	return t, nil
 }
 
-func (m *model) private(n *node) bool {
+func (m *model) secret(n *node) bool {
 	if len(n.ops) != 1 {
 		return false
 	}
@@ -401,24 +408,34 @@ func (m *model) settleSeen(t *world, n *node, answers []answer, say func(string,
 		if say != nil {
 			say("runs the code with %s", at.ops[0].Input)
 		}
-		if e := m.see(t, at.ops[0].Input); e != nil {
+		if e := m.see(t, at); e != nil {
 			*err = e
 		}
 	}
 	return next
 }
 
-// see notes that user code has seen values.
-func (m *model) see(w *world, input []byte) error {
-	for _, v := range decodeValues(input) {
-		if v.Inst == "" || v.Loose {
-			continue
+// sight is a value that code takes: of which instance, by which execution of that.
+type sight struct {
+	inst, exec int32
+	node       string
+}
+
+// see notes that the user code of a node has seen values.
+func (m *model) see(w *world, n *node) error {
+	if !n.looked {
+		n.looked = true
+		for _, v := range decodeValues(n.ops[0].Input) {
+			if v.Inst != "" && !v.Loose {
+				n.sees = append(n.sees, sight{m.text(v.Inst), m.text(v.Exec), v.Node})
+			}
 		}
-		inst, exec := m.text(v.Inst), m.text(v.Exec)
-		if i, ok := find(w.seen, inst); ok && w.seen[i].val != exec {
-			return fmt.Errorf("two values of %s (%s) are seen: of the executions %s and %s", v.Node, v.Inst, m.texts.items[w.seen[i].val], v.Exec)
+	}
+	for _, s := range n.sees {
+		if i, ok := find(w.seen, s.inst); ok && w.seen[i].val != s.exec {
+			return fmt.Errorf("two values of %s (%s) are seen: of the executions %s and %s", s.node, m.texts.items[s.inst], m.texts.items[w.seen[i].val], m.texts.items[s.exec])
 		}
-		set(&w.seen, inst, exec)
+		set(&w.seen, s.inst, s.exec)
 	}
 	return nil
 }
@@ -426,6 +443,7 @@ func (m *model) see(w *world, input []byte) error {
 // invoke carries out all invocations of a node at once, or with a crash some of them. Others cannot tell that from one
 // after the other: an invocation only adds a request, which is delivered at any later time.
 func (m *model) invoke(t *world, n *node, s step, say func(string, ...any)) (*node, error) {
+	n = m.named(t, n)
 	answers := make([]answer, len(n.parts))
 	for i := range n.parts {
 		answers[i] = answer{done: true, item: -1}

@@ -62,6 +62,11 @@ type model struct {
 	lists    table[[]int32] // of records
 	nodes    int32
 	firsts   map[int64]*node // by nonce
+	stacks   []*stack        // of requests
+	forks    map[string]*fork
+	graph    *Graph
+	fallible bool // a line can fail
+	lazy     bool // executions draw their nonce when others come to see it
 }
 
 // modelProgram is a Program with the code that its functions run.
@@ -89,6 +94,11 @@ type node struct {
 	id      int32
 	parent  *node
 	given   []protocol.Answer // to the operations of parent
+	had     []answer          // the same, by parts
+	sees    []sight           // of the values that the code takes which runs here
+	looked  bool
+	scopes  []protocol.Scope // that the execution has read of as garbage
+	added   []*protocol.Op   // the additions that it has made to scopes
 	request int32
 	k       int // of its nonce
 	depth   int
@@ -96,6 +106,7 @@ type node struct {
 	ops   []protocol.Op
 	parts []part
 	ended bool
+	tells bool // the operations have the execution's nonce in them
 	err   error
 	next  map[string]*node
 	draws []int64
@@ -130,20 +141,24 @@ func (r *replay) Do(ops []protocol.Op) ([]protocol.Answer, error) {
 
 // visit returns the node that follows n when its operations have these answers; for n nil the first of a request.
 func (m *model) visit(n *node, request int32, k int, answers []answer) *node {
-	c := &node{parent: n, request: request, k: k, next: map[string]*node{}}
+	var c *node
 	if n == nil {
+		c = &node{request: request, k: k, next: map[string]*node{}}
 		c.draws = append([]int64{draw(request, k)}, m.requests.draws[request]...)
 	} else {
-		key := fmt.Sprint(answers)
-		if known := n.next[key]; known != nil {
+		var buf [64]byte
+		key := appendAnswers(buf[:0], answers)
+		if known := n.next[string(key)]; known != nil {
 			return known
 		}
-		n.next[key] = c
+		c = &node{parent: n, next: map[string]*node{}}
+		n.next[string(key)] = c
 		c.request, c.k, c.depth, c.draws = n.request, n.k, n.depth+1, slices.Clip(n.draws)
-		c.given = m.answers(n, answers)
+		c.given, c.had = m.answers(n, answers), answers
 		for i, a := range answers {
 			c.draws = append(c.draws, m.drawsOf(n.op(i), a.item)...)
 		}
+		m.learn(c)
 	}
 	m.nodes++
 	c.id = m.nodes
@@ -214,6 +229,7 @@ func (m *model) execute(n *node) {
 	n.err = m.perform(io, m.requests.items[n.request], nonceOf(n.request, n.k))
 	if n.ended = io.ops == nil; !n.ended {
 		n.err, n.ops = nil, io.ops
+		n.tells = slices.ContainsFunc(n.ops, func(op protocol.Op) bool { return tells(&op, nonceOf(n.request, n.k)) })
 		for i := range n.ops {
 			keys := 1
 			if op := &n.ops[i]; m.Fine && len(op.Keys) > 0 {
@@ -358,8 +374,12 @@ func (m *model) client(name string) int32 {
 
 // under returns the number of an execution.
 func (m *model) under(n *node, answers []answer) int32 {
-	id := fmt.Sprint(n.id, answers)
-	return m.execs.put(id, func() []int64 {
+	var buf [64]byte
+	b := appendAnswers(appendNumber(buf[:0], n.id), answers)
+	if e, ok := m.execs.index[string(b)]; ok {
+		return e
+	}
+	return m.execs.put(string(b), func() []int64 {
 		draws := slices.Clone(n.draws)
 		for i, a := range answers {
 			draws = append(draws, m.drawsOf(n.op(i), a.item)...)
@@ -375,8 +395,9 @@ func newModel(c Case) (*model, *world) {
 		m.program = &program{seq: c.Program, pad: bytes.Repeat([]byte(" "), largeState)}
 	}
 	if c.Graph != nil {
-		m.program = &graphProgram{c.Graph}
+		m.program, m.graph = &graphProgram{c.Graph}, c.Graph
 	}
+	m.fallible = c.fallible()
 	w := &world{left: c.Bounds}
 	insert(&w.pending, m.client("start"))
 	if c.Cancel {
@@ -404,4 +425,23 @@ func short(r *protocol.Request) string {
 	own := r.Lines[len(r.Lines)-1]
 	fmt.Fprintf(&b, " = %s step %d", protocol.Key(r.Run, r.Lines), own.Step)
 	return b.String()
+}
+
+func appendNumber(b []byte, n int32) []byte {
+	return append(b, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
+}
+
+// appendAnswers appends what tells answers from others.
+func appendAnswers(b []byte, answers []answer) []byte {
+	for _, a := range answers {
+		var flags byte
+		if a.done {
+			flags |= 1
+		}
+		if a.ok {
+			flags |= 2
+		}
+		b = append(appendNumber(b, a.item), flags)
+	}
+	return b
 }

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -142,7 +144,20 @@ func (m *model) text(s string) int32 {
 }
 
 func (m *model) record(r *protocol.Record) int32 {
-	id := fmt.Sprint(r.Nonce, "|", r.Step, "|", r.Width, "|", r.Members, "|", r.Failed, "|", r.Ended, "|", string(r.Value))
+	var buf [1024]byte
+	b := append(append(buf[:0], r.Nonce...), '|')
+	b = append(strconv.AppendInt(b, r.Step, 10), '|')
+	b = append(strconv.AppendInt(b, r.Width, 10), '|')
+	for _, name := range r.Members {
+		b = append(append(b, name...), ' ')
+	}
+	b = append(append(append(b, '|'), r.Failed...), '|')
+	b = append(strconv.AppendBool(b, r.Ended), '|')
+	b = append(b, r.Value...)
+	if n, ok := m.records.index[string(b)]; ok {
+		return n
+	}
+	id := string(b)
 	return m.records.put(id, func() []int64 { return drawsIn(id) }, func() *protocol.Record {
 		c := *r
 		c.Members = slices.Clone(r.Members)
@@ -259,7 +274,15 @@ func (m *model) get(w *world, op *protocol.Op, j int) int32 {
 	if m.Fine {
 		return items[0]
 	}
-	return m.lists.put(fmt.Sprint(items), func() (draws []int64) {
+	var buf [64]byte
+	id := buf[:0]
+	for _, item := range items {
+		id = appendNumber(id, item)
+	}
+	if n, ok := m.lists.index[string(id)]; ok {
+		return n
+	}
+	return m.lists.put(string(id), func() (draws []int64) {
 		for _, item := range items {
 			if item >= 0 {
 				draws = append(draws, m.records.draws[item]...)
@@ -302,4 +325,51 @@ func (m *model) write(w *world, op *protocol.Op) (a answer, changed bool, err er
 	a.ok, a.item = true, rec
 	set(&w.records, key, rec)
 	return a, changed, nil
+}
+
+// undrawn is the k of an execution that has not shown its nonce to anybody: which one it will be makes no difference until then, so
+// that all executions of a request are alike which have come to the same point.
+const undrawn = 255
+
+// drawn returns x with a nonce if its next step shows that to others.
+func (m *model) drawn(w *world, x *execution, s step) *execution {
+	if x.node.k != undrawn || !x.node.tells || invokes(x.node) {
+		return x
+	}
+	s.mode = plain
+	if _, changed, err := m.carryOut(w.clone(), x, s, nil); err == nil && !changed {
+		return x
+	}
+	return &execution{m.named(w, x.node), x.answers}
+}
+
+// named returns the node of an execution with a nonce of its own that has come where n is.
+func (m *model) named(w *world, n *node) *node {
+	if n.k != undrawn || !n.tells {
+		return n
+	}
+	var path [][]answer
+	for at := n; at.parent != nil; at = at.parent {
+		path = append(path, at.had)
+	}
+	n = m.first(n.request, m.freshNonce(w, n.request))
+	for _, answers := range slices.Backward(path) {
+		n = m.visit(n, 0, 0, answers)
+	}
+	return n
+}
+
+// tells says whether an operation shows a nonce to others.
+func tells(op *protocol.Op, nonce string) bool {
+	if op.Request != nil {
+		b, err := json.Marshal(op.Request)
+		if err != nil || bytes.Contains(b, []byte(nonce)) {
+			return true
+		}
+	}
+	in := func(s string) bool { return strings.Contains(s, nonce) }
+	if op.Record != nil && (in(op.Record.Nonce) || in(string(op.Record.Value))) {
+		return true
+	}
+	return in(op.Key) || slices.ContainsFunc(op.Keys, in) || in(op.Nonce) || in(string(op.Data))
 }

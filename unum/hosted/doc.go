@@ -18,7 +18,8 @@
 // The datastore is the first of these that is set:
 //
 //	WEFT_TABLE        a table of DynamoDB, where the AWS SDK's own variables say
-//	WEFT_COLLECTION   a collection of Firestore, in WEFT_PROJECT (or $GOOGLE_CLOUD_PROJECT)
+//	WEFT_COLLECTION   a collection of Firestore, in the database WEFT_DATABASE (or the default one) of WEFT_PROJECT (or
+//	                  $GOOGLE_CLOUD_PROJECT)
 //	WEFT_STORE        "http://host:port" of a store of Weft's that another process has open, whose token is in WEFT_TOKEN
 //
 // The platform likewise:

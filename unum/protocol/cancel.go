@@ -102,7 +102,8 @@ func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
 func (x *execution) close(cur *Record, old *Checkpoint, refs []string, end *End) (*Record, *Checkpoint, error) {
 	whole := *end
 	whole.Run = true
-	cp := &Checkpoint{End: &whole, Names: old.Names, Garbage: old.Garbage}
+	cp := &Checkpoint{End: &whole, Names: old.Names, Garbage: old.Garbage, Tally: old.Tally}
+	cp.Tally.Partial = true
 	cp.Garbage.Blobs = append(slices.Clip(cp.Garbage.Blobs), refs...)
 	rec := *cur
 	rec.Ended, rec.Expires = true, x.env.Expires

@@ -23,6 +23,8 @@ type Checkpoint struct {
 	Hops int `json:"hops,omitempty"`
 	// Garbage is what has been left by the join, or by the end of the run from outside, and nobody has collected yet.
 	Garbage Garbage `json:"garbage,omitzero"`
+	// Tally is that of the line, once it has ended or forked.
+	Tally Tally `json:"tally,omitzero"`
 	// Ref is the blob that holds the checkpoint, of which the record has only Fork and Concurrency.
 	Ref string `json:"ref,omitempty"`
 }

@@ -61,7 +61,7 @@ func Execute(env *Env, io IO, p Program, req *Request) (Fate, error) {
 		_, err := Cancel(env, io, req.Run, req.Lines[0].Nonce, req.Cancel)
 		return Passed, err
 	}
-	x := &execution{env: env, io: io, program: p, req: req, lines: slices.Clone(req.Lines)}
+	x := &execution{env: env, io: io, program: p, req: req, lines: slices.Clone(req.Lines), tally: req.Tally}
 	x.own = len(x.lines) - 1
 	x.head = x.lines[x.own].Nonce == ""
 	fate, err := x.run()
@@ -84,6 +84,7 @@ type execution struct {
 	inputs  [][]byte
 	record  *Record // with the instance's checkpoint
 	found   bool    // another execution has made it
+	tally   Tally   // of the line, for what follows
 	garbage Garbage // what the execution collects at its end
 	dead    bool    // and its own line's record
 }
@@ -110,6 +111,14 @@ func (x *execution) run() (Fate, error) {
 	}
 	if !x.state {
 		return Past, nil // collected meanwhile: the line has just moved on
+	}
+	if len(x.inputs) > 0 {
+		// Lines whose scope is gone may be there again, for as long as late duplicates of them take to find that out. What was
+		// read before the scope was seen is not of those.
+		if scope, err := x.scope(); err != nil || scope == nil {
+			x.garbage.addBlob(x.req.StateRef)
+			return Past, err
+		}
 	}
 	return x.work()
 }
@@ -262,11 +271,14 @@ func (x *execution) work() (Fate, error) {
 				return Past, err
 			}
 		}
+		x.tally.Hops++
+		x.tally.Entered += plan.Entered
 		next := x.garbage
 		next.addBlob(x.req.StateRef)
 		x.garbage = Garbage{} // it is the next one's, which checkpoints in this one's place
 		return Passed, x.invokeNext(x.own, x.lines[x.own].Step, x.req.Hops+1, plan.Continue, next)
 	}
+	x.tally = x.req.Tally.count(plan, out)
 	cur, won, err := x.checkpoint(plan, out)
 	switch {
 	case err != nil:
@@ -311,9 +323,9 @@ func (x *execution) seal(function string, step int64, plan *Plan, out *Outcome) 
 	case plan.Fork != nil:
 		f := plan.Fork
 		cp.Fork, cp.Parked, cp.Concurrency, cp.Names = true, f.Parked, f.Concurrency, f.Names
-		rec.Width = f.Width
+		rec.Width, cp.Tally = f.Width, x.tally
 	case plan.End != nil:
-		cp.End, rec.Ended = plan.End, true
+		cp.End, rec.Ended, cp.Tally = plan.End, true, x.tally
 	case plan.Graph != nil:
 		cp.Outcome, rec.Ended = out, true
 	default:
@@ -399,11 +411,21 @@ func (x *execution) adopt(rec *Record, fate Fate) (Fate, error) {
 	if err != nil {
 		return 0, err
 	}
-	if plan == nil {
-		x.garbage.addBlob(x.req.StateRef)
+	if plan != nil {
+		x.tally = x.req.Tally.count(plan, cps[0].Outcome)
+		return x.follow(rec, plan, fate)
+	}
+	x.garbage.addBlob(x.req.StateRef)
+	if !x.head || x.own == 0 || x.state {
 		return Past, nil
 	}
-	return x.follow(rec, plan, fate)
+	// What a head works on is gone: the line has moved on, or has been made again.
+	scope, err := x.scope()
+	if err == nil && scope == nil {
+		x.record = rec
+		x.bury()
+	}
+	return Past, err
 }
 
 // corpse is what follows when the blob of a record has been collected: the line has moved on since the record was read, or
@@ -488,13 +510,11 @@ func (x *execution) verify() (alive bool, err error) {
 	if !x.head || x.own == 0 {
 		return true, nil
 	}
-	parent := x.lines[x.own-1]
-	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: []string{x.key(x.own - 1)}}})
+	scope, err := x.scope()
 	if err != nil {
 		return false, err
 	}
-	scope := answers[0].Records[0]
-	if scope == nil || scope.Nonce != parent.Nonce || scope.Step != parent.Step || scope.Ended {
+	if scope == nil {
 		if x.record != nil { // else the branch has none yet
 			x.bury()
 		}
@@ -503,6 +523,20 @@ func (x *execution) verify() (alive bool, err error) {
 	// Nobody needs the branch if another has failed. But its record has to stay: it may be the one that has failed, and
 	// whoever joins collects it.
 	return scope.Failed == "", nil
+}
+
+// scope returns the record with the scope that the instance's line belongs to, nil if that is gone.
+func (x *execution) scope() (*Record, error) {
+	parent := x.lines[x.own-1]
+	answers, err := x.io.Do([]Op{{Kind: OpGet, Keys: []string{x.key(x.own - 1)}}})
+	if err != nil {
+		return nil, err
+	}
+	rec := answers[0].Records[0]
+	if rec == nil || rec.Nonce != parent.Nonce || rec.Step != parent.Step || rec.Ended {
+		return nil, nil
+	}
+	return rec, nil
 }
 
 // request returns the request for the instance that a call is of; lines are its own from then on.
@@ -522,9 +556,9 @@ func (x *execution) request(lines []Line, call *Call, collect Garbage) *Request 
 const Version = 1
 
 // invocations returns the operations that make a call.
-func (x *execution) invocations(lines []Line, hops int, call *Call, inputs []string, collect Garbage) []Op {
+func (x *execution) invocations(lines []Line, tally Tally, hops int, call *Call, inputs []string, collect Garbage) []Op {
 	req := x.request(lines, call, collect)
-	req.Inputs, req.Hops = inputs, hops
+	req.Tally, req.Inputs, req.Hops = tally, inputs, hops
 	ops := []Op{{Kind: OpInvoke, Request: req, At: call.At}}
 	if call.Expires != 0 && !call.Timer {
 		late := *req
@@ -602,7 +636,7 @@ func refer(op *Op, most int) (puts []Op, err error) {
 func (x *execution) invokeNext(level int, step int64, hops int, call *Call, collect Garbage) error {
 	lines := slices.Clone(x.lines[:level+1])
 	lines[level].Step = step
-	return x.invoke(x.invocations(lines, hops, call, nil, collect))
+	return x.invoke(x.invocations(lines, x.tally, hops, call, nil, collect))
 }
 
 // invokeHeads invokes the heads that may begin of the lines of a scope, which the last of lines has opened: from is 0, or
@@ -625,7 +659,7 @@ func (x *execution) invokeHeads(lines []Line, f *Fork, from, now int64) error {
 		if len(f.Names) > 0 {
 			head.Name = f.Names[i]
 		}
-		ops = append(ops, x.invocations(append(slices.Clone(lines), head), 0, &call, nil, Garbage{})...)
+		ops = append(ops, x.invocations(append(slices.Clone(lines), head), Tally{Entered: call.Entered}, 0, &call, nil, Garbage{})...)
 	}
 	return x.invoke(ops)
 }

@@ -32,7 +32,8 @@ type Request struct {
 	Attempt int `json:"attempt,omitempty"`
 	// Cancel asks for no work: the time of the run is up (of the one with the nonce in Lines), and it ends so if it has not
 	// ended.
-	Cancel *End `json:"cancel,omitempty"`
+	Cancel *End  `json:"cancel,omitempty"`
+	Tally  Tally `json:"tally,omitzero"` // of the line so far
 	// Collect names what nobody needs once the instance has checkpointed.
 	Collect Garbage `json:"collect,omitzero"`
 }
@@ -98,7 +99,8 @@ type Outcome struct {
 	Output json.RawMessage `json:"output,omitempty"`
 	Error  string          `json:"error,omitempty"`
 	Cause  string          `json:"cause,omitempty"`
-	Now    int64           `json:"now"` // Unix milliseconds when it ended
+	Now    int64           `json:"now"`              // Unix milliseconds when it ended
+	Millis int64           `json:"millis,omitempty"` // that the code has taken
 }
 
 // Call is an invocation to make.
@@ -110,6 +112,8 @@ type Call struct {
 	// Expires is when the instance's time is up: a second request, delivered then with Timer set, races with the first.
 	// 0: never.
 	Expires int64
+	// Entered is Plan.Entered for a call that begins a line.
+	Entered int64
 	// View is what the instance sees of its fan-out where that is not as before; nil: as before.
 	View *View
 }
@@ -139,6 +143,9 @@ type End struct {
 
 // Plan is what follows an outcome: exactly one of its parts.
 type Plan struct {
+	// Entered is how many states the program has passed through to come here, each retry of a task being one more.
+	Entered int64
+
 	Continue *Call
 	Fork     *Fork
 	End      *End

@@ -17,7 +17,7 @@ const (
 	// Step is the size of the steps in which differences are kept, in shades of grey.
 	Step = 6
 	// FramesMost bounds a stream, so that a broken one takes no more memory than that.
-	FramesMost = 1 << 16
+	FramesMost = 256
 )
 
 // Size is that of pictures in pixels.

@@ -19,7 +19,6 @@ const (
 // Bounds of films, so that a slip of the pen does not fill a disk.
 const (
 	chunksMost = 256
-	framesMost = 240
 )
 
 // BadInput says what cannot be used of the run's input.
@@ -45,8 +44,8 @@ func (f *Film) fill() error {
 	}
 	size := codec.Size{Width: f.Width, Height: f.Height}
 	switch {
-	case f.Chunks < 1 || f.Chunks > chunksMost || f.Frames < 1 || f.Frames > framesMost:
-		return BadInput{fmt.Sprintf("chunks is to be from 1 to %d and frames from 1 to %d, not %d and %d", chunksMost, framesMost, f.Chunks, f.Frames)}
+	case f.Chunks < 1 || f.Chunks > chunksMost || f.Frames < 1 || f.Frames > codec.FramesMost:
+		return BadInput{fmt.Sprintf("chunks is to be from 1 to %d and frames from 1 to %d, not %d and %d", chunksMost, codec.FramesMost, f.Chunks, f.Frames)}
 	case !size.Valid():
 		return BadInput{fmt.Sprintf("width and height are multiples of %d up to 4096, not %d and %d", codec.Block, f.Width, f.Height)}
 	case f.Encoder != ffmpeg && f.Encoder != standIn:

@@ -47,6 +47,19 @@ type Package struct {
 	*build.Manifest
 	Dir  string     // of the build
 	Arch build.Arch // to run on
+	// Region says in which partition of AWS the resources are (aws, aws-cn, aws-us-gov). "": aws.
+	Region string
+}
+
+// partition is the part of AWS that a region belongs to, as ARNs name it.
+func partition(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
 }
 
 // Resources returns what an application needs on AWS under the name of a deployment.
@@ -173,7 +186,7 @@ func (a *app) policy(functions []deploy.Resource) *Policy {
 		allow("Invoke", arns, "lambda:InvokeFunction"),
 		allow("Wait", []string{deploy.Ref(queueID, "arn")},
 			"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"),
-		allow("Log", []string{"arn:*:logs:*:*:log-group:/aws/lambda/" + FunctionName(a.deployment, "*")},
+		allow("Log", []string{"arn:" + partition(a.Region) + ":logs:*:*:log-group:/aws/lambda/" + FunctionName(a.deployment, "*")},
 			"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
 	}}
 }

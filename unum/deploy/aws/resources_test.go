@@ -40,7 +40,7 @@ func shop(t testing.TB) *Package {
 		f.Archives = map[build.Arch]string{build.ARM64: "functions/" + f.Code + ".zip"}
 		m.Functions = append(m.Functions, f)
 	}
-	p := &Package{m, dir, build.ARM64}
+	p := &Package{Manifest: m, Dir: dir, Arch: build.ARM64}
 	for _, name := range []string{"layer-arm64.zip", "functions/price.zip", "functions/ship.zip", "functions/weft.zip"} {
 		put(t, p, name, name)
 	}
@@ -129,6 +129,18 @@ func TestPolicyIsLeast(t *testing.T) {
 			if strings.Contains(r, "*") && !strings.HasSuffix(r, ":log-group:/aws/lambda/shop-*") {
 				t.Errorf("%s allows it on %s", s.Sid, r)
 			}
+		}
+	}
+}
+
+func TestPartitions(t *testing.T) {
+	t.Parallel()
+	for region, want := range map[string]string{"": "aws", "eu-central-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"} {
+		p := shop(t)
+		p.Region = region
+		statements := spec[*Policy](t, resources(t, p), "policy/functions").Statements
+		if got := statements[len(statements)-1].Resource[0]; !strings.HasPrefix(got, "arn:"+want+":logs:") {
+			t.Errorf("%s: %s", region, got)
 		}
 	}
 }

@@ -13,10 +13,10 @@ type What string
 
 // What can happen.
 const (
-	Appeared What = "appeared" // a line of control has its first checkpoint, or a run has begun
+	Appeared What = "appeared" // a line of control has its first checkpoint, which may be its last, or a run has begun
 	Advanced What = "advanced" // the next checkpoint has taken the place of the last
 	Joined   What = "joined"   // a line has become a member of the scope
-	Ended    What = "ended"    // the checkpoint is the last of its line
+	Ended    What = "ended"    // a checkpoint, not the first, is the last of its line
 	Vanished What = "vanished" // the record was collected
 )
 
@@ -38,7 +38,7 @@ type watched struct {
 
 func (w *watched) put(what What, key string, rec *unum.Record) {
 	c := Change{Time: time.Now(), What: what, Key: key, Record: rec}
-	if rec.Ended {
+	if rec.Ended && what == Advanced {
 		c.What = Ended
 	}
 	if cp, err := protocol.DecodeCheckpoint(rec.Value); err == nil {
