@@ -21,6 +21,7 @@ func Cases(deep bool) []Case {
 		{Name: "chain of 3 in blobs", Program: Seq{Task, Task, Task}, Large: true, Bounds: pick(bad, all)},
 		{Name: "wait", Program: Seq{Task, Wait, Wait, Task}, Bounds: pick(both, all)},
 		{Name: "unchecked", Program: Seq{Unchecked, Task, Task}, Bounds: pick(both, all)},
+		{Name: "unchecked after a join", Program: Seq{Par(Seq{Task}), Unchecked, Task}, Bounds: pick(dup, both)},
 		{Name: "unchecked head", Program: Seq{Par(Seq{Unchecked, Task}, Seq{Task}), Task}, Bounds: dup},
 		{Name: "expiry races with the result", Program: Seq{Expiring, Task}, Bounds: all},
 		{Name: "expiry in a branch", Program: Seq{Try(Seq{Expiring}, Seq{Task}), Task}, Bounds: pick(Bounds{}, dup)},

@@ -175,6 +175,7 @@ func (p *Compiled) refused(fork *glue.Exit, now int64) (*protocol.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	x.Entered += fork.Entered
 	return p.plan(x, now)
 }
 

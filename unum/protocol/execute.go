@@ -54,8 +54,8 @@ var fates = [...]string{"", "won", "lost", "found", "passed", "past"}
 // Executing a request any number of times, at any time, at the same time, with executions that end anywhere in between,
 // has the effect of executing it once, if one execution comes to its end.
 func Execute(env *Env, io IO, p Program, req *Request) (Fate, error) {
-	if len(req.Lines) == 0 || req.Lines[len(req.Lines)-1].Step < 1 {
-		return 0, fmt.Errorf("the request for %s of run %s names no instance", req.Function, req.Run)
+	if err := req.check(); err != nil {
+		return 0, err
 	}
 	if req.Cancel != nil {
 		_, err := Cancel(env, io, req.Run, req.Lines[0].Nonce, req.Cancel)

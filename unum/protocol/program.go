@@ -1,6 +1,10 @@
 package protocol
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/weftworks/weft/fault"
+)
 
 // Request is what an execution of an instance is invoked with.
 type Request struct {
@@ -32,6 +36,19 @@ type Request struct {
 	Tally  Tally `json:"tally,omitzero"` // of the line so far
 	// Collect names what nobody needs once the instance has checkpointed.
 	Collect Garbage `json:"collect,omitzero"`
+}
+
+// check refuses what no execution has made. The nonce of the run is what only those know who are part of it.
+func (r *Request) check() error {
+	if len(r.Lines) == 0 || r.Lines[0].Nonce == "" || r.Lines[len(r.Lines)-1].Step < 1 {
+		return fault.New("unum.execute", fault.InvalidInput, r.Run, "the request for %s names no instance", r.Function)
+	}
+	for i := range r.Collect.Scopes {
+		if w := r.Collect.Scopes[i].Width; w < 0 || w > NamesBytes {
+			return fault.New("unum.execute", fault.InvalidInput, r.Run, "the request for %s is to collect a fan-out of %d lines, and there are none so wide", r.Function, w)
+		}
+	}
+	return nil
 }
 
 // Line is one line of control of a request: where its record is, and what an instance on it sees of its fan-out.
