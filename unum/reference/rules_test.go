@@ -171,3 +171,25 @@ func TestTimeoutCountsFromTheFirstStart(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+// What a line waits for is waited for, though records live far shorter.
+func TestWaitsLongerThanRecordsLive(t *testing.T) {
+	t.Parallel()
+	const month = `{"Type": "Wait", "Seconds": 2592000, "Next": `
+	b := newBench(t, `{"StartAt": "W1", "States": {"W1": `+month+`"W2"}, "W2": `+month+`"A"}, "A": {"Type": "Task", "Resource": "a", "ResultPath": "$.a", "Next": "W3"},
+		"W3": `+month+`"W4"}, "W4": `+month+`"W5"}, "W5": `+month+`"B"}, "B": {"Type": "Task", "Resource": "b", "ResultPath": "$.b", "End": true}}}`, answer)
+	b.platform.Payload, b.Inline = 2<<10, 1<<10
+	execute := b.platform.Execute
+	b.platform.Execute = func(ctx context.Context, function string, payload []byte) error {
+		b.store.Sweep(b.platform.Now())
+		return execute(ctx, function, payload)
+	}
+	text := strings.Repeat("x", 4<<10)
+	d := b.run(`{"text":"`+text+`"}`, 0)
+	if string(d.Output) != `{"text":"`+text+`","a":"a","b":"b"}` || d.Stopped.Sub(began) != 150*24*time.Hour {
+		t.Errorf("%v %v", d.Status, d.Stopped)
+	}
+	if keys := b.keys(); len(keys) != 2 {
+		t.Errorf("left over are %v", keys)
+	}
+}
