@@ -82,7 +82,7 @@ func (a *app) deployCommand() *cobra.Command {
 	fl.StringVar(&f.prices, "prices", "aws us-east-1", "with --run: `CLOUD REGION [DATE]` of the prices")
 	fl.BoolVar(&f.serve, "serve", false, "local: serve it until interrupted")
 	fl.StringVar(&f.listen, "listen", "127.0.0.1:0", "with --serve: loopback `ADDRESS` to listen on")
-	fl.StringVar(&f.export, "export", "", "aws: write a template for `TOOL` (sam, terraform) instead of deploying")
+	fl.StringVar(&f.export, "export", "", "aws, gcp: write a template for `TOOL` (sam, aws only; terraform) instead of deploying")
 	fl.StringVarP(&f.out, "output", "o", "", "with --export: `FILE` to write (default template.yaml, NAME.tf.json)")
 	fl.StringVar(&f.arch, "arch", "arm64", "aws: `ARCH` of the functions: arm64 or amd64")
 	fl.StringVar(&f.region, "region", "", "aws, gcp: `REGION` (default as the SDK has it; gcp: $GOOGLE_CLOUD_REGION)")
@@ -101,8 +101,10 @@ func (f *deployFlags) check() error {
 		return usage("--run and --serve are for --to local; start a run with weft runs start --on %s", f.to)
 	case f.run && f.serve:
 		return usage("--run ends with its run, and --serve goes on: choose one of them")
-	case f.export != "" && f.to != toAWS:
-		return usage("--export is for --to aws")
+	case f.export != "" && f.to == toLocal:
+		return usage("--export is for --to aws and --to gcp")
+	case f.export == "sam" && f.to == toGCP:
+		return usage("--export sam is for --to aws; Google Cloud has --export terraform")
 	case f.export != "" && f.export != "sam" && f.export != "terraform":
 		return usage("--export %q is not known; use sam or terraform", f.export)
 	}

@@ -107,6 +107,8 @@ func TestDeployRefuses(t *testing.T) {
 		"unknown prices":         {[]string{dir, "--to", "local", "--run", "--prices", "aws mars"}, ExitNotFound, "us-west-1"},
 		"nothing there":          {[]string{filepath.Join(dir, "missing"), "--to", "local"}, ExitNotFound, "missing"},
 		"no project":             {[]string{dir, "--to", "gcp"}, ExitUsage, "GOOGLE_CLOUD_PROJECT"},
+		"a tool of AWS's":        {[]string{dir, "--to", "gcp", "--export", "sam"}, ExitUsage, "--export terraform"},
+		"a template of nothing":  {[]string{dir, "--to", "local", "--export", "sam"}, ExitUsage, "--to aws and --to gcp"},
 		"an unknown tool":        {[]string{dir, "--to", "aws", "--export", "pulumi"}, ExitUsage, "sam or terraform"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,6 +35,9 @@ func (a *app) deployCloud(ctx context.Context, path string, f *deployFlags) erro
 	if err != nil {
 		return err
 	}
+	if f.export != "" && f.to == toGCP {
+		return a.googleTemplate(built.Manifest, built.Dir, f)
+	}
 	if f.export != "" {
 		wanted, err := aws.Resources(built, f.name)
 		if err != nil {
@@ -130,6 +133,16 @@ func (a *app) openCloud(ctx context.Context, f *deployFlags) (deploy.Target, fun
 
 // writeTemplate writes resources for another tool.
 func (a *app) writeTemplate(wanted []deploy.Resource, f *deployFlags) error {
+	return a.template(len(wanted), f, func(relative func(string) (string, error)) ([]byte, error) {
+		if f.export == "sam" {
+			return aws.SAM(wanted, "The application "+f.name+", which needs no orchestrator", relative)
+		}
+		return aws.Terraform(wanted, relative)
+	})
+}
+
+// template writes what text makes of n resources. relative is the path of a file as the template has it.
+func (a *app) template(n int, f *deployFlags, text func(relative func(file string) (string, error)) ([]byte, error)) error {
 	if f.out == "" {
 		f.out = map[string]string{"sam": "template.yaml", "terraform": f.name + ".tf.json"}[f.export]
 	}
@@ -137,28 +150,22 @@ func (a *app) writeTemplate(wanted []deploy.Resource, f *deployFlags) error {
 	if err != nil {
 		return err
 	}
-	relative := func(file string) (string, error) {
+	out, err := text(func(file string) (string, error) {
 		file, err := filepath.Abs(file)
 		if err != nil {
 			return "", err
 		}
 		rel, err := filepath.Rel(from, file)
 		return filepath.ToSlash(rel), err
-	}
-	var text []byte
-	if f.export == "sam" {
-		text, err = aws.SAM(wanted, "The application "+f.name+", which needs no orchestrator", relative)
-	} else {
-		text, err = aws.Terraform(wanted, relative)
-	}
+	})
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(f.out, text, 0o644); err != nil {
+	if err := os.WriteFile(f.out, out, 0o644); err != nil {
 		return fault.New("", fault.Conflict, f.out, "cannot be written: %w", err)
 	}
 	if !f.quiet {
-		a.note("wrote %s to %s", console.Count(int64(len(wanted)), "resource"), f.out)
+		a.note("wrote %s to %s", console.Count(int64(n), "resource"), f.out)
 	}
 	return nil
 }

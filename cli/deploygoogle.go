@@ -39,6 +39,18 @@ func (f *deployFlags) onGoogle(m *build.Manifest, dir string, s *deploy.State) (
 	return place.Resources(&gcp.Build{Manifest: m, Dir: dir}, f.name, place.QueueOf(s, f.name))
 }
 
+// googleTemplate writes a template for Terraform.
+func (a *app) googleTemplate(m *build.Manifest, dir string, f *deployFlags) error {
+	place := gcp.Place{Project: f.project, Region: f.region}
+	wanted, err := place.Resources(&gcp.Build{Manifest: m, Dir: dir}, f.name, place.Queue(f.name, "tasks"))
+	if err != nil {
+		return err
+	}
+	return a.template(len(wanted), f, func(relative func(string) (string, error)) ([]byte, error) {
+		return place.Terraform(wanted, f.name, relative)
+	})
+}
+
 // openGoogle opens Google Cloud, wherever gcloud's variables say its APIs are.
 func (a *app) openGoogle(ctx context.Context) (deploy.Target, func(), error) {
 	o, err := gcp.OptionsOf(a.Env)
@@ -67,7 +79,7 @@ func (a *app) googleRuntime(ctx context.Context, s *deploy.State) (*unum.Runtime
 		return nil, nil, errors.Join(err, records.Close())
 	}
 	closeAll := func() { _ = errors.Join(records.Close(), tasks.Close()) } // nothing is under way
-	p, err := platform.New(tasks, platform.Config{Queue: c.Queue, Targets: c.Targets, ServiceAccount: c.Account})
+	p, err := platform.New(tasks, platform.Config{Queue: c.Queue, Targets: c.Targets, ServiceAccount: c.Account, Deadline: platform.AnswerTime})
 	if err != nil {
 		closeAll()
 		return nil, nil, err

@@ -6,7 +6,6 @@ import (
 	"context"
 	"net/http"
 	"os"
-	"time"
 
 	"cloud.google.com/go/firestore"
 
@@ -14,10 +13,6 @@ import (
 	"github.com/weftworks/weft/unum/platform/gcp"
 	firestorestore "github.com/weftworks/weft/unum/store/firestore"
 )
-
-// answerTime is how long Cloud Tasks waits for the answer of a function that is invoked: as long as it can. Whatever that
-// function's time-out is, the platform answers when it has passed; to invoke it again before would have it run twice.
-const answerTime = 30 * time.Minute
 
 func (f *Function) openFirestore(ctx context.Context) error {
 	client, err := firestore.NewClientWithDatabase(ctx, f.Settings.Project, f.Settings.Database)
@@ -36,7 +31,7 @@ func (f *Function) openTasks(ctx context.Context) error {
 	}
 	f.closers = append(f.closers, client)
 	p, err := gcp.New(client, gcp.Config{
-		Queue: f.Settings.Tasks, Targets: f.Settings.Targets, ServiceAccount: f.Settings.ServiceAccount, Deadline: answerTime,
+		Queue: f.Settings.Tasks, Targets: f.Settings.Targets, ServiceAccount: f.Settings.ServiceAccount, Deadline: gcp.AnswerTime,
 	})
 	if err != nil {
 		return err

@@ -107,10 +107,15 @@ func (p Place) url(id string) string {
 	return fmt.Sprintf("https://%s-%s.cloudfunctions.net/%s", p.Region, p.Project, id)
 }
 
+// Queue is the full name of a queue of a deployment.
+func (p Place) Queue(deployment, name string) string {
+	return p.location() + "/queues/" + deployment + "-" + name
+}
+
 // QueueOf returns what the queue of a deployment is called: what it was, or a name that no queue has had. Google keeps the
 // name of a queue that was deleted from use for days.
 func (p Place) QueueOf(s *deploy.State, deployment string) string {
-	prefix := p.location() + "/queues/" + deployment + "-"
+	prefix := p.Queue(deployment, "")
 	for i := range s.Resources {
 		if o := &s.Resources[i]; o.ID == queueID && strings.HasPrefix(o.Name, prefix) {
 			return o.Name
