@@ -99,8 +99,12 @@ func (r *Runtime) first(ctx context.Context, run string, input []byte) (*firstCa
 	if !json.Valid(input) {
 		return nil, fault.New("unum.start", fault.InvalidInput, run, "the input is no JSON")
 	}
-	env := r.env()
-	rec := &Record{Nonce: rootNonce(env.Nonce, r.now().UnixMilli(), input), Expires: env.Expires}
+	env, now := r.env(), r.now().UnixMilli()
+	call, err := r.Program.Entry(run, input, now)
+	if err != nil {
+		return nil, err
+	}
+	rec := &Record{Nonce: rootNonce(env.Nonce, now, input), Expires: env.Expires + max(0, call.At-now)/1000}
 	cur, created, err := r.Store.Create(ctx, run, rec)
 	if err != nil {
 		return nil, err
@@ -112,10 +116,10 @@ func (r *Runtime) first(ctx context.Context, run string, input []byte) (*firstCa
 		}
 		rec, f.begun = cur, cur.Step > 0 || cur.Ended // if not, whoever made it may not have come to invoke anything
 	}
-	f.started, _, _ = splitNonce(rec.Nonce)
-	call, err := r.Program.Entry(run, input, f.started)
-	if err != nil {
-		return nil, err
+	if f.started, _, _ = splitNonce(rec.Nonce); f.started != now {
+		if call, err = r.Program.Entry(run, input, f.started); err != nil {
+			return nil, err
+		}
 	}
 	f.at = call.At
 	f.req = &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, State: call.State, Tally: protocol.Tally{Entered: call.Entered}, Lines: []protocol.Line{{Nonce: rec.Nonce, Step: 1}}}

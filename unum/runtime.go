@@ -28,7 +28,9 @@ type Runtime struct {
 	Store    Store
 	Platform Platform
 	Program  protocol.Program
-	// Keep is how long records live after their last write; 0: DefaultKeep.
+	// Keep is how long records live after their last write, or after the time that their line waits for; 0: DefaultKeep. A
+	// fan-out, and a Wait that follows it directly, have to be over within it: the record of the line that forked is not
+	// written meanwhile.
 	Keep time.Duration
 	// Parallel bounds the operations that an execution has under way at a time; 0: DefaultParallel.
 	Parallel int
@@ -127,7 +129,7 @@ func (r *Runtime) env() *protocol.Env {
 	if keep == 0 {
 		keep = DefaultKeep
 	}
-	return &protocol.Env{Nonce: r.nonce(), Expires: r.now().Add(keep).Unix(), Inline: r.Inline, Payload: r.Platform.MaxPayload()}
+	return &protocol.Env{Nonce: r.nonce(), Expires: r.now().Add(keep).Unix(), Keep: int64(keep / time.Second), Inline: r.Inline, Payload: r.Platform.MaxPayload()}
 }
 
 // driver carries out the operations of one execution.
@@ -184,7 +186,7 @@ func (d *driver) do(ctx context.Context, op *protocol.Op) (a protocol.Answer, er
 	case protocol.OpDelete:
 		err = store.Delete(ctx, op.Keys)
 	case protocol.OpPutBlob:
-		err = store.PutBlob(ctx, op.Key, op.Data, d.r.env().Expires)
+		err = store.PutBlob(ctx, op.Key, op.Data, op.Expires)
 	case protocol.OpGetBlob:
 		a.Data, err = store.GetBlob(ctx, op.Key)
 		if a.OK = err == nil; fault.Is(err, fault.ResourceNotFound) {

@@ -15,10 +15,20 @@ import (
 type Env struct {
 	Nonce   string // drawn for this execution
 	Expires int64  // of what it writes, Unix seconds
+	// Keep is by how many seconds what waits for a time outlives that. 0: Expires holds, however long it waits.
+	Keep int64
 	// Inline is how many bytes of a checkpoint a record holds; larger ones are blobs. 0: DefaultInline.
 	Inline int
 	// Payload is how many bytes a request has at most when it is delivered; what does not fit goes into a blob. 0: any number.
 	Payload int
+}
+
+// expires is Expires of what is needed until at, Unix milliseconds.
+func (e *Env) expires(at int64) int64 {
+	if e.Keep == 0 || at == 0 {
+		return e.Expires
+	}
+	return max(e.Expires, at/1000+e.Keep)
 }
 
 // DefaultInline keeps a record far below what datastores allow (DynamoDB 400 KB, Firestore 1 MiB) and what a blob would cost
@@ -82,6 +92,7 @@ type execution struct {
 	head    bool   // the instance is the first of a branch
 	state   bool   // the State is here
 	inputs  [][]byte
+	seen    *Record // of the line, at ingress
 	record  *Record // with the instance's checkpoint
 	found   bool    // another execution has made it
 	tally   Tally   // of the line, for what follows
@@ -101,6 +112,7 @@ func (x *execution) run() (Fate, error) {
 	}
 	c := &x.req.Collect
 	x.garbage = Garbage{Scopes: slices.Clip(c.Scopes), Blobs: slices.Clip(c.Blobs), Lists: slices.Clip(c.Lists)}
+	x.seen = rec
 	switch x.place(rec) {
 	case past:
 		x.garbage.addBlob(x.req.StateRef)
@@ -264,7 +276,7 @@ func (x *execution) work() (Fate, error) {
 			return 0, err
 		}
 	}
-	if unchecked && plan.Continue != nil {
+	if unchecked && plan.Continue != nil && !x.outlasts(plan.Continue.At) {
 		if x.req.Hops > 0 { // or a line that only waits, again and again, would outlive its run
 			if alive, err := x.verify(); err != nil || !alive {
 				x.garbage.addBlob(x.req.StateRef)
@@ -315,6 +327,12 @@ func (x *execution) outcome() (out *Outcome, plan *Plan, unchecked bool, err err
 	return answers[0].Outcome, nil, w.Unchecked, nil
 }
 
+// outlasts reports whether the record of the line would have expired at a time: then it has to be written before that is waited
+// for.
+func (x *execution) outlasts(at int64) bool {
+	return x.env.Keep > 0 && x.seen != nil && at/1000 >= x.seen.Expires
+}
+
 // seal returns the checkpoint of a plan and the record it makes.
 func (x *execution) seal(function string, step int64, plan *Plan, out *Outcome) (*Checkpoint, *Record) {
 	cp := &Checkpoint{Function: function}
@@ -329,7 +347,7 @@ func (x *execution) seal(function string, step int64, plan *Plan, out *Outcome) 
 	case plan.Graph != nil:
 		cp.Outcome, rec.Ended = out, true
 	default:
-		cp.Outcome = out
+		cp.Outcome, rec.Expires = out, x.env.expires(plan.Continue.At)
 	}
 	return cp, rec
 }
@@ -353,7 +371,7 @@ func (x *execution) put(level int, cp *Checkpoint, rec *Record) (ref string, err
 		return "", nil
 	}
 	ref = string(appendBelow([]byte(x.below(level)), rec.Step, "~"+x.env.Nonce))
-	if _, err = x.io.Do([]Op{{Kind: OpPutBlob, Key: ref, Data: value}}); err != nil {
+	if _, err = x.io.Do([]Op{{Kind: OpPutBlob, Key: ref, Data: value, Expires: rec.Expires}}); err != nil {
 		return "", err
 	}
 	rec.Value, err = (&Checkpoint{Ref: ref, Fork: cp.Fork, Concurrency: cp.Concurrency}).Encode()
@@ -583,7 +601,7 @@ func Invoke(env *Env, io IO, ops []Op) (err error) {
 		if env.Payload == 0 || len(op.Payload) <= env.Payload {
 			continue
 		}
-		more, err := refer(op, env.Payload)
+		more, err := refer(op, env.Payload, env.expires(op.At))
 		if err != nil {
 			return err
 		}
@@ -601,13 +619,13 @@ func Invoke(env *Env, io IO, ops []Op) (err error) {
 }
 
 // refer makes a request smaller than most bytes by references to its state, and if that is not enough to what it is to
-// collect. It returns the writes of those.
-func refer(op *Op, most int) (puts []Op, err error) {
+// collect. It returns the writes of those, which expire then.
+func refer(op *Op, most int, expires int64) (puts []Op, err error) {
 	req := *op.Request
 	put := func(data []byte) (name string) {
 		sum := sha256.Sum256(data)
 		name = string(appendBelow([]byte(Below(req.Run, req.Lines)), req.Lines[len(req.Lines)-1].Step, fmt.Sprintf("~%x", sum[:12])))
-		puts = append(puts, Op{Kind: OpPutBlob, Key: name, Data: data})
+		puts = append(puts, Op{Kind: OpPutBlob, Key: name, Data: data, Expires: expires})
 		return name
 	}
 	if len(req.State) > 0 {

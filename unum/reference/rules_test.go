@@ -37,8 +37,15 @@ func TestForgottenRunSharesNothing(t *testing.T) {
 		}
 		return execute(ctx, function, payload)
 	}
-	if d := b.run(`{"run": 1}`, 150*time.Second); d.Status != unum.Succeeded {
-		t.Fatalf("%+v", d)
+	if _, err := b.Start(t.Context(), "r", []byte(`{"run": 1}`), 150*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	ended := func() bool {
+		d, err := b.Describe(t.Context(), "r")
+		return err != nil || d.Status != unum.Running
+	}
+	if err := b.platform.Run(t.Context(), 100, ended); err != nil { // the time-out is under way
+		t.Fatal(err)
 	}
 	if err := b.Forget(t.Context(), "r"); err != nil {
 		t.Fatal(err)
@@ -169,5 +176,31 @@ func TestTimeoutCountsFromTheFirstStart(t *testing.T) {
 	b.platform.Advance(time.Minute)
 	if d := b.run(`{}`, 90*time.Second); d.Status != unum.TimedOut || !d.Stopped.Equal(began.Add(90*time.Second)) {
 		t.Errorf("%+v", d)
+	}
+}
+
+// What a line waits for is waited for, though records live far shorter.
+func TestWaitsLongerThanRecordsLive(t *testing.T) {
+	t.Parallel()
+	// Waits in a row are one, up to a hundred.
+	b := newBench(t, `{"StartAt": "W1", "States": {"W1": {"Type": "Wait", "Seconds": 2592000, "Next": "A"},
+		"A": {"Type": "Task", "Resource": "a", "ResultPath": "$.a", "Next": "W2"},
+		"W2": {"Type": "Wait", "Seconds": 86400, "Next": "N"},
+		"N": {"Type": "Pass", "Parameters": {"n.$": "States.MathAdd($.n, 1)", "text.$": "$.text"}, "Next": "C"},
+		"C": {"Type": "Choice", "Choices": [{"Variable": "$.n", "NumericLessThan": 450, "Next": "W2"}], "Default": "B"},
+		"B": {"Type": "Task", "Resource": "b", "ResultPath": "$.b", "End": true}}}`, answer)
+	b.platform.Payload, b.Inline = 2<<10, 1<<10
+	execute := b.platform.Execute
+	b.platform.Execute = func(ctx context.Context, function string, payload []byte) error {
+		b.store.Sweep(b.platform.Now())
+		return execute(ctx, function, payload)
+	}
+	text := strings.Repeat("x", 4<<10)
+	d := b.run(`{"n":0,"text":"`+text+`"}`, 0)
+	if string(d.Output) != `{"n":450,"text":"`+text+`","b":"b"}` || d.Stopped.Sub(began) != 480*24*time.Hour {
+		t.Errorf("%v %.100s %v", d.Status, d.Output, d.Stopped)
+	}
+	if keys := b.keys(); len(keys) != 2 {
+		t.Errorf("left over are %v", keys)
 	}
 }
