@@ -95,3 +95,36 @@ func fold(n int) *Graph {
 	g.Pop = []string{last}
 	return g
 }
+
+// Five are graphs of five nodes (a fan-out counts as the tasks in it), each with a duplicate and a crash in one history; with deep those
+// too which take longer than a test may.
+func Five(deep bool) []Case {
+	both := Bounds{Duplicates: 1, Crashes: 1}
+	two := Par(Seq{Task}, Seq{Task})
+	cases := []Case{
+		{Name: "5: chain", Program: Seq{Task, Task, Task, Task, Task}, Bounds: Bounds{1, 1, 1, 0}},
+		{Name: "5: parallel 2 in a chain", Program: Seq{Task, two, Task, Task}, Bounds: both},
+		{Name: "5: map of 3, one at a time", Program: Seq{Task, Each(3, 1, Task), Task}, Bounds: both},
+		{Name: "5: map of 3, two at a time", Program: Seq{Task, Each(3, 2, Task), Task}, Bounds: both},
+	}
+	if !deep {
+		return cases
+	}
+	return append(cases, []Case{
+		{Name: "5: parallel 3", Program: Seq{Task, Par(Seq{Task}, Seq{Task}, Seq{Task}), Task}, Bounds: both},
+		{Name: "5: parallel 2 of 2", Program: Seq{Par(Seq{Task, Task}, Seq{Task, Task}), Task}, Bounds: both},
+		{Name: "5: parallel 1 of 3", Program: Seq{Task, Par(Seq{Task, Task, Task}), Task}, Bounds: Bounds{1, 1, 1, 0}},
+		{Name: "5: two fan-outs", Program: Seq{two, two, Task}, Bounds: both},
+		{Name: "5: nested 1 and 2", Program: Seq{Par(Seq{Task}, Seq{two}), Task}, Bounds: both},
+		{Name: "5: nested 2 in 1", Program: Seq{Task, Par(Seq{two}), Task}, Bounds: both},
+		{Name: "5: cancel", Program: Seq{Task, two, Task}, Cancel: true, Bounds: both},
+		{Name: "5: the only branch fails late", Program: Seq{Task, Try(Seq{Task, Task, Raise}), Task}, Bounds: both},
+		{Name: "5: one of two fails", Program: Seq{Task, Try(Seq{Raise}, Seq{Task}), Task}, Bounds: both},
+		{Name: "5: one of two fails, the other goes on", Program: Seq{Task, Try(Seq{Raise}, Seq{Task, Task}), Task}, Bounds: both},
+		{Name: "5: fold of 2", Graph: fold(2), Bounds: both},
+		{Name: "5: fold of 3", Graph: fold(3), Bounds: both},
+		{Name: "5: partial fan-in of 3 chunks", Graph: &Graph{Lines: []GraphLine{
+			{Name: "A"}, {Name: "B"}, {Name: "C"}, {Name: "P", Takes: []string{"A", "B"}}, {Name: "Q", Takes: []string{"B", "C"}},
+		}, Pop: []string{"P", "Q"}}, Bounds: both},
+	}...)
+}

@@ -6,10 +6,10 @@ import (
 
 func TestExplore(t *testing.T) {
 	t.Parallel()
-	for _, c := range Cases(false) {
+	for _, c := range append(Cases(false), Five(false)...) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			r := Explore(c, 1_000_000)
+			r := Search(c, 1_000_000)
 			t.Log(r)
 			if r.Broken != nil || !r.Complete {
 				t.Fail()
@@ -37,7 +37,7 @@ func TestMistakes(t *testing.T) {
 			if r.Broken == nil {
 				t.Fatal("not caught:", r)
 			}
-			if reduced := Search(c, 1_000_000); reduced.Broken == nil {
+			if reduced := Search(c, 100_000); reduced.Broken == nil {
 				t.Fatal("not caught by the reduced search:", reduced)
 			}
 			t.Logf("caught in %s by %d lines:\n%s", c.Name, len(r.Trace), r)

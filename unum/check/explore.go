@@ -17,6 +17,7 @@ import (
 // Report is what an exploration has found.
 type Report struct {
 	Worlds      int // different ones
+	Tries       int // with those of explorations that were begun again
 	Transitions int
 	Ends        int // worlds in which nothing is left to happen
 	Nodes       int // different points that executions came to
@@ -366,7 +367,7 @@ func (m *model) take(w *world, s step, say func(string, ...any)) (*world, error)
 		}
 		if n = m.settleSeen(t, n, answers, say, &err); n == nil || err != nil {
 			if err == nil {
-				insert(&t.execs, m.under(x.node, answers))
+				insert(&t.execs, m.under(t, x.node, answers))
 			}
 			return t, err
 		}
@@ -380,7 +381,7 @@ func (m *model) take(w *world, s step, say func(string, ...any)) (*world, error)
 	if n.ended {
 		return t, m.finish(t, n)
 	}
-	insert(&t.execs, m.under(n, make([]answer, len(n.parts))))
+	insert(&t.execs, m.under(t, n, make([]answer, len(n.parts))))
 	return t, nil
 }
 
@@ -474,6 +475,13 @@ func (m *model) invoke(t *world, n *node, s step, say func(string, ...any)) (*no
 // die ends an execution that the platform will repeat.
 func (m *model) die(t *world, n *node, say func(string, ...any)) (*world, error) {
 	t.left.Crashes--
+	if m.lazy && t.left.Crashes == 0 {
+		for i, e := range t.execs {
+			x := m.execs.items[e]
+			t.execs[i] = m.under(t, x.node, x.answers)
+		}
+		slices.Sort(t.execs)
+	}
 	if m.requests.items[n.request].client == "forget" && m.recordAt(t, run) == nil {
 		insert(&t.pending, m.client("again")) // it has done all there was to do
 	} else {

@@ -66,6 +66,8 @@ type model struct {
 	forks    map[string]*fork
 	graph    *Graph
 	fallible bool // a line can fail
+	classes  [levels]map[string][]*class
+	stale    bool // nodes were taken for alike that are not
 	lazy     bool // executions draw their nonce when others come to see it
 }
 
@@ -97,6 +99,8 @@ type node struct {
 	had     []answer          // the same, by parts
 	sees    []sight           // of the values that the code takes which runs here
 	looked  bool
+	class   [levels]*class
+	sign    [levels]string
 	scopes  []protocol.Scope // that the execution has read of as garbage
 	added   []*protocol.Op   // the additions that it has made to scopes
 	request int32
@@ -163,6 +167,12 @@ func (m *model) visit(n *node, request int32, k int, answers []answer) *node {
 	m.nodes++
 	c.id = m.nodes
 	m.execute(c)
+	if m.lazy {
+		m.classify(c)
+		if n != nil {
+			m.follow(n, c)
+		}
+	}
 	return c
 }
 
@@ -373,7 +383,8 @@ func (m *model) client(name string) int32 {
 }
 
 // under returns the number of an execution.
-func (m *model) under(n *node, answers []answer) int32 {
+func (m *model) under(w *world, n *node, answers []answer) int32 {
+	n = m.alike(n, w)
 	var buf [64]byte
 	b := appendAnswers(appendNumber(buf[:0], n.id), answers)
 	if e, ok := m.execs.index[string(b)]; ok {

@@ -18,7 +18,34 @@ type frame struct {
 func Search(c Case, limit int) *Report {
 	m, first := newModel(c)
 	m.lazy = m.canWait()
-	return m.search(first, limit, m.reduced, nil)
+	return m.settledSearch(first, limit, nil)
+}
+
+// settledSearch searches until no nodes were taken for alike that are not: with the smallest bounds first, which find most of those. end, if
+// set, is called with each world in which nothing is left to happen, and with nil whenever it begins again.
+func (m *model) settledSearch(first *world, limit int, end func(*world)) *Report {
+	began := time.Now()
+	var worlds int
+	for _, b := range []Bounds{{Duplicates: 1}, {Crashes: 1}, m.Bounds} {
+		w := first.clone()
+		w.left = Bounds{min(b.Duplicates, m.Bounds.Duplicates), min(b.Crashes, m.Bounds.Crashes), min(b.Repeats, m.Bounds.Repeats), min(b.Failures, m.Bounds.Failures)}
+		for {
+			m.stale = false
+			if end != nil {
+				end(nil)
+			}
+			r := m.search(w, limit, m.reduced, end)
+			worlds += r.Worlds
+			if r.Broken != nil || !m.stale && b == m.Bounds {
+				r.Elapsed, r.Tries = time.Since(began), worlds
+				return r
+			}
+			if !m.stale {
+				break
+			}
+		}
+	}
+	panic("unreachable")
 }
 
 func (m *model) search(first *world, limit int, next func(*world) []step, end func(*world)) *Report {
@@ -38,7 +65,7 @@ func (m *model) search(first *world, limit int, next func(*world) []step, end fu
 	}
 	visit(first)
 	stack := []frame{{w: first, steps: next(first)}}
-	for len(stack) > 0 && len(known) < limit {
+	for len(stack) > 0 && len(known) < limit && !m.stale {
 		f := &stack[len(stack)-1]
 		if len(f.steps) == 0 {
 			r.Ends++

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/weftworks/weft/unum/check"
@@ -24,7 +26,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "weft-check: -case:", err)
 		os.Exit(2)
 	}
-	ok := explore(check.Cases(*deep), name, *worlds)
+	cases := append(check.Five(*deep), check.Cases(*deep)...)
+	ok := explore(cases, name, *worlds)
 	if *mistakes {
 		ok = blunder(*worlds) && ok
 	}
@@ -33,28 +36,51 @@ func main() {
 	}
 }
 
+// done is what has come of a case.
+type done struct {
+	c check.Case
+	r *check.Report
+}
+
+// explore explores cases, as many at a time as there are processors, and prints a line for each as it ends.
 func explore(cases []check.Case, name *regexp.Regexp, limit int) bool {
-	fmt.Println("| case | duplicates, crashes, repeats, failures | worlds | transitions | ends | time |\n|---|---|---|---|---|---|")
-	ok, complete, worlds, transitions := true, 0, 0, 0
-	for _, c := range cases {
-		if !name.MatchString(c.Name) {
-			continue
+	todo, results := make(chan check.Case), make(chan done)
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for c := range todo {
+				fmt.Fprintln(os.Stderr, time.Now().Format(time.TimeOnly), c.Name)
+				results <- done{c, check.Search(c, limit)}
+			}
+		})
+	}
+	go func() {
+		for _, c := range cases {
+			if name.MatchString(c.Name) {
+				todo <- c
+			}
 		}
-		r := check.Explore(c, limit)
-		b, more := c.Bounds, ""
-		if r.Complete {
+		close(todo)
+		wg.Wait()
+		close(results)
+	}()
+	fmt.Println("| case | duplicates, crashes, repeats, failures | worlds | transitions | ends | time |\n|---|---|---|---|---|---|")
+	ok, complete, all, worlds, transitions := true, 0, 0, 0, 0
+	for d := range results {
+		b, r, more := d.c.Bounds, d.r, ""
+		if all++; r.Complete {
 			complete++
 		} else {
 			more = " of more"
 		}
-		fmt.Printf("| %s | %d, %d, %d, %d | %d%s | %d | %d | %.1f s |\n", c.Name, b.Duplicates, b.Crashes, b.Repeats, b.Failures, r.Worlds, more, r.Transitions, r.Ends, r.Elapsed.Seconds())
+		fmt.Printf("| %s | %d, %d, %d, %d | %d%s | %d | %d | %.1f s |\n", d.c.Name, b.Duplicates, b.Crashes, b.Repeats, b.Failures, r.Worlds, more, r.Transitions, r.Ends, r.Elapsed.Seconds())
 		worlds, transitions = worlds+r.Worlds, transitions+r.Transitions
 		if r.Broken != nil {
 			fmt.Println(r)
 			ok = false
 		}
 	}
-	fmt.Printf("\n%d worlds, %d transitions, %d cases complete\n", worlds, transitions, complete)
+	fmt.Printf("\n%d worlds, %d transitions, %d of %d cases complete\n", worlds, transitions, complete, all)
 	return ok
 }
 
