@@ -119,7 +119,7 @@ func TestTwoProcesses(t *testing.T) {
 	server, mine, _ := open(t, firestoreapi.Config{})
 	yours := unumfirestore.New(dial(t, server), "weft")
 	ctx := t.Context()
-	for key, width := range map[string]int64{"few": 2, "many": 5000} {
+	for key, width := range map[string]int64{"none": 0, "few": 2, "many": 5000} {
 		if _, _, err := mine.Create(ctx, key, &unum.Record{Nonce: "n", Step: 1, Width: width}); err != nil {
 			t.Fatal(err)
 		}
