@@ -15,6 +15,10 @@ import (
 // class is nodes that are alike. Its first is what stands for all.
 type class struct{ nodes []*node }
 
+// maxAlike bounds the nodes of an exploration that compares them: beyond, as where lines are razed in many ways, that costs more than
+// it saves.
+const maxAlike = 8_000
+
 // levels of classes: of executions of one request, and of any, which is enough once none can crash and be repeated.
 const (
 	sameRequest = iota
@@ -25,7 +29,7 @@ const (
 // alike returns the node that stands for n.
 func (m *model) alike(n *node, w *world) *node {
 	switch {
-	case !m.lazy:
+	case !m.lazy || m.apart:
 		return n
 	case w.left.Crashes > 0:
 		return n.class[sameRequest].nodes[0]

@@ -68,6 +68,7 @@ type model struct {
 	fallible bool // a line can fail
 	classes  [levels]map[string][]*class
 	stale    bool // nodes were taken for alike that are not
+	apart    bool // no nodes are taken for alike
 	lazy     bool // executions draw their nonce when others come to see it
 }
 
@@ -167,7 +168,10 @@ func (m *model) visit(n *node, request int32, k int, answers []answer) *node {
 	m.nodes++
 	c.id = m.nodes
 	m.execute(c)
-	if m.lazy {
+	if m.lazy && !m.apart && m.nodes > maxAlike {
+		m.apart, m.stale = true, true
+	}
+	if m.lazy && !m.apart {
 		m.classify(c)
 		if n != nil {
 			m.follow(n, c)
