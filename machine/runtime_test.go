@@ -68,7 +68,7 @@ func newFaulty(t *testing.T, definition string, seed uint64) *faulty {
 	w.platform.Execute = w.execute
 	hook := func(context.Context, inject.Op) error { return w.crash() }
 	store := inject.Wrap(w.store, inject.Hooks{Before: hook, After: func(_ context.Context, _ inject.Op, err error) error { return errors.Join(err, w.crash()) }})
-	w.rt = &unum.Runtime{Store: store, Platform: w, Program: p, Now: w.platform.Now, Parallel: 1, Inline: []int{0, 1, 300}[w.rand.IntN(3)]}
+	w.rt = &unum.Runtime{Store: store, Platform: w, Program: p, Now: w.platform.Now, Patience: 1, Parallel: 1, Inline: []int{0, 1, 300}[w.rand.IntN(3)]}
 	return w
 }
 

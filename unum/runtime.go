@@ -19,6 +19,9 @@ import (
 // than a platform goes on trying to deliver a request (Lambda: 6 hours), so that no duplicate outlives its run's record.
 const DefaultKeep = 7 * 24 * time.Hour
 
+// DefaultPatience is long for a fan-out, and short beside the minute after which Lambda tries again.
+const DefaultPatience = 3 * time.Second
+
 // DefaultParallel is how many operations an execution has under way at a time.
 const DefaultParallel = 128
 
@@ -40,6 +43,9 @@ type Runtime struct {
 	// failure of the instance, which Retry and Catch see. 0: it counts at once. Who expects the sandbox to die for reasons
 	// that have nothing to do with the code sets it.
 	Redeliveries int
+	// Patience is how long an execution that finds the checkpoint of a fork or a join made leaves what follows to who made it
+	// (protocol.Env.Later); 0: DefaultPatience. It is what a crash at such a place costs in time.
+	Patience time.Duration
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// Nonce draws what tells records of the same key apart; nil: 72 random bits.
@@ -129,7 +135,15 @@ func (r *Runtime) env() *protocol.Env {
 	if keep == 0 {
 		keep = DefaultKeep
 	}
-	return &protocol.Env{Nonce: r.nonce(), Expires: r.now().Add(keep).Unix(), Keep: int64(keep / time.Second), Inline: r.Inline, Payload: r.Platform.MaxPayload()}
+	patience := r.Patience
+	if patience == 0 {
+		patience = DefaultPatience
+	}
+	now := r.now()
+	return &protocol.Env{
+		Nonce: r.nonce(), Expires: now.Add(keep).Unix(), Keep: int64(keep / time.Second), Later: now.Add(patience).UnixMilli(),
+		Inline: r.Inline, Payload: r.Platform.MaxPayload(),
+	}
 }
 
 // driver carries out the operations of one execution.

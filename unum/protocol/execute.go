@@ -17,6 +17,10 @@ type Env struct {
 	Expires int64  // of what it writes, Unix seconds
 	// Keep is by how many seconds what waits for a time outlives that. 0: Expires holds, however long it waits.
 	Keep int64
+	// Later, Unix milliseconds, is when an execution that finds the checkpoint made by another, and would fork or join, is
+	// to look again. As a rule it is a duplicate, the other does all that follows, and the line has moved on by then; if all
+	// acted at once, one duplicate would become as many as a fan-out is wide, and again at the next. 0: they act at once.
+	Later int64
 	// Inline is how many bytes of a checkpoint a record holds; larger ones are blobs. 0: DefaultInline.
 	Inline int
 	// Payload is how many bytes a request has at most when it is delivered; what does not fit goes into a blob. 0: any number.
@@ -495,6 +499,9 @@ func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
 		next.addBlob(refOf(rec))
 		return fate, x.invokeNext(x.own, x.lines[x.own].Step+1, 0, plan.Continue, next)
 	}
+	if off, err := x.putOff(plan); off || err != nil {
+		return fate, err
+	}
 	x.garbage.addBlob(x.req.StateRef)
 	switch {
 	case plan.Fork != nil:
@@ -507,6 +514,18 @@ func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
 		return fate, x.endRun(plan.End)
 	}
 	return fate, x.endBranch(x.own, plan.End)
+}
+
+// putOff has the request delivered again later, if another execution has made the checkpoint and does what follows.
+func (x *execution) putOff(plan *Plan) (bool, error) {
+	if !x.found || x.req.Patient || x.env.Later == 0 || x.own == 0 && plan.End != nil {
+		return false, nil
+	}
+	again := *x.req
+	if again.Patient = true; again.StateRef != "" {
+		again.State = nil
+	}
+	return true, x.invoke([]Op{{Kind: OpInvoke, Request: &again, At: x.env.Later}})
 }
 
 // refOf returns the blob that the value of a record is in; "" if it is in none.

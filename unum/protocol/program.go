@@ -30,6 +30,8 @@ type Request struct {
 	Failure *Outcome `json:"failure,omitempty"`
 	// Attempt counts how often the request was given to the platform again after that had given it up.
 	Attempt int `json:"attempt,omitempty"`
+	// Patient says that the request was put off: see Env.Later.
+	Patient bool `json:"patient,omitempty"`
 	// Cancel asks for no work: the time of the run is up (of the one with the nonce in Lines), and it ends so if it has not
 	// ended.
 	Cancel *End  `json:"cancel,omitempty"`
