@@ -18,7 +18,15 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 build: ## build bin/weft
-	CGO_ENABLED=0 go build -trimpath -o bin/weft ./cmd/weft
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/weft ./cmd/weft
+
+RELEASE := CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags '-s -w'
+release: ## build what a release has into bin: weft, and the runtime of deployed functions beside it
+	for arch in arm64 amd64; do \
+	  GOARCH=$$arch $(RELEASE) -o bin/weft-linux-$$arch ./cmd/weft; \
+	  GOARCH=$$arch $(RELEASE) -tags lambda.norpc,weft_aws -o bin/weft-function-linux-$$arch ./cmd/weft-function; \
+	done
+	GOARCH=amd64 $(RELEASE) -o bin/weft-function-google-linux-amd64 ./cmd/weft-function
 
 run: ## count the words of the Go source tree (examples/wordcount)
 	go run ./cmd/weft run examples/wordcount
@@ -92,4 +100,4 @@ lint: ## gofmt, go vet, golangci-lint and weftvet
 clean: ## remove what the other targets make
 	rm -rf bin bench/out .weft
 
-.PHONY: help build run tools test race conformance test-aws crash chaos sim check-protocol fuzz bench bench-unum bench-jsonata lint clean
+.PHONY: help build release run tools test race conformance test-aws crash chaos sim check-protocol fuzz bench bench-unum bench-jsonata lint clean

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weftworks/weft/fault"
+	"github.com/weftworks/weft/unum/hosted"
 )
 
 // asCommand, set in the environment, makes the test binary the weft command: what a test kills is a process.
@@ -24,6 +25,9 @@ const asCommand = "WEFT_TEST_AS_COMMAND"
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		os.Exit(Main(os.Args[1:], Stdio()))
+	}
+	if os.Getenv(asRuntime) != "" {
+		os.Exit(hosted.Main(os.Args[1:]))
 	}
 	os.Exit(m.Run())
 }

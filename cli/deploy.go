@@ -82,10 +82,10 @@ func (a *app) deployCommand() *cobra.Command {
 	fl.StringVar(&f.prices, "prices", "aws us-east-1", "with --run: `CLOUD REGION [DATE]` of the prices")
 	fl.BoolVar(&f.serve, "serve", false, "local: serve it until interrupted")
 	fl.StringVar(&f.listen, "listen", "127.0.0.1:0", "with --serve: loopback `ADDRESS` to listen on")
-	fl.StringVar(&f.export, "export", "", "aws: write a template for `TOOL` (sam, terraform) instead of deploying")
+	fl.StringVar(&f.export, "export", "", "aws, gcp: write a template for `TOOL` (sam, aws only; terraform) instead of deploying")
 	fl.StringVarP(&f.out, "output", "o", "", "with --export: `FILE` to write (default template.yaml, NAME.tf.json)")
 	fl.StringVar(&f.arch, "arch", "arm64", "aws: `ARCH` of the functions: arm64 or amd64")
-	fl.StringVar(&f.region, "region", "", "aws, gcp: `REGION` (default as their own tools have it)")
+	fl.StringVar(&f.region, "region", "", "aws, gcp: `REGION` (default as the SDK has it; gcp: $GOOGLE_CLOUD_REGION)")
 	fl.StringVar(&f.profile, "profile", "", "aws: `PROFILE` of the SDK's configuration")
 	fl.StringVar(&f.project, "project", "", "gcp: `PROJECT` (default $GOOGLE_CLOUD_PROJECT)")
 	return cmd
@@ -101,8 +101,10 @@ func (f *deployFlags) check() error {
 		return usage("--run and --serve are for --to local; start a run with weft runs start --on %s", f.to)
 	case f.run && f.serve:
 		return usage("--run ends with its run, and --serve goes on: choose one of them")
-	case f.export != "" && f.to != toAWS:
-		return usage("--export is for --to aws")
+	case f.export != "" && f.to == toLocal:
+		return usage("--export is for --to aws and --to gcp")
+	case f.export == "sam" && f.to == toGCP:
+		return usage("--export sam is for --to aws; Google Cloud has --export terraform")
 	case f.export != "" && f.export != "sam" && f.export != "terraform":
 		return usage("--export %q is not known; use sam or terraform", f.export)
 	}
@@ -241,10 +243,11 @@ by the same command.`,
 			if f.profile == "" {
 				f.profile = s.Settings["profile"]
 			}
-			target, err := a.openTarget(cmd.Context(), s, &f)
+			target, closeTarget, err := a.openTarget(cmd.Context(), s, &f)
 			if err != nil {
 				return err
 			}
+			defer closeTarget()
 			if err := a.apply(cmd.Context(), target, nil, s, &f); err != nil || f.dryRun {
 				return err
 			}
@@ -268,9 +271,13 @@ by the same command.`,
 }
 
 // openTarget returns where a deployment is.
-func (a *app) openTarget(ctx context.Context, s *deploy.State, f *deployFlags) (deploy.Target, error) {
+func (a *app) openTarget(ctx context.Context, s *deploy.State, f *deployFlags) (deploy.Target, func(), error) {
 	if s.Target == toLocal {
-		return here.Target{}, nil
+		if c, err := here.Dial(directory(f.state, s.Target, s.Name), nil); err == nil {
+			c.Close()
+			return nil, nil, fault.New("", fault.Conflict, s.Target+"/"+s.Name, "the deployment is served by another process: end that first (Ctrl-C, where weft deploy --to local --serve was called)")
+		}
+		return here.Target{}, func() {}, nil
 	}
 	return a.openCloud(ctx, f)
 }

@@ -106,6 +106,9 @@ func TestDeployRefuses(t *testing.T) {
 		"a bad name":             {[]string{dir, "--to", "local", "--name", "No"}, ExitUsage, "is no name of a deployment"},
 		"unknown prices":         {[]string{dir, "--to", "local", "--run", "--prices", "aws mars"}, ExitNotFound, "us-west-1"},
 		"nothing there":          {[]string{filepath.Join(dir, "missing"), "--to", "local"}, ExitNotFound, "missing"},
+		"no project":             {[]string{dir, "--to", "gcp"}, ExitUsage, "GOOGLE_CLOUD_PROJECT"},
+		"a tool of AWS's":        {[]string{dir, "--to", "gcp", "--export", "sam"}, ExitUsage, "--export terraform"},
+		"a template of nothing":  {[]string{dir, "--to", "local", "--export", "sam"}, ExitUsage, "--to aws and --to gcp"},
 		"an unknown tool":        {[]string{dir, "--to", "aws", "--export", "pulumi"}, ExitUsage, "sam or terraform"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -159,6 +162,9 @@ func TestRunsOnADeployment(t *testing.T) {
 	}
 	runs(ExitNotFound, "show", "run-2")
 	runs(ExitNotFound, "cost", "run-2")
+	if code, _, stderr := weft("destroy", "local", "--state", state); code != ExitConflict || !strings.Contains(stderr, "served by another process") {
+		t.Errorf("destroyed while it is served: exit %d, %s", code, stderr)
+	}
 	w.signals <- os.Interrupt
 	if code := <-served; code != ExitOK {
 		t.Errorf("the server ended with %d: %s", code, w.err.String())

@@ -24,6 +24,9 @@ import (
 
 // deployCloud deploys to a cloud, or writes a template.
 func (a *app) deployCloud(ctx context.Context, path string, f *deployFlags) error {
+	if err := a.placeOf(f); err != nil {
+		return err
+	}
 	built, app, err := a.readBuild(ctx, path, f)
 	if err != nil {
 		return err
@@ -32,21 +35,25 @@ func (a *app) deployCloud(ctx context.Context, path string, f *deployFlags) erro
 	if err != nil {
 		return err
 	}
-	var target deploy.Target
-	if f.export == "" {
-		if target, err = a.openCloud(ctx, f); err != nil {
+	if f.export != "" && f.to == toGCP {
+		return a.googleTemplate(built.Manifest, built.Dir, f)
+	}
+	if f.export != "" {
+		wanted, err := aws.Resources(built, f.name)
+		if err != nil {
 			return err
 		}
+		return a.writeTemplate(wanted, f)
 	}
-	built.Region = f.region
-	wanted, err := aws.Resources(built, f.name)
+	target, closeTarget, err := a.openCloud(ctx, f)
 	if err != nil {
 		return err
 	}
-	if f.export != "" {
-		return a.writeTemplate(wanted, f)
+	defer closeTarget()
+	wanted, err := f.wanted(built, s)
+	if err != nil {
+		return err
 	}
-	s.Settings = map[string]string{"region": f.region, "profile": f.profile, "table": f.name, "prefix": aws.FunctionName(f.name, "")}
 	if err := a.apply(ctx, target, wanted, s, f); err != nil || f.dryRun {
 		return err
 	}
@@ -57,9 +64,19 @@ func (a *app) deployCloud(ctx context.Context, path string, f *deployFlags) erro
 		return a.object(s)
 	}
 	if !f.quiet {
-		a.note("deployed %s/%s to %s; run it with weft runs start --on %s, or by invoking %s", f.to, f.name, f.region, f.name, aws.FunctionName(f.name, built.Entry))
+		a.note("deployed %s/%s to %s; run it with weft runs start --on %s", f.to, f.name, f.region, f.name)
 	}
 	return nil
+}
+
+// wanted returns the resources of a build, and notes in the state what those need to know who start runs.
+func (f *deployFlags) wanted(p *aws.Package, s *deploy.State) ([]deploy.Resource, error) {
+	if f.to == toAWS {
+		p.Region = f.region
+		s.Settings = map[string]string{"region": f.region, "profile": f.profile, "table": f.name, "prefix": aws.FunctionName(f.name, "")}
+		return aws.Resources(p, f.name)
+	}
+	return f.onGoogle(p.Manifest, p.Dir, s)
 }
 
 // readBuild returns what is to be deployed: the build at path, or one of the application there, which is made below
@@ -91,7 +108,9 @@ func (a *app) readBuild(ctx context.Context, path string, f *deployFlags) (*aws.
 	if err != nil {
 		return nil, nil, err
 	}
-	o.Archs = []build.Arch{arch}
+	if o.Archs = []build.Arch{arch}; f.to == toGCP {
+		o.Archs, o.Google = nil, true
+	}
 	if f.quiet {
 		o.Progress = nil
 	}
@@ -99,21 +118,31 @@ func (a *app) readBuild(ctx context.Context, path string, f *deployFlags) (*aws.
 	return &aws.Package{Manifest: m, Dir: out, Arch: arch}, app.App, err
 }
 
-// openCloud opens the cloud that a deployment is on.
-func (a *app) openCloud(ctx context.Context, f *deployFlags) (deploy.Target, error) {
+// openCloud opens the cloud that a deployment is on, and returns what closes it.
+func (a *app) openCloud(ctx context.Context, f *deployFlags) (deploy.Target, func(), error) {
 	if f.to == toGCP {
-		return nil, fault.New("", fault.Unsupported, f.to, "weft deploy cannot create what Google Cloud needs yet; docs/unum-deploy.md says how to deploy the archives of weft build --google by gcloud")
+		return a.openGoogle(ctx)
 	}
 	t, err := aws.Open(ctx, f.region, f.profile)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f.region = t.Region
-	return t, nil
+	return t, func() {}, nil
 }
 
 // writeTemplate writes resources for another tool.
 func (a *app) writeTemplate(wanted []deploy.Resource, f *deployFlags) error {
+	return a.template(len(wanted), f, func(relative func(string) (string, error)) ([]byte, error) {
+		if f.export == "sam" {
+			return aws.SAM(wanted, "The application "+f.name+", which needs no orchestrator", relative)
+		}
+		return aws.Terraform(wanted, relative)
+	})
+}
+
+// template writes what text makes of n resources. relative is the path of a file as the template has it.
+func (a *app) template(n int, f *deployFlags, text func(relative func(file string) (string, error)) ([]byte, error)) error {
 	if f.out == "" {
 		f.out = map[string]string{"sam": "template.yaml", "terraform": f.name + ".tf.json"}[f.export]
 	}
@@ -121,36 +150,30 @@ func (a *app) writeTemplate(wanted []deploy.Resource, f *deployFlags) error {
 	if err != nil {
 		return err
 	}
-	relative := func(file string) (string, error) {
+	out, err := text(func(file string) (string, error) {
 		file, err := filepath.Abs(file)
 		if err != nil {
 			return "", err
 		}
 		rel, err := filepath.Rel(from, file)
 		return filepath.ToSlash(rel), err
-	}
-	var text []byte
-	if f.export == "sam" {
-		text, err = aws.SAM(wanted, "The application "+f.name+", which needs no orchestrator", relative)
-	} else {
-		text, err = aws.Terraform(wanted, relative)
-	}
+	})
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(f.out, text, 0o644); err != nil {
+	if err := os.WriteFile(f.out, out, 0o644); err != nil {
 		return fault.New("", fault.Conflict, f.out, "cannot be written: %w", err)
 	}
 	if !f.quiet {
-		a.note("wrote %s to %s", console.Count(int64(len(wanted)), "resource"), f.out)
+		a.note("wrote %s to %s", console.Count(int64(n), "resource"), f.out)
 	}
 	return nil
 }
 
 // cloudRuntime connects to the datastore and the platform of a deployment, without a program.
 func (a *app) cloudRuntime(ctx context.Context, s *deploy.State) (*unum.Runtime, func(), error) {
-	if s.Target != toAWS {
-		return nil, nil, fault.New("", fault.Unsupported, s.Target+"/"+s.Name, "runs are started there by invoking the function that they begin with")
+	if s.Target == toGCP {
+		return a.googleRuntime(ctx, s)
 	}
 	var options []func(*awsconfig.LoadOptions) error
 	if region := s.Settings["region"]; region != "" {

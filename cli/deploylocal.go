@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/weftworks/weft/asl"
 	"github.com/weftworks/weft/cli/console"
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/unum"
@@ -77,9 +76,7 @@ func priceBook(text string) (*cost.Book, error) {
 // localHost is a local deployment that runs in this process.
 type localHost struct {
 	*here.Host
-	fns     *functions
-	machine *asl.Machine // nil: written by hand
-	calls   *recorder
+	fns *functions
 }
 
 // openHost opens a deployment. watch may be nil.
@@ -92,10 +89,7 @@ func (a *app) openHost(s *deploy.State, dir string, watch func(here.Change)) (*l
 	if err != nil {
 		return nil, err
 	}
-	h := &localHost{calls: &recorder{}}
-	if app.Machine != nil {
-		h.machine, _ = asl.Parse(app.Machine, asl.Options{Integrations: asl.AnyIntegration}) // it was valid when it was compiled
-	}
+	h := &localHost{}
 	if h.fns, err = openFunctions(s.Settings["config"], functionOptions{log: a.logger(), say: func(text string) { a.note("%s", text) }}); err != nil {
 		return nil, err
 	}
@@ -111,7 +105,7 @@ func (a *app) openHost(s *deploy.State, dir string, watch func(here.Change)) (*l
 	}
 	h.Host, err = here.Open(here.Config{
 		App: app, Program: prog, Functions: h.fns, Memory: func(code string) int { return memory[code] }, Dir: here.Records(dir),
-		Watch: watch, Called: h.calls.called, Log: a.logger(),
+		Watch: watch, Log: a.logger(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, h.fns.Close())
@@ -206,9 +200,7 @@ func (a *app) driveLocal(ctx context.Context, h *localHost, r *localRun) error {
 // report prices a run that has ended.
 func (h *localHost) report(r *localRun, d *unum.Description) *cost.Report {
 	used, _ := h.Meter.Usage(r.id)
-	if h.machine != nil {
-		used.Transitions = h.calls.transitions(h.machine, d, r.input)
-	}
+	used.Transitions = cost.Charged(d.Tally)
 	return r.book.Report(used, d.Stopped.Sub(d.Started))
 }
 
@@ -305,8 +297,9 @@ func (a *app) serveLocal(ctx context.Context, s *deploy.State, dir string, f *de
 		case <-ctx.Done():
 		}
 	}()
-	a.note("serving local/%s at http://%s (Lambda's API); start runs with weft runs start --on %s", s.Name, l.Addr(), s.Name)
-	err = h.Serve(ctx, l, dir)
+	err = h.Serve(ctx, l, dir, func() {
+		a.note("serving local/%s at http://%s (Lambda's API); start runs with weft runs start --on %s", s.Name, l.Addr(), s.Name)
+	})
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
 	defer cancel()
 	return errors.Join(err, h.Close(ending))

@@ -242,24 +242,42 @@ func (r *remote) moment(t time.Time) string {
 	return t.In(loc).Format("2006-01-02 15:04:05")
 }
 
-// report prices what a run has used; nil where nobody has counted it.
+// report prices what a run has used: what a server has counted, or else the least that it can have been; nil where neither is
+// known.
 func (o *on) report(ctx context.Context, ses *connection, d *unum.Description) (*cost.Report, error) {
-	if ses.client == nil {
-		return nil, nil
+	used, known, err := cost.Usage{}, false, error(nil)
+	if ses.client != nil {
+		if used, known, err = ses.client.Usage(ctx, d.Run); err != nil {
+			return nil, err
+		}
 	}
-	used, known, err := ses.client.Usage(ctx, d.Run)
-	if err != nil || !known {
-		return nil, err
+	switch {
+	case known:
+		used.Transitions = cost.Charged(d.Tally)
+	case d.Tally == nil:
+		return nil, nil
+	default:
+		used = cost.Least(d.Tally, here.DefaultMemory)
+	}
+	var took time.Duration
+	if d.Status != unum.Running {
+		took = d.Stopped.Sub(d.Started)
 	}
 	prices := o.prices
-	if prices == "" {
+	switch {
+	case prices != "":
+	case ses.state.Target == toGCP:
+		prices = "gcp us-central1"
+	default:
 		prices = "aws us-east-1"
 	}
 	book, err := priceBook(prices)
 	if err != nil {
 		return nil, err
 	}
-	return book.Report(used, 0), nil
+	report := book.Report(used, took)
+	report.Least = !known
+	return report, nil
 }
 
 // stop is `weft runs stop` on a deployment.
@@ -294,10 +312,11 @@ func (a *app) runsCost(r *remote) *cobra.Command {
 	var o *on
 	cmd := &cobra.Command{
 		Use:   "cost RUN",
-		Short: "What a run of a local deployment has used, and would cost on a cloud and with Step Functions",
-		Long: `Print what a run has asked of its datastore and its platform, and what that costs by the prices of a cloud.
-It is counted by the server of a local deployment (weft deploy --to local --serve) while that runs; runs on clouds
-cost what the same run uses here.`,
+		Short: "What a run of a deployment has used, what that costs, and what Step Functions would charge",
+		Long: `Print what a run has asked of its datastore and its platform, and what that costs by the prices of a cloud, beside
+what Step Functions would charge. The server of a local deployment (weft deploy --to local --serve) counts everything
+while it runs. Elsewhere it is what the run has counted along its way, once it has ended: what was repeated is not in
+it, and functions are taken to have 128 MiB.`,
 		Example: "  weft runs cost order-7 --on local\n  weft runs cost order-7 --on local --prices \"gcp us-central1\" --json",
 		Args:    args(1, 1, "RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -318,7 +337,7 @@ cost what the same run uses here.`,
 				return err
 			}
 			if report == nil {
-				return fault.New("", fault.ResourceNotFound, args[0], "nobody has counted what this run used: only the server of a local deployment does, for its own runs")
+				return fault.New("", fault.ResourceNotFound, args[0], "the run has not ended, and no server of a local deployment counts what it uses: ask again when it has")
 			}
 			if r.json {
 				return r.object(report)
@@ -327,6 +346,6 @@ cost what the same run uses here.`,
 		},
 	}
 	o = onFlags(cmd)
-	cmd.Flags().StringVar(&o.prices, "prices", "aws us-east-1", "`CLOUD REGION [DATE]` of the prices")
+	cmd.Flags().StringVar(&o.prices, "prices", "", "`CLOUD REGION [DATE]` of the prices (default \"aws us-east-1\", of a deployment on gcp \"gcp us-central1\")")
 	return cmd
 }

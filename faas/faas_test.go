@@ -223,6 +223,62 @@ func TestEventIsRetried(t *testing.T) {
 	})
 }
 
+// TestWhatAnEventCannotCarry has functions answer, and be called with, more than fits.
+func TestWhatAnEventCannotCarry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := service(t, faas.Config{})
+		register(t, s, "long", faas.Settings{}, func(context.Context, []byte) ([]byte, error) {
+			return []byte(`"` + strings.Repeat("x", faas.SyncBytes) + `"`), nil
+		})
+		answer, err := s.Invoke(t.Context(), "long", nil)
+		if err != nil || answer.FunctionError == "" || len(answer.Payload) > 1000 || !strings.Contains(string(answer.Payload), "Function.ResponseSizeTooLarge") {
+			t.Errorf("%.200s %v", answer.Payload, err)
+		}
+		register(t, s, "sink", faas.Settings{}, func(context.Context, []byte) ([]byte, error) {
+			t.Error("a record came that is too large")
+			return nil, nil
+		})
+		register(t, s, "fails", faas.Settings{OnFailure: "sink", MaxRetries: new(0)}, func(context.Context, []byte) ([]byte, error) {
+			return nil, errors.New(strings.Repeat("x", 1000))
+		})
+		send(t, s, "fails", `"`+strings.Repeat("x", faas.AsyncBytes-100)+`"`, time.Time{})
+		wait(t, s)
+		if stats := s.Stats(); stats.Lost != 1 || stats.Exhausted != 1 {
+			t.Errorf("%+v", stats)
+		}
+	})
+}
+
+// TestPlatformFailuresCostNoAttempt has an invoker give up, which is not the function's failure.
+func TestPlatformFailuresCostNoAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := service(t, faas.Config{})
+		var attempts []int
+		err := s.Register("f", invoker(func(_ context.Context, req *function.Request) (*function.Result, error) {
+			if attempts = append(attempts, req.Attempt); len(attempts) < 5 {
+				return nil, errors.New("no sandbox")
+			}
+			return &function.Result{Output: []byte("1")}, nil
+		}), faas.Settings{MaxRetries: new(0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, s, "f", `1`, time.Time{})
+		wait(t, s)
+		if diff := cmp.Diff([]int{1, 1, 1, 1, 1}, attempts); diff != "" || s.Stats().Exhausted != 0 {
+			t.Errorf("%+v (-want +got):\n%s", s.Stats(), diff)
+		}
+	})
+}
+
+type invoker func(context.Context, *function.Request) (*function.Result, error)
+
+func (i invoker) Invoke(ctx context.Context, req *function.Request) (*function.Result, error) {
+	return i(ctx, req)
+}
+
 // withoutID puts ID in the place of a record's request id.
 func withoutID(t *testing.T, record []byte) string {
 	t.Helper()

@@ -32,7 +32,8 @@ type Description struct {
 	Output  json.RawMessage `json:"output,omitempty"` // of a run that has succeeded
 	Error   *string         `json:"error,omitempty"`  // of one that has not; nil when it has none
 	Cause   *string         `json:"cause,omitempty"`
-	Steps   int64           `json:"steps"` // checkpoints on the run's own line so far
+	Steps   int64           `json:"steps"`           // checkpoints on the run's own line so far
+	Tally   *protocol.Tally `json:"tally,omitempty"` // of a run that has ended: what it took at least
 }
 
 // maxRunID bounds run ids: keys grow from them.
@@ -56,7 +57,7 @@ func (r *Runtime) Start(ctx context.Context, run string, input []byte, timeout t
 	if err != nil || f.begun {
 		return false, err
 	}
-	if err := r.limit(ctx, f, timeout); err != nil {
+	if err := r.deadlines(ctx, f, timeout); err != nil {
 		return false, err
 	}
 	return f.created, r.invoke(ctx, f.req, f.at)
@@ -70,7 +71,7 @@ func (r *Runtime) Begin(ctx context.Context, run string, input []byte, timeout t
 		return err
 	}
 	if !f.begun {
-		if err := r.limit(ctx, f, timeout); err != nil {
+		if err := r.deadlines(ctx, f, timeout); err != nil {
 			return err
 		}
 	}
@@ -85,6 +86,7 @@ type firstCall struct {
 	req     *protocol.Request
 	started int64 // Unix milliseconds
 	at      int64 // when it is to execute, Unix milliseconds; 0: now
+	expires int64 // when its time is up; 0: never
 	created bool  // the run was made by this call
 	begun   bool  // it has checkpointed, or the run has ended
 }
@@ -97,8 +99,12 @@ func (r *Runtime) first(ctx context.Context, run string, input []byte) (*firstCa
 	if !json.Valid(input) {
 		return nil, fault.New("unum.start", fault.InvalidInput, run, "the input is no JSON")
 	}
-	env := r.env()
-	rec := &Record{Nonce: rootNonce(env.Nonce, r.now().UnixMilli(), input), Expires: env.Expires}
+	env, now := r.env(), r.now().UnixMilli()
+	call, err := r.Program.Entry(run, input, now)
+	if err != nil {
+		return nil, err
+	}
+	rec := &Record{Nonce: rootNonce(env.Nonce, now, input), Expires: env.Expires + max(0, call.At-now)/1000}
 	cur, created, err := r.Store.Create(ctx, run, rec)
 	if err != nil {
 		return nil, err
@@ -110,28 +116,36 @@ func (r *Runtime) first(ctx context.Context, run string, input []byte) (*firstCa
 		}
 		rec, f.begun = cur, cur.Step > 0 || cur.Ended // if not, whoever made it may not have come to invoke anything
 	}
-	f.started, _, _ = splitNonce(rec.Nonce)
-	call, err := r.Program.Entry(run, input, f.started)
-	if err != nil {
-		return nil, err
+	if f.started, _, _ = splitNonce(rec.Nonce); f.started != now {
+		if call, err = r.Program.Entry(run, input, f.started); err != nil {
+			return nil, err
+		}
 	}
 	f.at = call.At
-	f.req = &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, State: call.State, Lines: []protocol.Line{{Nonce: rec.Nonce, Step: 1}}}
+	f.req = &protocol.Request{Version: protocol.Version, Run: run, Function: call.Function, State: call.State, Tally: protocol.Tally{Entered: call.Entered}, Lines: []protocol.Line{{Nonce: rec.Nonce, Step: 1}}}
 	if call.Timer {
 		f.req.Timer = call.At
+	} else {
+		f.expires = call.Expires
 	}
 	return f, nil
 }
 
-// limit has a run ended when its time is up.
-func (r *Runtime) limit(ctx context.Context, f *firstCall, timeout time.Duration) error {
-	if timeout <= 0 {
-		return nil
+// deadlines has the first instance told when its time is up, and the run ended when that of the run is.
+func (r *Runtime) deadlines(ctx context.Context, f *firstCall, timeout time.Duration) error {
+	var ops []protocol.Op
+	if f.expires != 0 {
+		late := *f.req
+		late.Timer, late.Expired = f.expires, true
+		ops = append(ops, protocol.Op{Kind: protocol.OpInvoke, Request: &late, At: f.expires})
 	}
-	due := f.started + timeout.Milliseconds()
-	end := &protocol.End{Failed: true, Status: string(TimedOut), Now: due} // without an error, as in Step Functions
-	late := &protocol.Request{Version: protocol.Version, Run: f.req.Run, Function: f.req.Function, Lines: f.req.Lines, Cancel: end}
-	return r.invoke(ctx, late, due)
+	if timeout > 0 {
+		due := f.started + timeout.Milliseconds()
+		end := &protocol.End{Failed: true, Status: string(TimedOut), Now: due} // without an error, as in Step Functions
+		late := &protocol.Request{Version: protocol.Version, Run: f.req.Run, Function: f.req.Function, Lines: f.req.Lines, Cancel: end}
+		ops = append(ops, protocol.Op{Kind: protocol.OpInvoke, Request: late, At: due})
+	}
+	return protocol.Invoke(r.env(), &driver{ctx: ctx, r: r}, ops)
 }
 
 // splitNonce returns what the nonce of a run's own record says.
@@ -170,7 +184,7 @@ func (r *Runtime) describe(ctx context.Context, run string, rec *Record) (*Descr
 	if end == nil {
 		return nil, fault.New("unum.describe", fault.Corrupt, run, "the record of the run has ended without a result")
 	}
-	d.Stopped = time.UnixMilli(end.Now).UTC()
+	d.Stopped, d.Tally = time.UnixMilli(end.Now).UTC(), &cp.Tally
 	switch {
 	case !end.Failed:
 		d.Status, d.Output = Succeeded, end.Output

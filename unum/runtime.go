@@ -19,6 +19,9 @@ import (
 // than a platform goes on trying to deliver a request (Lambda: 6 hours), so that no duplicate outlives its run's record.
 const DefaultKeep = 7 * 24 * time.Hour
 
+// DefaultPatience is long for a fan-out, and short beside the minute after which Lambda tries again.
+const DefaultPatience = 3 * time.Second
+
 // DefaultParallel is how many operations an execution has under way at a time.
 const DefaultParallel = 128
 
@@ -28,7 +31,9 @@ type Runtime struct {
 	Store    Store
 	Platform Platform
 	Program  protocol.Program
-	// Keep is how long records live after their last write; 0: DefaultKeep.
+	// Keep is how long records live after their last write, or after the time that their line waits for; 0: DefaultKeep. A
+	// fan-out, and a Wait that follows it directly, have to be over within it: the record of the line that forked is not
+	// written meanwhile.
 	Keep time.Duration
 	// Parallel bounds the operations that an execution has under way at a time; 0: DefaultParallel.
 	Parallel int
@@ -38,6 +43,9 @@ type Runtime struct {
 	// failure of the instance, which Retry and Catch see. 0: it counts at once. Who expects the sandbox to die for reasons
 	// that have nothing to do with the code sets it.
 	Redeliveries int
+	// Patience is how long an execution that finds the checkpoint of a fork or a join made leaves what follows to who made it
+	// (protocol.Env.Later); 0: DefaultPatience. It is what a crash at such a place costs in time.
+	Patience time.Duration
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// Nonce draws what tells records of the same key apart; nil: 72 random bits.
@@ -127,7 +135,15 @@ func (r *Runtime) env() *protocol.Env {
 	if keep == 0 {
 		keep = DefaultKeep
 	}
-	return &protocol.Env{Nonce: r.nonce(), Expires: r.now().Add(keep).Unix(), Inline: r.Inline, Payload: r.Platform.MaxPayload()}
+	patience := r.Patience
+	if patience == 0 {
+		patience = DefaultPatience
+	}
+	now := r.now()
+	return &protocol.Env{
+		Nonce: r.nonce(), Expires: now.Add(keep).Unix(), Keep: int64(keep / time.Second), Later: now.Add(patience).UnixMilli(),
+		Inline: r.Inline, Payload: r.Platform.MaxPayload(),
+	}
 }
 
 // driver carries out the operations of one execution.
@@ -184,7 +200,7 @@ func (d *driver) do(ctx context.Context, op *protocol.Op) (a protocol.Answer, er
 	case protocol.OpDelete:
 		err = store.Delete(ctx, op.Keys)
 	case protocol.OpPutBlob:
-		err = store.PutBlob(ctx, op.Key, op.Data, d.r.env().Expires)
+		err = store.PutBlob(ctx, op.Key, op.Data, op.Expires)
 	case protocol.OpGetBlob:
 		a.Data, err = store.GetBlob(ctx, op.Key)
 		if a.OK = err == nil; fault.Is(err, fault.ResourceNotFound) {
@@ -210,7 +226,9 @@ func (d *driver) work(ctx context.Context, op *protocol.Op) (*protocol.Outcome, 
 	if op.Code == "" {
 		return &protocol.Outcome{Kind: protocol.Returned, Output: op.Input, Now: d.r.now().UnixMilli()}, nil
 	}
+	began := d.r.now()
 	out := d.run(ctx, op.Code, op.Input)
+	out.Millis = d.r.now().Sub(began).Milliseconds()
 	if err := context.Cause(ctx); err != nil {
 		return nil, err // the platform has taken the time away: what the code came to is nothing to go by
 	}

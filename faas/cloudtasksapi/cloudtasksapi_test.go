@@ -16,6 +16,7 @@ import (
 
 	cloudtasks "cloud.google.com/go/cloudtasks/apiv2"
 	pb "cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
+	"cloud.google.com/go/iam/apiv1/iampb"
 	"google.golang.org/api/iterator"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
@@ -314,4 +315,26 @@ func TestConcurrency(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPolicies keeps the policy of a queue, and one that is out of date from it.
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	c := client(t, nil)
+	p, err := c.GetIamPolicy(t.Context(), &iampb.GetIamPolicyRequest{Resource: queue})
+	if err != nil || len(p.GetBindings()) != 0 {
+		t.Fatalf("%v, %v", p, err)
+	}
+	p.Bindings = []*iampb.Binding{{Role: "roles/cloudtasks.enqueuer", Members: []string{"user:a@example.com"}}}
+	set := &iampb.SetIamPolicyRequest{Resource: queue, Policy: p}
+	if _, err := c.SetIamPolicy(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.SetIamPolicy(t.Context(), set)
+	wantCode(t, "a policy that is out of date", err, codes.Aborted)
+	if p, err = c.GetIamPolicy(t.Context(), &iampb.GetIamPolicyRequest{Resource: queue}); err != nil || len(p.GetBindings()) != 1 {
+		t.Errorf("%v, %v", p, err)
+	}
+	_, err = c.GetIamPolicy(t.Context(), &iampb.GetIamPolicyRequest{Resource: queue + "x"})
+	wantCode(t, "the policy of no queue", err, codes.NotFound)
 }

@@ -5,11 +5,13 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	pb "cloud.google.com/go/cloudtasks/apiv2/cloudtaskspb"
+	"cloud.google.com/go/iam/apiv1/iampb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -21,6 +23,7 @@ import (
 // queue is a queue with its tasks. Service.mu guards it.
 type queue struct {
 	proto   *pb.Queue
+	policy  *iampb.Policy
 	tasks   map[string]*task
 	used    map[string]time.Time // names of tasks that are gone, until when they cannot be used again
 	running int
@@ -48,9 +51,10 @@ type Service struct {
 	cancel   context.CancelFunc
 	dispatch sync.WaitGroup
 
-	mu     sync.Mutex
-	queues map[string]*queue
-	closed bool
+	mu       sync.Mutex
+	queues   map[string]*queue
+	policies int64 // that were set
+	closed   bool
 }
 
 // New returns a Service without queues. Close it.
@@ -166,7 +170,7 @@ func (s *Service) CreateQueue(_ context.Context, req *pb.CreateQueueRequest) (*p
 	if s.queues[made.GetName()] != nil {
 		return nil, status.Error(codes.AlreadyExists, "Queue already exists")
 	}
-	s.queues[made.GetName()] = &queue{proto: made, tasks: make(map[string]*task), used: make(map[string]time.Time)}
+	s.queues[made.GetName()] = &queue{proto: made, policy: &iampb.Policy{Etag: []byte("0")}, tasks: make(map[string]*task), used: make(map[string]time.Time)}
 	return proto.CloneOf(made), nil
 }
 
@@ -278,4 +282,28 @@ func (s *Service) ListQueues(_ context.Context, req *pb.ListQueuesRequest) (*pb.
 		}
 	}
 	return out, nil
+}
+
+// GetIamPolicy returns who may do what with a queue.
+func (s *Service) GetIamPolicy(_ context.Context, req *iampb.GetIamPolicyRequest) (p *iampb.Policy, err error) {
+	_, err = s.withQueue(req.GetResource(), func(q *queue) { p = proto.CloneOf(q.policy) })
+	return p, err
+}
+
+// SetIamPolicy says who may do what with a queue, if nobody else has since the policy was read. Nobody is held to it.
+func (s *Service) SetIamPolicy(_ context.Context, req *iampb.SetIamPolicyRequest) (p *iampb.Policy, err error) {
+	_, gone := s.withQueue(req.GetResource(), func(q *queue) {
+		if etag := req.GetPolicy().GetEtag(); len(etag) > 0 && string(etag) != string(q.policy.GetEtag()) {
+			err = status.Error(codes.Aborted, "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.")
+			return
+		}
+		q.policy = proto.CloneOf(req.GetPolicy())
+		s.policies++
+		q.policy.Etag = strconv.AppendInt(nil, s.policies, 10)
+		p = proto.CloneOf(q.policy)
+	})
+	if gone != nil {
+		err = gone
+	}
+	return p, err
 }

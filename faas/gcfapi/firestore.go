@@ -133,10 +133,16 @@ func (s *firestoreService) UpdateField(_ context.Context, req *adminpb.UpdateFie
 			next.TtlConfig.State = adminpb.Field_TtlConfig_ACTIVE
 		}
 	}
-	return s.server.begin(fieldName.FindStringSubmatch(name)[1], name, &adminpb.FieldOperationMetadata{Field: name}, func() (proto.Message, error) {
+	op, err := s.server.begin(fieldName.FindStringSubmatch(name)[1], name, &adminpb.FieldOperationMetadata{Field: name}, func() (proto.Message, error) {
 		s.server.fields[name] = next
 		return proto.CloneOf(next), nil
 	})
+	if err == nil && !op.GetDone() && cur.GetTtlConfig() == nil && next.GetTtlConfig() != nil {
+		creating := proto.CloneOf(cur)
+		creating.TtlConfig = &adminpb.Field_TtlConfig{State: adminpb.Field_TtlConfig_CREATING}
+		s.server.fields[name] = creating
+	}
+	return op, err
 }
 
 // ListFields returns the fields of a collection group of which something was set, on one page.

@@ -240,6 +240,7 @@ func (s *functionService) DeleteFunction(_ context.Context, req *functionspb.Del
 	return s.server.begin(above(req.GetName()), req.GetName(), metadata(req.GetName(), "delete"), func() (proto.Message, error) {
 		delete(s.server.functions, req.GetName())
 		delete(s.server.policies, req.GetName())
+		delete(s.server.policies, strings.Replace(req.GetName(), "/functions/", "/services/", 1))
 		if s.server.config.Stop != nil {
 			s.server.config.Stop(req.GetName())
 		}

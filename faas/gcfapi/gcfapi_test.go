@@ -20,6 +20,7 @@ import (
 	"google.golang.org/api/cloudresourcemanager/v1"
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/option"
+	"google.golang.org/api/run/v2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -178,10 +179,10 @@ func TestFunctions(t *testing.T) {
 	wantCode(t, "a function that is gone", err, codes.NotFound)
 }
 
-// TestOperationsTakeTime has an operation take two polls, in which no other may begin.
+// TestOperationsTakeTime has an operation take three polls, in which no other may begin; trying to is one of them.
 func TestOperationsTakeTime(t *testing.T) {
 	t.Parallel()
-	_, conn := start(t, gcfapi.Config{Polls: 2})
+	_, conn := start(t, gcfapi.Config{Polls: 3})
 	c, err := functions.NewFunctionClient(t.Context(), conn)
 	if err != nil {
 		t.Fatal(err)
@@ -302,6 +303,20 @@ func TestIdentity(t *testing.T) {
 	got, err := c.GetIamPolicy(ctx, &iampb.GetIamPolicyRequest{Resource: f.GetName()})
 	if err != nil || len(got.GetBindings()) != 1 {
 		t.Errorf("%v, %v", got, err)
+	}
+	services, err := run.NewService(ctx, option.WithEndpoint(server.URL()), option.WithoutAuthentication())
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := &run.GoogleIamV1SetIamPolicyRequest{Policy: &run.GoogleIamV1Policy{Bindings: []*run.GoogleIamV1Binding{{Role: "roles/run.invoker", Members: []string{"allUsers"}}}}}
+	if _, err := services.Projects.Locations.Services.SetIamPolicy(f.GetServiceConfig().GetService(), who).Context(ctx).Do(); err != nil {
+		t.Error(err)
+	}
+	if p, err := services.Projects.Locations.Services.GetIamPolicy(f.GetServiceConfig().GetService()).Context(ctx).Do(); err != nil || len(p.Bindings) != 1 {
+		t.Errorf("the policy of a service: %v, %v", p, err)
+	}
+	if _, err := services.Projects.Locations.Services.GetIamPolicy(where + "/services/x").Context(ctx).Do(); !errors.As(err, &refused) || refused.Code != 404 {
+		t.Errorf("the policy of no service: %v", err)
 	}
 	_, err = c.GetIamPolicy(ctx, &iampb.GetIamPolicyRequest{Resource: f.GetName() + "x"})
 	wantCode(t, "the policy of nothing", err, codes.NotFound)

@@ -35,6 +35,9 @@ func (s *Server) setPolicy(resource string, p *iampb.Policy) (*iampb.Policy, err
 		return nil, status.Error(codes.Aborted, "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.")
 	}
 	for _, b := range p.GetBindings() {
+		if b.GetCondition() != nil && p.GetVersion() != 3 {
+			return nil, invalid("Conditional role bindings require policy version 3.")
+		}
 		if !strings.HasPrefix(b.GetRole(), "roles/") && !strings.Contains(b.GetRole(), "/roles/") {
 			return nil, invalid("Role %q is not supported for this resource.", b.GetRole())
 		}
@@ -55,6 +58,7 @@ func (s *Server) setPolicy(resource string, p *iampb.Policy) (*iampb.Policy, err
 func (s *Server) exists(resource string) error {
 	switch {
 	case strings.Contains(resource, "/functions/") && s.functions[resource] == nil,
+		strings.Contains(resource, "/services/") && s.functions[strings.Replace(resource, "/services/", "/functions/", 1)] == nil,
 		strings.Contains(resource, "/serviceAccounts/") && s.accounts[last(resource)] == nil:
 		return missing("Resource", resource)
 	}
@@ -98,11 +102,21 @@ func (s *policyService) SetIamPolicy(_ context.Context, req *iampb.SetIamPolicyR
 // project answers getIamPolicy and setIamPolicy of projects as the Resource Manager API does.
 func (s *Server) project(w http.ResponseWriter, r *http.Request) {
 	id, method, _ := strings.Cut(r.PathValue("call"), ":")
+	s.restPolicy(w, r, "projects/"+id, method)
+}
+
+// service answers getIamPolicy and setIamPolicy of the service of Cloud Run that a function is.
+func (s *Server) service(w http.ResponseWriter, r *http.Request) {
+	name, method, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), ":")
+	s.restPolicy(w, r, name, method)
+}
+
+func (s *Server) restPolicy(w http.ResponseWriter, r *http.Request, resource, method string) {
 	var policy *iampb.Policy
 	var err error
 	switch method {
 	case "getIamPolicy":
-		policy, err = s.getIamPolicy("projects/" + id)
+		policy, err = s.getIamPolicy(resource)
 	case "setIamPolicy":
 		req := &iampb.SetIamPolicyRequest{}
 		var body []byte
@@ -112,7 +126,7 @@ func (s *Server) project(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			err = invalid("Invalid JSON payload received. %v", err)
 		} else {
-			policy, err = s.setIamPolicy("projects/"+id, req.GetPolicy())
+			policy, err = s.setIamPolicy(resource, req.GetPolicy())
 		}
 	default:
 		err = missing("Method", method)

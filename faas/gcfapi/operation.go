@@ -22,10 +22,11 @@ type operation struct {
 	finish func() (proto.Message, error)
 }
 
-// begin starts an operation on a resource, one at a time. finish does what it is for; with s.mu held. s.mu is held.
+// begin starts an operation on a resource, one at a time; being refused counts as a poll of the one that goes on. finish does what it is for; with s.mu held. s.mu is held.
 func (s *Server) begin(parent, target string, metadata proto.Message, finish func() (proto.Message, error)) (*longrunningpb.Operation, error) {
 	for _, o := range s.operations {
 		if o.target == target && !o.proto.GetDone() {
+			o.advance()
 			return nil, status.Errorf(codes.Aborted, "An operation on %s is already in progress. Please try again later.", target)
 		}
 	}

@@ -25,7 +25,8 @@ type Config struct {
 	Serve func(f *functionspb.Function, archive []byte) (uri string, err error)
 	// Stop is told of a function that Serve has run and that is deleted. nil: nobody is.
 	Stop func(name string)
-	// Polls is how often the state of an operation is asked for until it is done. 0: it is done when it begins.
+	// Polls is how often the state of an operation is asked for until it is done, or another one is begun in vain on what it
+	// is about. 0: it is done when it begins.
 	Polls int
 	// Intercept is given every call of gRPC before it is carried out, and carries it out by calling call. It injects delays,
 	// faults and lost answers. method is a name like "CreateFunction". nil: it calls.
@@ -76,6 +77,9 @@ func Start(c Config) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /upload/{bucket}/{object}", s.upload)
 	mux.HandleFunc("POST /v1/projects/{call}", s.project)
+	for _, method := range []string{"GET", "POST"} {
+		mux.HandleFunc(method+" /v2/projects/{project}/locations/{location}/services/{call}", s.service)
+	}
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	s.serving.Go(func() { _ = s.grpc.Serve(s.ports[0]) }) // both end by Close alone
 	s.serving.Go(func() { _ = s.http.Serve(s.ports[1]) })
@@ -85,7 +89,7 @@ func Start(c Config) (*Server, error) {
 // Addr returns the address of the gRPC services as host:port.
 func (s *Server) Addr() string { return s.ports[0].Addr().String() }
 
-// URL returns the address of what is HTTP: uploads, and the IAM policies of projects.
+// URL returns the address of what is HTTP: uploads, and the IAM policies of projects and of services of Cloud Run.
 func (s *Server) URL() string { return "http://" + s.ports[1].Addr().String() }
 
 // Close cuts all connections and stops.

@@ -167,7 +167,7 @@ func (c *cloud) functionsOf(t *testing.T, app *ir.App, queue string) {
 		Before: func(context.Context, inject.Op) error { return c.crash(nil) },
 		After:  func(_ context.Context, _ inject.Op, err error) error { return c.crash(err) },
 	}
-	c.runtime = &unum.Runtime{Store: inject.Wrap(c.store, hooks), Platform: crashing{c}, Program: prog, Redeliveries: 20}
+	c.runtime = &unum.Runtime{Store: inject.Wrap(c.store, hooks), Platform: crashing{c}, Program: prog, Redeliveries: 20, Patience: 50 * time.Millisecond}
 	c.client = &unum.Runtime{Store: c.store, Platform: c.platform, Program: prog}
 	handler := c.platform.Handler(c.handle)
 	names := []string{carrier}

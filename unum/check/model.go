@@ -33,6 +33,8 @@ type Case struct {
 	Cancel  bool // somebody cancels the run at some time
 	Timeout bool // the run has a limit to its time, which comes at some time
 	Forget  bool // the result is deleted once the run has ended, and a run of the same id and input started after that
+	// Patient has executions that find a checkpoint made put off what follows (protocol.Env.Later).
+	Patient bool
 	// Fine carries out operations on several keys one key at a time, and those that are given out together in any order;
 	// else an operation is atomic, and they come in the order in which they are given. Invocations are in any order always.
 	Fine    bool
@@ -271,7 +273,11 @@ func (m *model) perform(io protocol.IO, r *request, nonce string) error {
 		inline, payload = 1, largeState
 	}
 	if r.client == "" {
-		_, err := protocol.Execute(&protocol.Env{Nonce: nonce, Expires: 1, Inline: inline, Payload: payload}, io, m.program, r.req)
+		env := &protocol.Env{Nonce: nonce, Expires: 1, Inline: inline, Payload: payload}
+		if m.Patient {
+			env.Later = 1
+		}
+		_, err := protocol.Execute(env, io, m.program, r.req)
 		return err
 	}
 	rt := &unum.Runtime{

@@ -65,7 +65,7 @@ func TestThePapersApplications(t *testing.T) {
 		for range c.functions {
 			u.execution(128, ms)
 		}
-		u.Transitions = Transitions(c.states, 0)
+		u.Transitions = Charged(&protocol.Tally{Entered: int64(c.states)})
 		r := book(t, "aws", "us-west-1", "2022-06-01").Report(u, 0)
 		if got := r.Standard*million - 0.20*float64(c.functions); math.Abs(got-c.want) > 0.01 {
 			t.Errorf("%d states: %v, want %v", c.states, got, c.want)

@@ -24,6 +24,8 @@ type Report struct {
 	Source string `json:"source"`
 	Usage  Usage  `json:"usage"`
 	Lines  []Line `json:"lines"`
+	// Least says that the usage is what the run's own tally says: what was repeated is not in it.
+	Least bool `json:"least,omitempty"`
 
 	Dollars float64 `json:"dollars"` // of the run
 	Million float64 `json:"dollars_million"`
@@ -68,7 +70,11 @@ func expressGBSeconds(took time.Duration) float64 {
 func (r *Report) Text(w io.Writer) error {
 	var b strings.Builder
 	u := &r.Usage
-	fmt.Fprintf(&b, "cost by prices of %s %s since %s\n", r.Cloud, r.Region, r.Prices)
+	least := ""
+	if r.Least {
+		least = ", at least: counted along the run, without what was repeated"
+	}
+	fmt.Fprintf(&b, "cost by prices of %s %s since %s%s\n", r.Cloud, r.Region, r.Prices, least)
 	fmt.Fprintf(&b, "  %d executions, %d invocations (%d delayed), %d reads, %d writes, %d deletes, %s GB-seconds\n",
 		u.Executions, u.Invokes, u.Delayed, u.Reads, u.Writes, u.Deletes, number(u.GBSeconds, 4))
 	for _, l := range r.Lines {

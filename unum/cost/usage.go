@@ -38,6 +38,31 @@ type Usage struct {
 	Transitions int64 `json:"transitions"`
 }
 
+// Least is what a run has used at the least whose tally t is: each request of the datastore is one unit, and of GB-seconds
+// there is what user code took in functions of memory MiB. What was repeated is in no tally.
+func Least(t *protocol.Tally, memory int) Usage {
+	executions := t.Instances + t.Hops
+	u := Usage{
+		Executions: executions, Invokes: executions, InvokeUnits: executions, TaskChunks: executions,
+		Reads: executions + t.Arrivals, Writes: 1 + t.Instances + t.Arrivals + t.Joins, Deletes: t.Arrivals, // the run's own record is 1
+		Transitions: Charged(t),
+	}
+	u.ReadUnits, u.WriteUnits, u.DeleteUnits = u.Reads, u.Writes, u.Deletes
+	u.DocReads, u.DocWrites, u.DocDeletes = u.Reads, u.Writes, u.Deletes
+	u.GBSeconds = float64(memory) / 1024 * float64(t.Millis) / 1000
+	u.GBSeconds100 = u.GBSeconds
+	return u
+}
+
+// Charged is how many state transitions Step Functions charges for the run whose tally t is: each state that was entered,
+// each further attempt of a task, and the begin and the end of the run (as in AWS's pricing example). 0: it is not known.
+func Charged(t *protocol.Tally) int64 {
+	if t == nil || t.Partial || t.Entered == 0 {
+		return 0
+	}
+	return t.Entered + 2
+}
+
 // Add adds what another run has used.
 func (u *Usage) Add(v *Usage) {
 	u.Executions += v.Executions
@@ -148,7 +173,3 @@ func blobDocs(n int) int { return int(units(n, 1_000_000)) }
 
 // attributeBytes is what the names of a record's attributes have, a letter each, its partition's shard, numbers and flags.
 const attributeBytes = 24
-
-// Transitions is how many state transitions Step Functions charges for, when so many states were entered, and so many of
-// their tasks were tried again: each of them, and the begin and the end of the run (as in AWS's pricing example).
-func Transitions(entered, retried int) int64 { return int64(entered + retried + 2) }

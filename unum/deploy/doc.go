@@ -16,5 +16,5 @@
 // the attribute arn of the resource role/functions. They also say what needs what. Exports for other tools turn
 // them into references of theirs.
 //
-// Package build packages applications; local runs them in a process of this machine; aws deploys them, and writes templates.
+// Package build packages applications; local runs them in a process of this machine; aws and gcp deploy them, and write templates.
 package deploy

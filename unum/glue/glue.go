@@ -9,6 +9,7 @@ import (
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/limits"
 	"github.com/weftworks/weft/machine"
+	"github.com/weftworks/weft/machine/history"
 )
 
 // Kind says what a line does next. Values are append-only: they are stored.
@@ -44,6 +45,10 @@ type Exit struct {
 	Error, Cause       string
 	Alias              string // a second name of the error
 	HasError, HasCause bool
+
+	// Entered is how many states the line has passed through since the event, those of branches in place included, each
+	// retry of a task being one more. A decoded exit has 0.
+	Entered int64
 
 	same  bool           // Input is that of the state
 	frame *machine.Frame // of a decoded exit
@@ -172,7 +177,7 @@ func (m *Machine) Wake(x *Exit) (*Exit, error) {
 // drive lets a frame go on from ev to its next exit.
 func (m *Machine) drive(f *machine.Frame, ev machine.Event) (*Exit, error) {
 	var out machine.Output
-	asked := ev.Now
+	asked, passed := ev.Now, int64(0)
 	for hops := 0; ; hops++ {
 		out.Reset()
 		m.in.Step(f, ev, &out)
@@ -183,7 +188,8 @@ func (m *Machine) drive(f *machine.Frame, ev machine.Event) (*Exit, error) {
 			}
 		}
 		x := w.exit
-		x.Asked, x.At = asked, f.Now()
+		passed += entered(out.History)
+		x.Asked, x.At, x.Entered = asked, f.Now(), passed
 		switch {
 		case x.Kind == End:
 			return &x, nil
@@ -199,6 +205,7 @@ func (m *Machine) drive(f *machine.Frame, ev machine.Event) (*Exit, error) {
 			if ev, err = m.inPlace(f, &x); err != nil {
 				return nil, err
 			}
+			passed = x.Entered
 		case hops >= maxHops && (w.yields || w.timer != 0):
 			x.Kind, x.Timer, x.At = Pause, w.timer, max(x.At, w.due)
 			x.State, _ = f.Stands()
@@ -212,6 +219,19 @@ func (m *Machine) drive(f *machine.Frame, ev machine.Event) (*Exit, error) {
 			return nil, fmt.Errorf("glue: the line does not wait for an event of kind %d with id %d", ev.Kind, ev.ID)
 		}
 	}
+}
+
+// entered counts the state transitions that events tell of, as Step Functions charges for them: each state that is entered,
+// and each further attempt of a task.
+func entered(events []history.Event) (n int64) {
+	for i := range events {
+		switch events[i].Type {
+		case history.ChoiceStateEntered, history.FailStateEntered, history.MapStateEntered, history.ParallelStateEntered,
+			history.PassStateEntered, history.SucceedStateEntered, history.WaitStateEntered, history.LambdaFunctionScheduled, history.TaskScheduled:
+			n++ // a task's first attempt stands for its state
+		}
+	}
+	return n
 }
 
 // wants is what the commands of one step come to.
@@ -262,11 +282,13 @@ func (m *Machine) inPlace(f *machine.Frame, fork *Exit) (machine.Event, error) {
 		for ; next < fork.Width && len(running) < most; next++ {
 			x, err := m.branch(f, fork.ID, next, answer.Now)
 			for err == nil && x.Kind == Pause { // it comes to an end: there are no loops in it
+				fork.Entered += x.Entered
 				x, err = m.Wake(x)
 			}
 			if err != nil {
 				return answer, err
 			}
+			fork.Entered += x.Entered
 			running = append(running, placed{x, next})
 		}
 		first := 0

@@ -125,7 +125,7 @@ func TestExitsAreKept(t *testing.T) {
 		text := x.AppendBinary(nil)
 		y := must(t)(m.Decode(text))
 		again := *y
-		again.frame, again.Function, again.same = nil, x.Function, x.same
+		again.frame, again.Function, again.same, again.Entered = nil, x.Function, x.same, x.Entered
 		if !reflect.DeepEqual(&again, x) {
 			t.Errorf("decoded %+v, was %+v", again, *x)
 		}

@@ -18,7 +18,8 @@
 // The datastore is the first of these that is set:
 //
 //	WEFT_TABLE        a table of DynamoDB, where the AWS SDK's own variables say
-//	WEFT_COLLECTION   a collection of Firestore, in WEFT_PROJECT (or $GOOGLE_CLOUD_PROJECT)
+//	WEFT_COLLECTION   a collection of Firestore, in the database WEFT_DATABASE (or the default one) of WEFT_PROJECT (or
+//	                  $GOOGLE_CLOUD_PROJECT)
 //	WEFT_STORE        "http://host:port" of a store of Weft's that another process has open, whose token is in WEFT_TOKEN
 //
 // The platform likewise:
@@ -26,6 +27,7 @@
 //	WEFT_QUEUE        the URL of an SQS queue for what has to wait; functions are invoked on AWS Lambda
 //	WEFT_TASKS        a Cloud Tasks queue, projects/P/locations/L/queues/Q; functions are invoked by HTTP, at the URLs of
 //	                  WEFT_TARGETS ({"function": "https://…"}), in the name of WEFT_SERVICE_ACCOUNT
+//	                  (CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDTASKS says where Cloud Tasks is, if not at Google's)
 //	WEFT_PLATFORM     "http://host:port" of a Lambda endpoint of Weft's (faas/lambdaapi)
 //
 // Of HTTP functions: PORT is where deliveries come in, WEFT_TIMEOUT how long the platform waits for one.

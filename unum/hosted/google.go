@@ -5,8 +5,8 @@ package hosted
 import (
 	"context"
 	"net/http"
+	"os"
 
-	cloudtasks "cloud.google.com/go/cloudtasks/apiv2"
 	"cloud.google.com/go/firestore"
 
 	"github.com/weftworks/weft/fault"
@@ -15,7 +15,7 @@ import (
 )
 
 func (f *Function) openFirestore(ctx context.Context) error {
-	client, err := firestore.NewClient(ctx, f.Settings.Project)
+	client, err := firestore.NewClientWithDatabase(ctx, f.Settings.Project, f.Settings.Database)
 	if err != nil {
 		return fault.New("hosted.Open", fault.Unavailable, "Firestore", "%w", err)
 	}
@@ -25,13 +25,13 @@ func (f *Function) openFirestore(ctx context.Context) error {
 }
 
 func (f *Function) openTasks(ctx context.Context) error {
-	client, err := cloudtasks.NewClient(ctx)
+	client, err := gcp.Dial(ctx, os.Getenv)
 	if err != nil {
-		return fault.New("hosted.Open", fault.Unavailable, "Cloud Tasks", "%w", err)
+		return err
 	}
 	f.closers = append(f.closers, client)
 	p, err := gcp.New(client, gcp.Config{
-		Queue: f.Settings.Tasks, Targets: f.Settings.Targets, ServiceAccount: f.Settings.ServiceAccount, Deadline: f.Settings.Timeout,
+		Queue: f.Settings.Tasks, Targets: f.Settings.Targets, ServiceAccount: f.Settings.ServiceAccount, Deadline: gcp.AnswerTime,
 	})
 	if err != nil {
 		return err

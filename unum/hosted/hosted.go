@@ -1,6 +1,7 @@
 package hosted
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -183,7 +184,7 @@ func unwrap(ctx context.Context, delivery []byte, handle func(context.Context, [
 	if err != nil {
 		return nil, true, err
 	}
-	if len(request) == len(delivery) && &request[0] == &delivery[0] { // it is no record
+	if bytes.Equal(request, delivery) { // it is no record
 		return nil, false, nil
 	}
 	return []byte("null"), true, handle(ctx, request)

@@ -349,3 +349,14 @@ func TestWrongEnvironmentIsTold(t *testing.T) {
 		t.Errorf("%s", message)
 	}
 }
+
+// An empty delivery is no record, and nothing to stumble over.
+func TestUnwrapNothing(t *testing.T) {
+	t.Parallel()
+	handle := func(context.Context, []byte) error { t.Error("it was handled"); return nil }
+	for _, delivery := range []string{"", "x", "{}", "null"} {
+		if _, opened, err := unwrap(t.Context(), []byte(delivery), handle); opened || err != nil {
+			t.Errorf("%q: %v %v", delivery, opened, err)
+		}
+	}
+}

@@ -29,6 +29,7 @@ type Settings struct {
 	Table      string // WEFT_TABLE
 	Collection string // WEFT_COLLECTION
 	Project    string // WEFT_PROJECT
+	Database   string // WEFT_DATABASE: of Project
 	Store      string // WEFT_STORE
 	Token      string // WEFT_TOKEN: of Store
 
@@ -51,7 +52,8 @@ func Read(env func(key string) string) (*Settings, error) {
 		Prefix: env("WEFT_PREFIX"), Entry: r.boolean("WEFT_ENTRY"),
 		RunTimeout: r.duration("WEFT_RUN_TIMEOUT", 0), Keep: r.duration("WEFT_KEEP", unum.DefaultKeep), Redeliveries: r.integer("WEFT_REDELIVERIES", 0),
 		Table: env("WEFT_TABLE"), Collection: env("WEFT_COLLECTION"), Project: cmp.Or(env("WEFT_PROJECT"), env("GOOGLE_CLOUD_PROJECT")),
-		Store: env("WEFT_STORE"), Token: env("WEFT_TOKEN"),
+		Database: cmp.Or(env("WEFT_DATABASE"), "(default)"),
+		Store:    env("WEFT_STORE"), Token: env("WEFT_TOKEN"),
 		Queue: env("WEFT_QUEUE"), Tasks: env("WEFT_TASKS"), Platform: env("WEFT_PLATFORM"), ServiceAccount: env("WEFT_SERVICE_ACCOUNT"),
 		RuntimeAPI: env("AWS_LAMBDA_RUNTIME_API"), Port: r.integer("PORT", 8080), Timeout: r.duration("WEFT_TIMEOUT", 0),
 	}

@@ -253,7 +253,7 @@ func (e *Expr) append(dst []byte, at int) []byte {
 	case not:
 		return e.args[0].append(append(dst, "not "...), b)
 	case negate:
-		return e.args[0].append(append(dst, '-'), b+1)
+		return e.args[0].append(append(dst, '-'), b)
 	}
 	left := b
 	if b == 4 { // comparisons do not chain

@@ -105,7 +105,7 @@ func TestExprPrintsAsItIsRead(t *testing.T) {
 		"not (not true)":            "not not true",
 		"(not true) == false":       "(not true) == false",
 		"(1==2)==(3==4)":            "(1 == 2) == (3 == 4)",
-		"-(-3) == 3":                "-(-3) == 3",
+		"-(-3) == 3":                "--3 == 3",
 		"-($0*2)":                   "-($0 * 2)",
 		`$out["a"]["b c"][0].d==""`: `$out.a["b c"][0].d == ""`,
 	} {

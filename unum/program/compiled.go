@@ -117,7 +117,7 @@ func (p *Compiled) call(x *glue.Exit, now int64) (protocol.Call, error) {
 	if err != nil {
 		return protocol.Call{}, err
 	}
-	c := protocol.Call{Function: f, Expires: x.Expires, State: x.AppendBinary(nil)}
+	c := protocol.Call{Function: f, Expires: x.Expires, State: x.AppendBinary(nil), Entered: x.Entered}
 	if x.At > now {
 		c.At, c.Timer = x.At, x.Kind != glue.Invoke
 	}
@@ -130,14 +130,14 @@ func (p *Compiled) function(x *glue.Exit) (*glue.Exit, string, error) {
 		if f := p.functions[place{x.State, x.Function}]; f != nil {
 			return x, f.Name, nil
 		}
-		asked := x.Asked
+		asked, entered := x.Asked, x.Entered
 		var err error
 		x, err = p.m.Resume(x.Frame, machine.Event{Kind: machine.TaskFailed, ID: x.ID, Now: x.At, StartFailed: true,
 			Error: "Lambda.ResourceNotFoundException", Cause: "Function not found: " + x.Function})
 		if err != nil {
 			return nil, "", err
 		}
-		x.Asked = asked
+		x.Asked, x.Entered = asked, x.Entered+entered
 	}
 	return x, p.rest, nil
 }
@@ -150,16 +150,33 @@ func (p *Compiled) plan(x *glue.Exit, now int64) (*protocol.Plan, error) {
 		return nil, err
 	case x.Kind == glue.Fork:
 		x.Asked = now
-		return &protocol.Plan{Fork: &protocol.Fork{Width: int64(x.Width), Concurrency: int64(x.Concurrency), Parked: x.AppendBinary(nil)}}, nil
+		fork := &protocol.Fork{Width: int64(x.Width), Concurrency: int64(x.Concurrency)}
+		if fork.TooWide() {
+			return p.refused(x, now)
+		}
+		fork.Parked = x.AppendBinary(nil)
+		return &protocol.Plan{Entered: x.Entered, Fork: fork}, nil
 	case x.Kind == glue.End && x.At <= now:
-		return &protocol.Plan{End: end(x)}, nil
+		return &protocol.Plan{Entered: x.Entered, End: end(x)}, nil
 	}
 	c, err := p.call(x, now)
 	if err != nil {
 		return nil, err
 	}
 	c.Function = f
-	return &protocol.Plan{Continue: &c}, nil
+	return &protocol.Plan{Entered: x.Entered, Continue: &c}, nil
+}
+
+// refused fails a fork that is too wide for a record.
+func (p *Compiled) refused(fork *glue.Exit, now int64) (*protocol.Plan, error) {
+	why := &glue.Exit{Error: "States.DataLimitExceeded", HasError: true, HasCause: true,
+		Cause: fmt.Sprintf("The state '%s' has %d branches, more than the datastore keeps together. Use fewer, or nest them.", fork.State.Name, fork.Width)}
+	x, err := p.m.Resume(fork.Frame, glue.Failure(fork.ID, fork.At, why))
+	if err != nil {
+		return nil, err
+	}
+	x.Entered += fork.Entered
+	return p.plan(x, now)
 }
 
 func end(x *glue.Exit) *protocol.End {

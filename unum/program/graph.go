@@ -256,7 +256,7 @@ func (i *instance) line(fired []*ir.Continuation, out *protocol.Outcome) (*proto
 	case c.Kind == ir.FanIn:
 		return &protocol.Plan{End: &protocol.End{Output: out.Output, Now: out.Now, Into: i.into(c)}}, nil
 	case i.place.FansOut:
-		return i.fork(&parked{Heads: heads(fired), Data: out.Output}, ir.Invokes, int64(len(fired)), 0)
+		return i.fork(&parked{Heads: heads(fired), Data: out.Output}, ir.Invokes, int64(len(fired)), 0, out.Now)
 	default:
 		return i.g.goOn(i.lines, i.place.Scope, c, out.Output, out.Now, false)
 	}
@@ -292,7 +292,7 @@ func (i *instance) fanOut(fired []*ir.Continuation, out *protocol.Outcome) (*pro
 		return broken(out.Now, "%s maps over its output, which is no list", i.f.Name), nil
 	}
 	if len(p.Items) > 0 {
-		return i.fork(p, edgeOf(i.f, c), int64(len(p.Items)), c.Concurrency)
+		return i.fork(p, edgeOf(i.f, c), int64(len(p.Items)), c.Concurrency, out.Now)
 	}
 	join := i.g.shape.Opened(i.f, edgeOf(i.f, c)).Join()
 	if join == nil {
@@ -301,13 +301,16 @@ func (i *instance) fanOut(fired []*ir.Continuation, out *protocol.Outcome) (*pro
 	return i.g.goOn(i.lines, i.place.Scope, join, []byte("[]"), out.Now, false)
 }
 
-func (i *instance) fork(p *parked, edge int, width, concurrency int64) (*protocol.Plan, error) {
+func (i *instance) fork(p *parked, edge int, width, concurrency, now int64) (*protocol.Plan, error) {
 	text, err := encode(p)
 	fork := &protocol.Fork{Width: width, Concurrency: concurrency, Parked: text}
 	if scope := i.g.shape.Opened(i.f, edge); scope != nil && scope.Graph {
 		for n := range width {
 			fork.Names = append(fork.Names, lineName(p.head(n), i.lines, ir.Frame{Index: n}))
 		}
+	}
+	if fork.TooWide() {
+		return broken(now, "%s fans out to %d lines, more than the datastore keeps together", i.f.Name, width), nil
 	}
 	return &protocol.Plan{Fork: fork}, err
 }

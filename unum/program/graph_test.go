@@ -332,7 +332,7 @@ func TestErrorsAreTriedAgainAndCaught(t *testing.T) {
 - name: A
   code: a
   start: true
-  retry: [{errors: [Busy], intervalSeconds: 2, maxAttempts: 3, backoffRate: 3, maxDelaySeconds: 5}, {errors: [Gone], maxAttempts: 1}]
+  retry: [{errors: [Busy], intervalSeconds: 2, maxAttempts: 3, backoffRate: 3, maxDelaySeconds: 5}, {errors: [Gone, Busy], maxAttempts: 1}]
   next: [{invoke: B}, {catch: C, errors: [Gone]}]
 - {name: B, code: b}
 - {name: C, code: c}

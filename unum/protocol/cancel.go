@@ -1,6 +1,10 @@
 package protocol
 
-import "slices"
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
 
 // Cancel ends a run from outside, wherever it is: cancelled by somebody, or out of time. nonce, if it is not "", is that of
 // the run that is meant. It returns the record of the run, which says how it ended if it had ended before; nil if there is
@@ -98,7 +102,8 @@ func (x *execution) endAs(cur *Record, end *End) (*Record, error) {
 func (x *execution) close(cur *Record, old *Checkpoint, refs []string, end *End) (*Record, *Checkpoint, error) {
 	whole := *end
 	whole.Run = true
-	cp := &Checkpoint{End: &whole, Names: old.Names, Garbage: old.Garbage}
+	cp := &Checkpoint{End: &whole, Names: old.Names, Garbage: old.Garbage, Tally: old.Tally}
+	cp.Tally.Partial = true
 	cp.Garbage.Blobs = append(slices.Clip(cp.Garbage.Blobs), refs...)
 	rec := *cur
 	rec.Ended, rec.Expires = true, x.env.Expires
@@ -160,6 +165,10 @@ func (x *execution) stillDead() (bool, error) {
 // collect deletes what nobody needs, from the leaves up, so that who repeats it finds what is left. The record of the
 // instance's own line stays if it is among that: then mine is true.
 func (x *execution) collect(g Garbage) (mine bool, err error) {
+	lists, err := x.unfold(&g)
+	if err != nil {
+		return false, err
+	}
 	own := x.key(x.own)
 	var keys []string
 	for i := range g.Scopes {
@@ -189,7 +198,38 @@ func (x *execution) collect(g Garbage) (mine bool, err error) {
 	if len(ops) > 0 {
 		_, err = x.io.Do(ops)
 	}
+	for i := len(lists) - 1; i >= 0 && err == nil; i-- {
+		_, err = x.io.Do([]Op{{Kind: OpDeleteBlobs, Keys: lists[i]}})
+	}
 	return mine, err
+}
+
+// unfold adds to g what is in its lists, and returns those: such as were named in others behind them. They go after what is in
+// them, the last first.
+func (x *execution) unfold(g *Garbage) (lists [][]string, err error) {
+	for len(g.Lists) > 0 {
+		level := g.Lists
+		lists, g.Lists = append(lists, level), nil
+		ops := make([]Op, len(level))
+		for i, name := range level {
+			ops[i] = Op{Kind: OpGetBlob, Key: name}
+		}
+		answers, err := x.io.Do(ops)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range answers {
+			if !a.OK {
+				continue // collected, and with it what was in it
+			}
+			var more Garbage
+			if err := json.Unmarshal(a.Data, &more); err != nil {
+				return nil, fmt.Errorf("a list of garbage of run %s: %w", x.req.Run, err)
+			}
+			g.add(more)
+		}
+	}
+	return lists, nil
 }
 
 // raze collects what is below the lines of a scope that has not ended as it should. Some of the lines may be under way: they are

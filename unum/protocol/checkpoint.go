@@ -23,6 +23,8 @@ type Checkpoint struct {
 	Hops int `json:"hops,omitempty"`
 	// Garbage is what has been left by the join, or by the end of the run from outside, and nobody has collected yet.
 	Garbage Garbage `json:"garbage,omitzero"`
+	// Tally is that of the line, once it has ended or forked.
+	Tally Tally `json:"tally,omitzero"`
 	// Ref is the blob that holds the checkpoint, of which the record has only Fork and Concurrency.
 	Ref string `json:"ref,omitempty"`
 }
@@ -109,6 +111,7 @@ func (c *Checkpoint) scope(prefix string, step int64, rec *Record) Scope {
 func (g *Garbage) add(other Garbage) {
 	g.Scopes = append(g.Scopes, other.Scopes...)
 	g.Blobs = append(g.Blobs, other.Blobs...)
+	g.Lists = append(g.Lists, other.Lists...)
 }
 
 func (g *Garbage) addBlob(name string) {

@@ -15,10 +15,24 @@ import (
 type Env struct {
 	Nonce   string // drawn for this execution
 	Expires int64  // of what it writes, Unix seconds
+	// Keep is by how many seconds what waits for a time outlives that. 0: Expires holds, however long it waits.
+	Keep int64
+	// Later, Unix milliseconds, is when an execution that finds the checkpoint made by another, and would fork or join, is
+	// to look again. As a rule it is a duplicate, the other does all that follows, and the line has moved on by then; if all
+	// acted at once, one duplicate would become as many as a fan-out is wide, and again at the next. 0: they act at once.
+	Later int64
 	// Inline is how many bytes of a checkpoint a record holds; larger ones are blobs. 0: DefaultInline.
 	Inline int
 	// Payload is how many bytes a request has at most when it is delivered; what does not fit goes into a blob. 0: any number.
 	Payload int
+}
+
+// expires is Expires of what is needed until at, Unix milliseconds.
+func (e *Env) expires(at int64) int64 {
+	if e.Keep == 0 || at == 0 {
+		return e.Expires
+	}
+	return max(e.Expires, at/1000+e.Keep)
 }
 
 // DefaultInline keeps a record far below what datastores allow (DynamoDB 400 KB, Firestore 1 MiB) and what a blob would cost
@@ -54,14 +68,14 @@ var fates = [...]string{"", "won", "lost", "found", "passed", "past"}
 // Executing a request any number of times, at any time, at the same time, with executions that end anywhere in between,
 // has the effect of executing it once, if one execution comes to its end.
 func Execute(env *Env, io IO, p Program, req *Request) (Fate, error) {
-	if len(req.Lines) == 0 || req.Lines[len(req.Lines)-1].Step < 1 {
-		return 0, fmt.Errorf("the request for %s of run %s names no instance", req.Function, req.Run)
+	if err := req.check(); err != nil {
+		return 0, err
 	}
 	if req.Cancel != nil {
 		_, err := Cancel(env, io, req.Run, req.Lines[0].Nonce, req.Cancel)
 		return Passed, err
 	}
-	x := &execution{env: env, io: io, program: p, req: req, lines: slices.Clone(req.Lines)}
+	x := &execution{env: env, io: io, program: p, req: req, lines: slices.Clone(req.Lines), tally: req.Tally}
 	x.own = len(x.lines) - 1
 	x.head = x.lines[x.own].Nonce == ""
 	fate, err := x.run()
@@ -82,8 +96,10 @@ type execution struct {
 	head    bool   // the instance is the first of a branch
 	state   bool   // the State is here
 	inputs  [][]byte
+	seen    *Record // of the line, at ingress
 	record  *Record // with the instance's checkpoint
 	found   bool    // another execution has made it
+	tally   Tally   // of the line, for what follows
 	garbage Garbage // what the execution collects at its end
 	dead    bool    // and its own line's record
 }
@@ -98,7 +114,9 @@ func (x *execution) run() (Fate, error) {
 	if err != nil {
 		return 0, err
 	}
-	x.garbage = Garbage{Scopes: slices.Clip(x.req.Collect.Scopes), Blobs: slices.Clip(x.req.Collect.Blobs)}
+	c := &x.req.Collect
+	x.garbage = Garbage{Scopes: slices.Clip(c.Scopes), Blobs: slices.Clip(c.Blobs), Lists: slices.Clip(c.Lists)}
+	x.seen = rec
 	switch x.place(rec) {
 	case past:
 		x.garbage.addBlob(x.req.StateRef)
@@ -262,12 +280,21 @@ func (x *execution) work() (Fate, error) {
 			return 0, err
 		}
 	}
-	if unchecked && plan.Continue != nil {
+	if unchecked && plan.Continue != nil && !x.outlasts(plan.Continue.At) {
+		if x.req.Hops > 0 { // or a line that only waits, again and again, would outlive its run
+			if alive, err := x.verify(); err != nil || !alive {
+				x.garbage.addBlob(x.req.StateRef)
+				return Past, err
+			}
+		}
+		x.tally.Hops++
+		x.tally.Entered += plan.Entered
 		next := x.garbage
 		next.addBlob(x.req.StateRef)
 		x.garbage = Garbage{} // it is the next one's, which checkpoints in this one's place
 		return Passed, x.invokeNext(x.own, x.lines[x.own].Step, x.req.Hops+1, plan.Continue, next)
 	}
+	x.tally = x.req.Tally.count(plan, out)
 	cur, won, err := x.checkpoint(plan, out)
 	switch {
 	case err != nil:
@@ -304,6 +331,12 @@ func (x *execution) outcome() (out *Outcome, plan *Plan, unchecked bool, err err
 	return answers[0].Outcome, nil, w.Unchecked, nil
 }
 
+// outlasts reports whether the record of the line would have expired at a time: then it has to be written before that is waited
+// for.
+func (x *execution) outlasts(at int64) bool {
+	return x.env.Keep > 0 && x.seen != nil && at/1000 >= x.seen.Expires
+}
+
 // seal returns the checkpoint of a plan and the record it makes.
 func (x *execution) seal(function string, step int64, plan *Plan, out *Outcome) (*Checkpoint, *Record) {
 	cp := &Checkpoint{Function: function}
@@ -312,13 +345,13 @@ func (x *execution) seal(function string, step int64, plan *Plan, out *Outcome) 
 	case plan.Fork != nil:
 		f := plan.Fork
 		cp.Fork, cp.Parked, cp.Concurrency, cp.Names = true, f.Parked, f.Concurrency, f.Names
-		rec.Width = f.Width
+		rec.Width, cp.Tally = f.Width, x.tally
 	case plan.End != nil:
-		cp.End, rec.Ended = plan.End, true
+		cp.End, rec.Ended, cp.Tally = plan.End, true, x.tally
 	case plan.Graph != nil:
 		cp.Outcome, rec.Ended = out, true
 	default:
-		cp.Outcome = out
+		cp.Outcome, rec.Expires = out, x.env.expires(plan.Continue.At)
 	}
 	return cp, rec
 }
@@ -342,7 +375,7 @@ func (x *execution) put(level int, cp *Checkpoint, rec *Record) (ref string, err
 		return "", nil
 	}
 	ref = string(appendBelow([]byte(x.below(level)), rec.Step, "~"+x.env.Nonce))
-	if _, err = x.io.Do([]Op{{Kind: OpPutBlob, Key: ref, Data: value}}); err != nil {
+	if _, err = x.io.Do([]Op{{Kind: OpPutBlob, Key: ref, Data: value, Expires: rec.Expires}}); err != nil {
 		return "", err
 	}
 	rec.Value, err = (&Checkpoint{Ref: ref, Fork: cp.Fork, Concurrency: cp.Concurrency}).Encode()
@@ -401,6 +434,7 @@ func (x *execution) adopt(rec *Record, fate Fate) (Fate, error) {
 		return 0, err
 	}
 	if plan != nil {
+		x.tally = x.req.Tally.count(plan, cps[0].Outcome)
 		return x.follow(rec, plan, fate)
 	}
 	x.garbage.addBlob(x.req.StateRef)
@@ -465,6 +499,9 @@ func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
 		next.addBlob(refOf(rec))
 		return fate, x.invokeNext(x.own, x.lines[x.own].Step+1, 0, plan.Continue, next)
 	}
+	if off, err := x.putOff(plan); off || err != nil {
+		return fate, err
+	}
 	x.garbage.addBlob(x.req.StateRef)
 	switch {
 	case plan.Fork != nil:
@@ -477,6 +514,18 @@ func (x *execution) follow(rec *Record, plan *Plan, fate Fate) (Fate, error) {
 		return fate, x.endRun(plan.End)
 	}
 	return fate, x.endBranch(x.own, plan.End)
+}
+
+// putOff has the request delivered again later, if another execution has made the checkpoint and does what follows.
+func (x *execution) putOff(plan *Plan) (bool, error) {
+	if !x.found || x.req.Patient || x.env.Later == 0 || x.own == 0 && plan.End != nil {
+		return false, nil
+	}
+	again := *x.req
+	if again.Patient = true; again.StateRef != "" {
+		again.State = nil
+	}
+	return true, x.invoke([]Op{{Kind: OpInvoke, Request: &again, At: x.env.Later}})
 }
 
 // refOf returns the blob that the value of a record is in; "" if it is in none.
@@ -503,7 +552,9 @@ func (x *execution) verify() (alive bool, err error) {
 		return false, err
 	}
 	if scope == nil {
-		x.bury()
+		if x.record != nil { // else the branch has none yet
+			x.bury()
+		}
 		return false, nil
 	}
 	// Nobody needs the branch if another has failed. But its record has to stay: it may be the one that has failed, and
@@ -542,9 +593,9 @@ func (x *execution) request(lines []Line, call *Call, collect Garbage) *Request 
 const Version = 1
 
 // invocations returns the operations that make a call.
-func (x *execution) invocations(lines []Line, hops int, call *Call, inputs []string, collect Garbage) []Op {
+func (x *execution) invocations(lines []Line, tally Tally, hops int, call *Call, inputs []string, collect Garbage) []Op {
 	req := x.request(lines, call, collect)
-	req.Inputs, req.Hops = inputs, hops
+	req.Tally, req.Inputs, req.Hops = tally, inputs, hops
 	ops := []Op{{Kind: OpInvoke, Request: req, At: call.At}}
 	if call.Expires != 0 && !call.Timer {
 		late := *req
@@ -557,8 +608,8 @@ func (x *execution) invocations(lines []Line, hops int, call *Call, inputs []str
 // invoke carries out invocations.
 func (x *execution) invoke(ops []Op) error { return Invoke(x.env, x.io, ops) }
 
-// Invoke carries out invocations, all at once. A state that makes a request too large for the platform goes into a blob before,
-// whose name is made of what is in it: whoever repeats the invocation repeats that.
+// Invoke carries out invocations, all at once. What makes a request too large for the platform goes into blobs before, whose
+// names are made of what is in them: whoever repeats the invocation repeats that.
 func Invoke(env *Env, io IO, ops []Op) (err error) {
 	var puts []Op
 	for i := range ops {
@@ -569,21 +620,11 @@ func Invoke(env *Env, io IO, ops []Op) (err error) {
 		if env.Payload == 0 || len(op.Payload) <= env.Payload {
 			continue
 		}
-		req := *op.Request
-		if len(req.State) > 0 {
-			sum := sha256.Sum256(req.State)
-			name := fmt.Sprintf("~%x", sum[:12])
-			req.StateRef = string(appendBelow([]byte(Below(req.Run, req.Lines)), req.Lines[len(req.Lines)-1].Step, name))
-			puts = append(puts, Op{Kind: OpPutBlob, Key: req.StateRef, Data: req.State})
-			req.State = nil
-			if op.Payload, err = json.Marshal(&req); err != nil {
-				return err
-			}
-			op.Request = &req
+		more, err := refer(op, env.Payload, env.expires(op.At))
+		if err != nil {
+			return err
 		}
-		if len(op.Payload) > env.Payload {
-			return fault.New("unum.invoke", fault.LimitExceeded, req.Run, "the request for %s has %d bytes without its state, and the platform takes %d", req.Function, len(op.Payload), env.Payload)
-		}
+		puts = append(puts, more...)
 	}
 	if len(puts) > 0 {
 		if _, err := io.Do(puts); err != nil {
@@ -596,11 +637,43 @@ func Invoke(env *Env, io IO, ops []Op) (err error) {
 	return err
 }
 
+// refer makes a request smaller than most bytes by references to its state, and if that is not enough to what it is to
+// collect. It returns the writes of those, which expire then.
+func refer(op *Op, most int, expires int64) (puts []Op, err error) {
+	req := *op.Request
+	put := func(data []byte) (name string) {
+		sum := sha256.Sum256(data)
+		name = string(appendBelow([]byte(Below(req.Run, req.Lines)), req.Lines[len(req.Lines)-1].Step, fmt.Sprintf("~%x", sum[:12])))
+		puts = append(puts, Op{Kind: OpPutBlob, Key: name, Data: data, Expires: expires})
+		return name
+	}
+	if len(req.State) > 0 {
+		req.StateRef, req.State = put(req.State), nil
+		if op.Payload, err = json.Marshal(&req); err != nil {
+			return nil, err
+		}
+	}
+	if len(op.Payload) > most {
+		list, err := json.Marshal(&req.Collect)
+		if err != nil {
+			return nil, err
+		}
+		req.Collect = Garbage{Lists: []string{put(list)}}
+		if op.Payload, err = json.Marshal(&req); err != nil {
+			return nil, err
+		}
+	}
+	if op.Request = &req; len(op.Payload) > most {
+		return nil, fault.New("unum.invoke", fault.LimitExceeded, req.Run, "the request for %s has %d bytes without its state, and the platform takes %d", req.Function, len(op.Payload), most)
+	}
+	return puts, nil
+}
+
 // invokeNext invokes the instance that takes step on the line at level, after hops others that have left no checkpoint.
 func (x *execution) invokeNext(level int, step int64, hops int, call *Call, collect Garbage) error {
 	lines := slices.Clone(x.lines[:level+1])
 	lines[level].Step = step
-	return x.invoke(x.invocations(lines, hops, call, nil, collect))
+	return x.invoke(x.invocations(lines, x.tally, hops, call, nil, collect))
 }
 
 // invokeHeads invokes the heads that may begin of the lines of a scope, which the last of lines has opened: from is 0, or
@@ -623,7 +696,7 @@ func (x *execution) invokeHeads(lines []Line, f *Fork, from, now int64) error {
 		if len(f.Names) > 0 {
 			head.Name = f.Names[i]
 		}
-		ops = append(ops, x.invocations(append(slices.Clone(lines), head), 0, &call, nil, Garbage{})...)
+		ops = append(ops, x.invocations(append(slices.Clone(lines), head), Tally{Entered: call.Entered}, 0, &call, nil, Garbage{})...)
 	}
 	return x.invoke(ops)
 }

@@ -10,7 +10,7 @@ const (
 	OpAdvance                       // Key, Nonce, Step, Record: Record, OK
 	OpAdd                           // Key, Nonce, Step, Member, Failed: Record, OK
 	OpDelete                        // Keys
-	OpPutBlob                       // Key, Data
+	OpPutBlob                       // Key, Data, Expires
 	OpGetBlob                       // Key: Data, OK
 	OpDeleteBlobs                   // Keys
 	OpInvoke                        // Request, Payload, At
@@ -29,6 +29,7 @@ type Op struct {
 	Failed  bool
 	Record  *Record
 	Data    []byte
+	Expires int64 // Unix seconds
 	Request *Request
 	Payload []byte // the request as it travels
 	At      int64  // Unix milliseconds; 0: now

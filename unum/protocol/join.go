@@ -44,13 +44,17 @@ func (x *execution) endBranch(level int, end *End) error {
 	}
 	garbage := Garbage{Scopes: []Scope{cp.scope(x.below(level-1), x.lines[level-1].Step, cur)}, Blobs: append(refs, memberRefs...)}
 	garbage.Scopes[0].Deep = cur.Failed != ""
+	x.tally = cp.Tally
 	ends := make([]*End, len(members))
 	for i, m := range members {
 		if ends[i] = m.End; m.End == nil || m.End.Failed != (at >= 0) {
 			return nil // made again, too, and with another outcome, or ended by whoever collects
 		}
 		garbage.add(m.Garbage)
+		x.tally.add(&m.Tally)
 	}
+	x.tally.Arrivals += int64(len(members))
+	x.tally.Partial = x.tally.Partial || at >= 0
 	garbage.add(cp.Garbage)
 	plan, err := x.program.Join(x.req.Run, slices.Clone(lines), cp.Parked, ends, int64(at))
 	if err != nil {
@@ -119,12 +123,14 @@ func (x *execution) members(level int, names []string) (cps []*Checkpoint, refs 
 // the checkpoint, and the end of the branch makes it.
 func (x *execution) joined(level int, plan *Plan, garbage Garbage) error {
 	l := x.lines[level]
+	x.tally.Entered += plan.Entered
 	switch {
 	case plan.Continue != nil:
 		return x.invokeNext(level, l.Step+1, 0, plan.Continue, garbage)
 	case plan.Graph != nil:
 		return fmt.Errorf("the join of %s has no outcome that a graph could go on with", x.key(level))
 	}
+	x.tally.Joins++
 	cp, rec := x.seal("", l.Step+1, plan, nil)
 	cp.Joined, cp.Garbage, rec.Nonce = true, garbage, l.Nonce
 	ref, err := x.put(level, cp, rec)
@@ -212,7 +218,7 @@ func (x *execution) graph(g *Graph) error {
 func (x *execution) startLine(s *Start, inputs []string) []Op {
 	l := s.Line
 	l.Nonce, l.Step = "", 1
-	return x.invocations(append(slices.Clone(x.lines[:x.own]), l), 0, &s.Call, inputs, Garbage{})
+	return x.invocations(append(slices.Clone(x.lines[:x.own]), l), Tally{}, 0, &s.Call, inputs, Garbage{})
 }
 
 // popGraph joins the line that forked into a graph, once the members are there that the fan-in takes.
@@ -230,6 +236,8 @@ func (x *execution) popGraph(f *FanIn, cur *Record) error {
 	if err != nil || members == nil {
 		return err
 	}
+	x.tally = cps[0].Tally
+	x.tally.Arrivals, x.tally.Partial = x.tally.Arrivals+int64(len(members)), true
 	ends := make([]*End, len(members))
 	for i, m := range members {
 		if m.Outcome == nil {

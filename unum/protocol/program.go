@@ -1,6 +1,10 @@
 package protocol
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/weftworks/weft/fault"
+)
 
 // Request is what an execution of an instance is invoked with.
 type Request struct {
@@ -26,11 +30,27 @@ type Request struct {
 	Failure *Outcome `json:"failure,omitempty"`
 	// Attempt counts how often the request was given to the platform again after that had given it up.
 	Attempt int `json:"attempt,omitempty"`
+	// Patient says that the request was put off: see Env.Later.
+	Patient bool `json:"patient,omitempty"`
 	// Cancel asks for no work: the time of the run is up (of the one with the nonce in Lines), and it ends so if it has not
 	// ended.
-	Cancel *End `json:"cancel,omitempty"`
+	Cancel *End  `json:"cancel,omitempty"`
+	Tally  Tally `json:"tally,omitzero"` // of the line so far
 	// Collect names what nobody needs once the instance has checkpointed.
 	Collect Garbage `json:"collect,omitzero"`
+}
+
+// check refuses what no execution has made. The nonce of the run is what only those know who are part of it.
+func (r *Request) check() error {
+	if len(r.Lines) == 0 || r.Lines[0].Nonce == "" || r.Lines[len(r.Lines)-1].Step < 1 {
+		return fault.New("unum.execute", fault.InvalidInput, r.Run, "the request for %s names no instance", r.Function)
+	}
+	for i := range r.Collect.Scopes {
+		if w := r.Collect.Scopes[i].Width; w < 0 || w > NamesBytes {
+			return fault.New("unum.execute", fault.InvalidInput, r.Run, "the request for %s is to collect a fan-out of %d lines, and there are none so wide", r.Function, w)
+		}
+	}
+	return nil
 }
 
 // Line is one line of control of a request: where its record is, and what an instance on it sees of its fan-out.
@@ -51,6 +71,8 @@ type Line struct {
 type Garbage struct {
 	Scopes []Scope  `json:"scopes,omitempty"`
 	Blobs  []string `json:"blobs,omitempty"`
+	// Lists are blobs with more garbage in each: of a request that is too small for all of it.
+	Lists []string `json:"lists,omitempty"`
 }
 
 // Scope names the lines of a fan-out: those below step Step of the line below which keys begin with Key (see Below).
@@ -79,7 +101,8 @@ type Outcome struct {
 	Output json.RawMessage `json:"output,omitempty"`
 	Error  string          `json:"error,omitempty"`
 	Cause  string          `json:"cause,omitempty"`
-	Now    int64           `json:"now"` // Unix milliseconds when it ended
+	Now    int64           `json:"now"`              // Unix milliseconds when it ended
+	Millis int64           `json:"millis,omitempty"` // that the code has taken
 }
 
 // Call is an invocation to make.
@@ -91,6 +114,8 @@ type Call struct {
 	// Expires is when the instance's time is up: a second request, delivered then with Timer set, races with the first.
 	// 0: never.
 	Expires int64
+	// Entered is Plan.Entered for a call that begins a line.
+	Entered int64
 	// View is what the instance sees of its fan-out where that is not as before; nil: as before.
 	View *View
 }
@@ -120,6 +145,9 @@ type End struct {
 
 // Plan is what follows an outcome: exactly one of its parts.
 type Plan struct {
+	// Entered is how many states the program has passed through to come here, each retry of a task being one more.
+	Entered int64
+
 	Continue *Call
 	Fork     *Fork
 	End      *End
@@ -132,6 +160,25 @@ type Fork struct {
 	Concurrency int64    // lines that may be under way at a time; 0: all
 	Parked      []byte   // what the program needs to start branches and to go on after the join
 	Names       []string // of the lines; nil: their indices
+}
+
+// NamesBytes bounds the names of a fork's lines together, all of which the record of the line that forks has to hold in the
+// end, beside little else: lines by index are up to 20,244 then. A program opens no wider scope.
+const NamesBytes = 88 << 10
+
+// TooWide reports whether no record can hold the names of the fork's lines.
+func (f *Fork) TooWide() bool {
+	bytes := f.Width // of indices: the last digits, and then those before
+	for least := int64(10); least < f.Width; least *= 10 {
+		bytes += f.Width - least
+	}
+	if len(f.Names) > 0 {
+		bytes = 0
+	}
+	for _, name := range f.Names {
+		bytes += int64(len(name))
+	}
+	return bytes > NamesBytes
 }
 
 // Graph is what an instance of a hand-written graph does, whose value others read by its line's name. It is the last of its

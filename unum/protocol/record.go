@@ -1,6 +1,6 @@
 // Package protocol is how a run without an orchestrator stays exact: what one execution of one instance reads and
-// writes, in which order, and what it does about what it finds. It is pure: an Exec gives out operations and takes
-// their answers, so that the runtime (package unum) and the model checker (unum/check) run the same code.
+// writes, in which order, and what it does about what it finds. It is pure: Execute gives an IO operations and takes their
+// answers, so that the runtime (package unum) and the model checker (unum/check) run the same code.
 package protocol
 
 // Record is what the datastore keeps of one line of control: a ratchet. Step only grows, so that whoever comes late

@@ -34,8 +34,8 @@ func comparable(c *conformance.Case) (ok, valid bool) {
 	return true, valid
 }
 
-// TestRecordings runs the recordings through compiled machines.
-func TestRecordings(t *testing.T) {
+// TestConformance runs the recordings through compiled machines.
+func TestConformance(t *testing.T) {
 	t.Parallel()
 	dir, ok := conformance.Dir()
 	if !ok {
@@ -60,7 +60,7 @@ func TestRecordings(t *testing.T) {
 			}
 			agree++
 		}
-		fmt.Printf("without an orchestrator: %s %d/%d (left out: %d)\n", file, agree, total, left)
+		fmt.Printf("conformance: %s, compiled into its functions: T1 %d/%d (left out: %d)\n", file, agree, total, left)
 		if agree < floors[file] {
 			t.Errorf("%s: %d cases agree, %d did before", file, agree, floors[file])
 		}

@@ -51,8 +51,8 @@ func runtimeRun(t *testing.T, r *Recorded, copies func() int) (conformance.Answe
 	return conformance.Answer{Status: string(d.Status), Output: string(d.Output), Error: d.Error, Cause: d.Cause}, nil
 }
 
-// TestRecordingsOnRuntime runs the recordings with the real runtime, every request delivered once and then up to three times.
-func TestRecordingsOnRuntime(t *testing.T) {
+// TestConformanceOnRuntime runs the recordings with the real runtime, every request delivered once and then up to three times.
+func TestConformanceOnRuntime(t *testing.T) {
 	t.Parallel()
 	dir, ok := conformance.Dir()
 	if !ok {
@@ -77,7 +77,7 @@ func TestRecordingsOnRuntime(t *testing.T) {
 			}
 			agree++
 		}
-		fmt.Printf("without an orchestrator, with the runtime: %s %d/%d\n", file, agree, total)
+		fmt.Printf("conformance: %s, without an orchestrator, requests delivered once and up to three times: T1 %d/%d\n", file, agree, total)
 		if agree < total {
 			t.Errorf("%s: %d cases of %d agree", file, agree, total)
 		}

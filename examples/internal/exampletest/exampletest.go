@@ -108,3 +108,14 @@ func Result(t testing.TB, env []string, dir, input string, v any) {
 		t.Fatalf("weft run %s: result: %v\n%s", dir, err, got.Stdout)
 	}
 }
+
+// Deployed deploys an example to this machine, so that no orchestrator runs it, starts a run there and waits for it. path is what
+// weft deploy takes.
+func Deployed(t testing.TB, env []string, path, run, input string) Outcome {
+	t.Helper()
+	state := t.TempDir()
+	if got := Run(t, env, "deploy", path, "--to", "local", "--name", "example", "--state", state, "--quiet"); got.Code != 0 {
+		t.Fatalf("weft deploy %s: exit code %d\n%s", path, got.Code, got.Stderr)
+	}
+	return Run(t, env, "runs", "start", "--on", "example", "--state", state, "--name", run, "--input", input)
+}

@@ -33,7 +33,8 @@ import (
 	"github.com/weftworks/weft/unum/deploy"
 )
 
-// tables is dynalite with what a deployment needs besides: a time to live that can be set, and tags from the beginning.
+// tables is dynalite with what a deployment needs besides: a time to live that can be set, tags from the beginning, and that a
+// table which is being deleted can be deleted again without harm. dynalite would delete the next one of that name.
 func tables(t *testing.T) http.Handler {
 	t.Helper()
 	u, err := url.Parse(testserver.DynamoDB(t))
@@ -41,7 +42,7 @@ func tables(t *testing.T) http.Handler {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
-	ttl, tags := map[string]string{}, map[string]any{} // by table
+	ttl, tags, dying := map[string]string{}, map[string]any{}, map[string]bool{} // by table
 	proxy := httputil.NewSingleHostReverseProxy(u)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
@@ -74,8 +75,18 @@ func tables(t *testing.T) http.Handler {
 			if action == "CreateTable" {
 				tags[in.TableName], ttl[in.TableName] = in.Tags, ""
 			}
+			if action == "DeleteTable" && dying[in.TableName] {
+				r.Header.Set("X-Amz-Target", "DynamoDB_20120810.DescribeTable")
+			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
-			proxy.ServeHTTP(w, r)
+			answer := &status{ResponseWriter: w}
+			proxy.ServeHTTP(answer, r)
+			switch {
+			case answer.code == http.StatusOK && action == "DeleteTable":
+				dying[in.TableName] = true
+			case answer.code == http.StatusOK && action == "CreateTable":
+				dying[in.TableName] = false
+			}
 			return
 		}
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
@@ -83,6 +94,17 @@ func tables(t *testing.T) http.Handler {
 			t.Error(err)
 		}
 	})
+}
+
+// status remembers how a request was answered.
+type status struct {
+	http.ResponseWriter
+	code int
+}
+
+func (s *status) WriteHeader(code int) {
+	s.code = code
+	s.ResponseWriter.WriteHeader(code)
 }
 
 // region is AWS as the local endpoints have it. broken, if set, fails requests before or after they are done.

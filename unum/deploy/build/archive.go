@@ -225,7 +225,7 @@ func (t *tree) names() []string {
 
 func (e *entry) writeTo(z *zip.Writer, h *zip.FileHeader) error {
 	if e.squeezed != nil {
-		h.ModifiedDate = dosEpoch
+		h.ModifiedDate = dosEpoch //nolint:staticcheck // CreateRaw writes what is here, and derives nothing from Modified
 		h.CRC32, h.CompressedSize64, h.UncompressedSize64 = e.squeezed.crc, uint64(len(e.squeezed.data)), uint64(e.size)
 		w, err := z.CreateRaw(h)
 		if err != nil {

@@ -48,12 +48,12 @@ type Function struct {
 	Memory  int // MiB
 }
 
-// Options says what to build. App, Archs and Out are needed.
+// Options says what to build. App, Out, and Archs or Google are needed.
 type Options struct {
 	App *ir.App
 	// Functions are those that are declared; the app may use fewer.
 	Functions []Function
-	Archs     []Arch
+	Archs     []Arch // on Lambda
 	// Out is the directory to build in. Files of an earlier build that are no longer of it are removed.
 	Out string
 	// Google builds archives for Cloud Run functions as well, which run on amd64 whatever Archs says.
@@ -137,7 +137,7 @@ type builder struct {
 
 func (b *builder) check() error {
 	const op = "build"
-	if b.App == nil || b.App.Start() == nil || b.Out == "" || len(b.Archs) == 0 {
+	if b.App == nil || b.App.Start() == nil || b.Out == "" || len(b.all()) == 0 {
 		return fault.New(op, fault.InvalidArgument, "", "an application with a start, an architecture and a directory to build in are needed")
 	}
 	for _, a := range b.Archs {
@@ -163,6 +163,14 @@ func (b *builder) check() error {
 		b.used[fn.Name] = fn
 	}
 	return nil
+}
+
+// all are the architectures that code is needed for.
+func (b *builder) all() []Arch {
+	if b.Google && !slices.Contains(b.Archs, googleArch) {
+		return append(slices.Clone(b.Archs), googleArch)
+	}
+	return b.Archs
 }
 
 // step reports a step while it is done.

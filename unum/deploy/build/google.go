@@ -62,7 +62,7 @@ func (b *builder) onGoogle(p *packed, native *tree) (*OnGoogle, error) {
 	for _, file := range b.App.Files() {
 		t.add(path.Join(AppDir, file.Name), file.Text, false)
 	}
-	t.put(path.Join(AppDir, "weft-function"), b.google)
+	t.put("weft-function", b.google)
 	if native != nil {
 		for name, e := range native.entries {
 			t.put(path.Join(codeDir, name), e)

@@ -30,7 +30,7 @@ func TestGoogle(t *testing.T) {
 		t.Errorf("%+v", on)
 	}
 	all := contents(t, filepath.Join(o.Out, on.Archive))
-	if all["weft/weft-function*"] != "runtime for Google" || all["requirements.txt"] != "numpy==2.0.0\n"+pythonFramework+"\n" || all["code/price.py"] == "" || all["weft/app.yaml"] == "" || all["main.py"] == "" {
+	if all["weft-function*"] != "runtime for Google" || all["requirements.txt"] != "numpy==2.0.0\n"+pythonFramework+"\n" || all["code/price.py"] == "" || all["weft/app.yaml"] == "" || all["main.py"] == "" {
 		t.Errorf("%v", slices.Sorted(maps.Keys(all)))
 	}
 	on = m.Functions[3].Google
@@ -61,7 +61,7 @@ func unpack(t *testing.T, file string) string {
 	dir := t.TempDir()
 	for name, text := range contents(t, file) {
 		mode := os.FileMode(0o644)
-		if name = strings.TrimSuffix(name, "*"); name == "weft/weft-function" {
+		if name = strings.TrimSuffix(name, "*"); name == "weft-function" {
 			mode = 0o755
 		}
 		to := filepath.Join(dir, name)

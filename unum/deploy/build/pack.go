@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/weftworks/weft/fault"
@@ -136,11 +135,7 @@ func (b *builder) native(ctx context.Context, p *packed) (map[Arch]*tree, error)
 // each makes a tree for each architecture; nil for one that stays empty.
 func (b *builder) each(fill func(Arch, *tree) error) (map[Arch]*tree, error) {
 	all := map[Arch]*tree{}
-	archs := b.Archs
-	if b.Google && !slices.Contains(archs, googleArch) {
-		archs = append(slices.Clone(archs), googleArch)
-	}
-	for _, arch := range archs {
+	for _, arch := range b.all() {
 		t := newTree()
 		if err := fill(arch, t); err != nil {
 			return nil, err
@@ -208,7 +203,7 @@ func (b *builder) commandRuntime(f Function) (string, error) {
 		file := program
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(f.Dir, file)
-			for _, arch := range b.Archs {
+			for _, arch := range b.all() {
 				if is, err := archOf(file); err != nil || is != "" && is != arch {
 					return "", mismatch(f.Name, file, is, arch, err)
 				}

@@ -10,6 +10,6 @@
 //
 // Serve lets other processes start runs and ask for them; Dial is what those have.
 //
-// What it lacks: the queue of requests is in memory. Records survive the process, requests that wait or are being executed
-// do not: their runs stand still until they are cancelled.
+// With a directory, records and requests survive the process, and runs go on in the next one that opens it. Records are
+// synced, requests are not: after the end of the machine a run may stand still until it is cancelled.
 package local

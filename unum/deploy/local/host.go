@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,10 +32,7 @@ type Config struct {
 	// Watch hears of everything that happens to records, one after the other of one record, from many goroutines. nil:
 	// nobody.
 	Watch func(Change)
-	// Called hears of every execution of user code: what it was given and how it ended. It is called from many goroutines.
-	// nil: nobody.
-	Called func(run, code string, input []byte, out *protocol.Outcome)
-	Log    *slog.Logger // nil: slog.Default()
+	Log   *slog.Logger // nil: slog.Default()
 }
 
 // DefaultMemory is what Lambda gives functions that do not ask for more.
@@ -84,6 +82,11 @@ func Open(cfg Config) (*Host, error) {
 	}
 	if err := h.service.Register(carrier, platform.Function(h.execute), faas.Settings{}); err != nil {
 		return nil, errors.Join(err, h.Close(context.Background()))
+	}
+	if cfg.Dir != "" {
+		if err := h.service.Keep(filepath.Join(cfg.Dir, "requests")); err != nil {
+			return nil, errors.Join(err, h.Close(context.Background()))
+		}
 	}
 	return h, nil
 }
@@ -153,9 +156,6 @@ func (h *Host) run(ctx context.Context, run, code string, input []byte) protocol
 		out.Kind, out.Error, out.Cause = kindOf(failed), failed.Type, failed.Cause
 	default: // nobody's outcome: the process ends
 		out.Kind, out.Error, out.Cause = protocol.Broken, "Lambda.Unknown", err.Error()
-	}
-	if h.cfg.Called != nil {
-		h.cfg.Called(run, code, input, &out)
 	}
 	return out
 }

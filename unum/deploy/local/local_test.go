@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"github.com/weftworks/weft/fault"
 	"github.com/weftworks/weft/unum"
 	"github.com/weftworks/weft/unum/compile"
+	"github.com/weftworks/weft/unum/cost"
 	"github.com/weftworks/weft/unum/deploy"
 	"github.com/weftworks/weft/unum/ir"
 	"github.com/weftworks/weft/unum/program"
@@ -137,6 +139,31 @@ func TestRecordsComeAndGo(t *testing.T) {
 	}
 }
 
+// TestRunsGoOn closes an application while its runs are under way. They end in the next process that opens its directory.
+func TestRunsGoOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const runs = 20
+	h := open(t, Config{Dir: dir})
+	for i := range runs {
+		start(t, h.Runtime, fmt.Sprintf("run-%d", i), "20")
+	}
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = h.Close(now)
+	h = open(t, Config{Dir: dir})
+	defer shut(t, h)
+	for i := range runs {
+		run := fmt.Sprintf("run-%d", i)
+		if d := finish(t, h, run); d.Status != unum.Succeeded || string(d.Output) != "42" {
+			t.Errorf("%s ended %+v", run, d)
+		}
+		if keys, err := h.Keys(t.Context(), run); err != nil || !slices.Equal(keys, []string{run}) {
+			t.Errorf("the datastore has %v, %v", keys, err)
+		}
+	}
+}
+
 // TestCounts counts by hand: Start creates the run's record and invokes the start; that reads, writes and invokes the
 // branches; each reads its record, writes it and joins; the last reads the members, and invokes the end.
 func TestCounts(t *testing.T) {
@@ -144,7 +171,7 @@ func TestCounts(t *testing.T) {
 	h := open(t, Config{})
 	defer shut(t, h)
 	start(t, h.Runtime, "run-1", "20")
-	finish(t, h, "run-1")
+	d := finish(t, h, "run-1")
 	u, known := h.Meter.Usage("run-1")
 	if !known {
 		t.Fatal("nothing was counted")
@@ -158,6 +185,37 @@ func TestCounts(t *testing.T) {
 	)
 	if u.Writes != writes || u.Reads != reads || u.Deletes != 2 {
 		t.Errorf("%d writes, %d reads, %d deletes; want %d, %d, 2", u.Writes, u.Reads, u.Deletes, writes, reads)
+	}
+	// What the run has counted along its way comes to the same: nothing was repeated.
+	least := cost.Least(d.Tally, DefaultMemory)
+	if least.Executions != u.Executions || least.Invokes != u.Invokes || least.Writes != u.Writes || least.Reads != u.Reads || least.Deletes != u.Deletes {
+		t.Errorf("the tally %+v comes to %+v, and %+v was counted", *d.Tally, least, u)
+	}
+	if least.Transitions != 6 { // Both, One, Two, Sum, begin and end
+		t.Errorf("Step Functions would charge %d transitions", least.Transitions)
+	}
+}
+
+// TestTally counts states of all kinds, a retry, and branches that are run in place.
+func TestTally(t *testing.T) {
+	t.Parallel()
+	app := compiled(t, `{"StartAt":"P","States":{
+		"P":{"Type":"Pass","Next":"Both"},
+		"Both":{"Type":"Parallel","Next":"W","Branches":[
+			{"StartAt":"A","States":{"A":{"Type":"Pass","Result":1,"End":true}}},
+			{"StartAt":"B","States":{"B":{"Type":"Choice","Choices":[{"Variable":"$","NumericEquals":20,"Next":"C"}]},"C":{"Type":"Succeed"}}}]},
+		"W":{"Type":"Wait","Seconds":0,"Next":"T"},
+		"T":{"Type":"Task","Resource":"add","InputPath":"$[0]","Next":"F"},
+		"F":{"Type":"Task","Resource":"sum","Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":1,"MaxAttempts":1}],
+			"Catch":[{"ErrorEquals":["States.ALL"],"Next":"S"}],"End":true},
+		"S":{"Type":"Succeed"}}}`)
+	h := open(t, Config{App: app})
+	defer shut(t, h)
+	start(t, h.Runtime, "run-1", "20")
+	d := finish(t, h, "run-1")
+	// P, Both, A, B, C, W, T, F, its retry, S
+	if got := *d.Tally; d.Status != unum.Succeeded || got.Entered != 10 || got.Instances != 3 || got.Partial {
+		t.Errorf("%s %+v", d.Status, got)
 	}
 }
 
@@ -175,21 +233,16 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- h.Serve(ctx, l, dir) }()
-	var c *Client
-	for {
-		if c, err = Dial(dir, h.cfg.Program); err == nil {
-			break
-		}
-		if !fault.Is(err, fault.Unavailable) {
-			t.Fatal(err)
-		}
-		select {
-		case err := <-served:
-			t.Fatal(err)
-		case <-time.After(time.Millisecond):
-		}
+	served, ready := make(chan error, 1), make(chan bool)
+	go func() { served <- h.Serve(ctx, l, dir, func() { close(ready) }) }()
+	select {
+	case <-ready:
+	case err := <-served:
+		t.Fatal(err)
+	}
+	c, err := Dial(dir, h.cfg.Program)
+	if err != nil {
+		t.Fatal(err)
 	}
 	defer c.Close()
 	start(t, c.Runtime, "run-2", "1")

@@ -44,8 +44,8 @@ const (
 const closing = 10 * time.Second
 
 // Serve answers on a loopback listener until ctx ends: Lambda's API, so that the AWS CLI and SDKs can invoke functions, the
-// datastore, and what runs have used. Where it listens is written into dir, for Dial.
-func (h *Host) Serve(ctx context.Context, l net.Listener, dir string) error {
+// datastore, and what runs have used. Where it listens is written into dir, for Dial; then ready is called, which may be nil.
+func (h *Host) Serve(ctx context.Context, l net.Listener, dir string, ready func()) error {
 	api, err := lambdaapi.New(lambdaapi.Config{Service: h.service})
 	if err != nil {
 		return err
@@ -60,6 +60,9 @@ func (h *Host) Serve(ctx context.Context, l net.Listener, dir string) error {
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	if err := writeAddress(dir, &at); err != nil {
 		return errors.Join(err, api.Close())
+	}
+	if ready != nil {
+		ready()
 	}
 	stop := context.AfterFunc(ctx, func() {
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)

@@ -81,3 +81,25 @@ func TestUnwrapKeepsTheRequest(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// FuzzUnwrap holds that what comes out is the event itself, a request with a failure, or a refusal.
+func FuzzUnwrap(f *testing.F) {
+	const request = `{"v":1,"run":"r1","function":"f","lines":[{"step":3}]}`
+	f.Add([]byte(request))
+	f.Add(fmt.Appendf(nil, frame, "RetriesExhausted", request, ""))
+	f.Add(fmt.Appendf(nil, frame, "EventAgeExceeded", request, ""))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, event []byte) {
+		out, err := destination.Unwrap(event)
+		if err != nil {
+			if !fault.Is(err, fault.InvalidInput) {
+				t.Error(err)
+			}
+			return
+		}
+		var got protocol.Request
+		if string(out) != string(event) && (json.Unmarshal(out, &got) != nil || got.Failure == nil || got.Run == "") {
+			t.Errorf("%s became %s", event, out)
+		}
+	})
+}

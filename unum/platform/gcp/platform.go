@@ -38,6 +38,11 @@ const (
 	pauseHigh = 2 * time.Second
 )
 
+// AnswerTime is how long Cloud Tasks waits for the answer of a function at most. It is the right Config.Deadline where the
+// functions' time-outs are not known, or differ: the platform answers when they have passed, and to deliver a request again
+// before would have it executed twice at once.
+const AnswerTime = 30 * time.Minute
+
 // Config says where requests go.
 type Config struct {
 	// Queue is the name of the queue of Cloud Tasks: projects/P/locations/L/queues/Q.

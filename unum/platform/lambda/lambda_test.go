@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -167,6 +168,37 @@ func TestFailuresComeThroughTheQueue(t *testing.T) {
 			}
 		case <-time.After(time.Hour):
 			t.Error("nothing came")
+		}
+	})
+}
+
+// TestNothingOfABatch has the function fail when it could take none of its messages, so that it is seen to; of some it
+// reports the others.
+func TestNothingOfABatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		bad := func(context.Context, []byte) error { return errors.New("no") }
+		batch := func(bodies ...string) json.RawMessage {
+			var records []string
+			for i, body := range bodies {
+				records = append(records, fmt.Sprintf(`{"messageId":"%d","eventSource":"aws:sqs","body":%q}`, i, body))
+			}
+			return json.RawMessage(`{"Records":[` + strings.Join(records, ",") + `]}`)
+		}
+		handler := c.platform.Handler(func(ctx context.Context, payload []byte) error {
+			if string(payload) == `{"good":1}` {
+				return nil
+			}
+			return bad(ctx, payload)
+		})
+		if answer, err := handler(t.Context(), batch(`{}`, `x`)); err == nil {
+			t.Errorf("it answers %+v", answer)
+		}
+		answer, err := handler(t.Context(), batch(`{}`, `{"good":1}`))
+		text, _ := json.Marshal(answer)
+		if want := `{"batchItemFailures":[{"itemIdentifier":"0"}]}`; err != nil || string(text) != want {
+			t.Errorf("%s %v, want %s", text, err, want)
 		}
 	})
 }

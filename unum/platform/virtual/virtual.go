@@ -24,9 +24,11 @@ type Platform struct {
 	Backoff time.Duration
 	// Payload bounds a payload's bytes; 0: 256 KiB, as AWS Lambda's asynchronous ones.
 	Payload int
-	// Copies says how often a request is delivered; nil: once.
+	// Copies says how often a request is delivered; nil: once. It is called by one goroutine at a time, though a function may
+	// invoke others with several.
 	Copies func(function string, payload []byte) int
 
+	copying   sync.Mutex // while Copies is called
 	mu        sync.Mutex
 	now       time.Time
 	queue     queue
@@ -62,7 +64,9 @@ func (p *Platform) Delivered() int64 {
 func (p *Platform) Invoke(_ context.Context, function string, payload []byte, notBefore time.Time) error {
 	copies := 1
 	if p.Copies != nil {
+		p.copying.Lock()
 		copies = p.Copies(function, payload)
+		p.copying.Unlock()
 	}
 	for range copies {
 		p.push(&delivery{function: function, payload: payload, due: notBefore})

@@ -112,3 +112,26 @@ func TestConformanceOfTwo(t *testing.T) {
 		return w
 	})
 }
+
+// TestTwoProcesses has one store remember what another has changed since.
+func TestTwoProcesses(t *testing.T) {
+	t.Parallel()
+	server, mine, _ := open(t, firestoreapi.Config{})
+	yours := unumfirestore.New(dial(t, server), "weft")
+	ctx := t.Context()
+	for key, width := range map[string]int64{"none": 0, "few": 2, "many": 5000} {
+		if _, _, err := mine.Create(ctx, key, &unum.Record{Nonce: "n", Step: 1, Width: width}); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := yours.Advance(ctx, key, "n", 1, &unum.Record{Nonce: "n", Step: 2, Width: width}); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		if cur, ok, err := mine.Add(ctx, key, "n", 1, "late", true); err != nil || ok || cur.Step != 2 || len(cur.Members) > 0 {
+			t.Errorf("%s: a member of a scope that is gone: %+v %v %v", key, cur, ok, err)
+		}
+		recs, err := yours.Get(ctx, []string{key})
+		if err != nil || len(recs[0].Members) > 0 || recs[0].Failed != "" {
+			t.Errorf("%s: %+v %v", key, recs[0], err)
+		}
+	}
+}

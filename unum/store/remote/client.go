@@ -98,9 +98,12 @@ func (c *Client) try(ctx context.Context, op, query string, body []byte, expires
 		return nil, err
 	}
 	defer answer.Close()
-	data, err := io.ReadAll(answer)
-	if err != nil {
+	data, err := io.ReadAll(io.LimitReader(answer, answerBytes+1))
+	switch {
+	case err != nil:
 		return nil, c.away(ctx, op, err)
+	case len(data) > answerBytes:
+		return nil, fault.New(op, fault.LimitExceeded, c.base, "the answer has more than %d bytes: this is no datastore", answerBytes)
 	}
 	return data, nil
 }

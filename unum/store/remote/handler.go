@@ -55,6 +55,9 @@ const questionBytes = 2 << 20
 // pageKeys is how many keys a Client names in one request.
 const pageKeys = 1000
 
+// answerBytes bounds an answer: pageKeys records with all that stores take, in base64, and a blob.
+const answerBytes = 512 << 20
+
 // expiresHeader has when a blob expires.
 const expiresHeader = "Weft-Expires"
 

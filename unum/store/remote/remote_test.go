@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -70,6 +71,12 @@ func TestToken(t *testing.T) {
 	defer server.Close()
 	if _, err := client(t, server.URL, "").Get(t.Context(), []string{"k"}); !fault.Is(err, fault.Unauthorized) {
 		t.Errorf("a server without a token: %v", err)
+	}
+	req := httptest.NewRequest(http.MethodPost, "/get", strings.NewReader(`{"keys":["k"]}`))
+	req.Header.Set("Authorization", "Bearer ") // which the network would trim
+	answer := httptest.NewRecorder()
+	if remote.Handler(memory.New(), "").ServeHTTP(answer, req); answer.Code != http.StatusUnauthorized {
+		t.Errorf("a server without a token answers no token with %d", answer.Code)
 	}
 }
 

@@ -10,7 +10,7 @@ const functions = require('@google-cloud/functions-framework');
 let starting = null;
 
 function program() {
-  const file = path.join(__dirname, 'weft', 'weft-function');
+  const file = path.join(__dirname, 'weft-function');
   try {
     fs.accessSync(file, fs.constants.X_OK);
     return file;

@@ -18,7 +18,7 @@ _port = 0
 
 
 def _program():
-    path = os.path.join(HERE, "weft", "weft-function")
+    path = os.path.join(HERE, "weft-function")
     if os.access(path, os.X_OK):
         return path
     copy = "/tmp/weft-function"  # the archive was unpacked without modes
