@@ -440,12 +440,14 @@ func TestInterruptKeepsARunThatHasADirectory(t *testing.T) {
 	if s := w.err.String(); !strings.Contains(s, "weft run "+dir+" --data "+data+" --name one") {
 		t.Errorf("stderr does not say how to resume:\n%s", s)
 	}
+	w = newWorld()
+	go func() { done <- Main(args, w.IO) }()
+	w.err.waitFor(t, `weft: resuming `)
 	if err := os.WriteFile(flag, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	code, stdout, stderr := weft(args...)
-	if code != 0 || stdout != `{"a":1,"gate":true}`+"\n" || !strings.Contains(stderr, "weft: resuming ") {
-		t.Errorf("resumed: exit code %d, stdout %q\n%s", code, stdout, stderr)
+	if code := <-done; code != 0 || w.out.String() != `{"a":1,"gate":true}`+"\n" {
+		t.Errorf("resumed: exit code %d, stdout %q\n%s", code, w.out, w.err)
 	}
 	if calls, _ := os.ReadFile(flag + ".calls"); string(calls) != "x\n" {
 		t.Errorf("the first function was called %d times", bytes.Count(calls, []byte("x")))
