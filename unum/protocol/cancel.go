@@ -129,7 +129,7 @@ func (x *execution) sweep() error {
 	x.garbage = Garbage{}
 	if dead {
 		parent := x.own - 1
-		line := Scope{Key: x.below(parent), Step: x.lines[parent].Step, Names: []string{x.lines[x.own].Name}, Deep: !x.record.Ended}
+		line := Scope{Key: x.below(parent), Step: x.lines[parent].Step, Names: []string{x.lines[x.own].Name}, Deep: !x.record.Ended || x.record.Width > 0}
 		g.Scopes = append(slices.Clip(g.Scopes), line)
 	}
 	mine, err := x.collect(g)
