@@ -71,7 +71,7 @@ sim: ## simulate SEEDS nodes (default 10000), break each rule once and see it ca
 	go test -count=1 -run TestCrashAtEveryAccess ./sim -every 1
 
 check-protocol: ## every interleaving of small runs without an orchestrator, with larger bounds than the tests have; mistakes; random histories
-	go run ./unum/check/cmd/weft-check -deep -mistakes -walks $(SEEDS)
+	go run ./unum/check/cmd/weft-check -deep -mistakes -walks $(SEEDS) -worlds 4000000
 
 fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | sort); do \
