@@ -65,7 +65,7 @@ func inProcess(t *testing.T, env []string, args ...string) (string, string, erro
 func TestDeployToAWS(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("it builds the runtime")
+		t.Skip("-short: it builds the runtime of functions, which takes seconds")
 	}
 	dir, state := pair(t)
 	env := awsHere(t)
@@ -102,7 +102,7 @@ func TestExport(t *testing.T) {
 	t.Parallel()
 	dir, state := pair(t)
 	if testing.Short() {
-		t.Skip("it builds the runtime")
+		t.Skip("-short: it builds the runtime of functions, which takes seconds")
 	}
 	out := t.TempDir()
 	for tool, file := range map[string]string{"sam": "template.yaml", "terraform": "main.tf.json"} {
