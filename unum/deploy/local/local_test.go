@@ -219,6 +219,22 @@ func TestTally(t *testing.T) {
 	}
 }
 
+// TestTallyOfFailedBranches says that there is more than was counted: nobody reads the branches that did not fail.
+func TestTallyOfFailedBranches(t *testing.T) {
+	t.Parallel()
+	h := open(t, Config{App: compiled(t, `{"StartAt":"Both","States":{
+		"Both":{"Type":"Parallel","End":true,"Catch":[{"ErrorEquals":["States.ALL"],"Next":"S"}],"Branches":[
+			{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"add","End":true}}},
+			{"StartAt":"B","States":{"B":{"Type":"Task","Resource":"sum","End":true}}}]},
+		"S":{"Type":"Succeed"}}}`)})
+	defer shut(t, h)
+	start(t, h.Runtime, "run-1", "20")
+	d := finish(t, h, "run-1")
+	if d.Status != unum.Succeeded || !d.Tally.Partial || cost.Charged(d.Tally) != 0 {
+		t.Errorf("%s %+v", d.Status, *d.Tally)
+	}
+}
+
 // TestServe starts a run from outside and asks for it, in another process as it were.
 func TestServe(t *testing.T) {
 	t.Parallel()
